@@ -1,0 +1,1 @@
+"""The words every other room uses, said once. Standard library and msgspec only; no I/O."""

@@ -1,0 +1,44 @@
+"""Every limit of the system, with its unit in the name. tests/vocabulary/test_limits.py asserts that they fit together."""
+
+# heartbeats and judgement
+HEARTBEAT_PERIOD_S = 0.5
+SILENT_AFTER_S = 1.5  # no heartbeat for this long: hung
+FIRST_HEARTBEAT_WITHIN_S = 20.0  # imports and recovery of a fresh process
+JUDGE_PERIOD_S = 0.5
+JUDGE_LATE_AFTER_S = 1.0  # a judge's tick this late judges nobody for one period
+VITALS_PERIOD_S = 5.0
+ERROR_WINDOW_S = 300.0
+ERRORS_UNHEALTHY_PER_MINUTE = 30.0
+TASK_OVERDUE_PERIODS = 3.0  # a task is overdue after this many periods without a finished run ...
+TASK_OVERDUE_LEAST_S = 10.0  # ... but never before this long
+STALE_FEED_S = 5.0
+ENTRIES_OFF_AFTER_S = 10.0
+DISK_LOW_BYTES = 500 * 1024 * 1024
+MEMORY_LOW_SHARE = 0.05
+
+# starting and stopping
+READY_WITHIN_S = 60.0
+WORKER_STOP_DEADLINE_S = 5.0
+STOP_ALL_WITHIN_S = 15.0
+RPC_TIMEOUT_S = 2.0
+RESTART_FIRST_BACKOFF_S = 1.0
+RESTART_LAST_BACKOFF_S = 300.0
+
+# bus
+MESSAGE_MAX_BYTES = 1_000_000
+COMMAND_MAX_BYTES = 64_000
+BUS_QUEUE_MAX = 1000
+COMMAND_DEADLINE_S = 2.0
+SOCKET_PATH_MAX = 100  # 104 bytes on macOS, less the terminating zero and some air
+
+# orders
+CLIENT_ORDER_ID_MAX = 36
+RECV_WINDOW_MS = 5_000
+READ_LAG_MARGIN_MS = 1_000  # "no such order" counts only this long after the receive window
+REQUEST_TIMEOUT_S = 4.0
+
+# files
+LOG_MAX_BYTES = 20 * 1024 * 1024
+LOG_KEEP = 3
+AUDIT_MAX_BYTES = 50 * 1024 * 1024
+CHANGE_LOG_MAX_ENTRIES = 1_000
