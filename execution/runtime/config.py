@@ -1,4 +1,4 @@
-"""nae.toml: read whole, checked whole, refused whole. Errors name the file, the key, the value and what would be right."""
+"""nae.toml: read whole, checked whole, refused whole. Errors name the file, the key, the value, what would be right."""
 
 import difflib
 import os

@@ -1,4 +1,4 @@
-"""Every limit of the system, with its unit in the name. tests/vocabulary/test_limits.py asserts that they fit together."""
+"""Every limit of the system, with its unit in the name. A test asserts that they fit together."""
 
 # heartbeats and judgement
 HEARTBEAT_PERIOD_S = 0.5
