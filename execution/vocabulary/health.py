@@ -1,0 +1,66 @@
+"""How well a process, a component and a task are doing."""
+
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+
+class HealthStatus(StrEnum):
+    """The judgement over a process or over the whole operation, best first."""
+
+    HEALTHY = "HEALTHY"
+    DEGRADED = "DEGRADED"
+    UNHEALTHY = "UNHEALTHY"
+    CRITICAL = "CRITICAL"
+
+
+SEVERITY = {status: rank for rank, status in enumerate(HealthStatus)}
+
+
+def worst(statuses: list[HealthStatus]) -> HealthStatus:
+    """The most severe of `statuses`; HEALTHY when there are none."""
+    return max(statuses, key=SEVERITY.__getitem__, default=HealthStatus.HEALTHY)
+
+
+class ComponentStatus(StrEnum):
+    """What a component's get_health() may say of itself."""
+
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"
+    FAILED = "failed"
+    STARTING = "starting"
+    STOPPED = "stopped"
+
+
+class ComponentHealth(msgspec.Struct, frozen=True):
+    """The answer of every get_health(). `last_activity` is a UTC label, or None before the first activity."""
+
+    status: ComponentStatus
+    last_activity: str | None = None
+    error_count: int = 0
+    metrics: dict[str, Any] = {}
+
+
+class TaskProgress(msgspec.Struct, frozen=True):
+    """How one periodic task of a process is getting on. Ages are seconds at the time of the heartbeat."""
+
+    name: str
+    period_s: float
+    runs: int
+    failures: int
+    last_finished_age_s: float | None
+    running_for_s: float | None = None
+    critical: bool = False
+
+
+class ErrorCount(msgspec.Struct, frozen=True):
+    """One kind of error (type and place), counted once per occurrence. Ages in seconds."""
+
+    fingerprint: str
+    kind: str
+    place: str
+    message: str
+    count: int
+    in_window: int
+    last_age_s: float

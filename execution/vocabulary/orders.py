@@ -1,0 +1,93 @@
+"""What an order is, from the decision to the last fill. The states' transition table is in order_states.py."""
+
+from decimal import Decimal
+from enum import StrEnum
+
+import msgspec
+
+
+class Side(StrEnum):
+    """Buy or sell."""
+
+    BUY = "buy"
+    SELL = "sell"
+
+
+class OrderType(StrEnum):
+    """How an order meets the book."""
+
+    MARKET = "market"
+    LIMIT = "limit"
+
+
+class Purpose(StrEnum):
+    """Why we trade: entries add risk, exits take it away and are always allowed."""
+
+    ENTRY = "entry"
+    EXIT = "exit"
+
+
+class OrderRequest(msgspec.Struct, frozen=True):
+    """A decision to trade, before it has an identity. `reference_price` is what risk and exposure are counted at."""
+
+    symbol: str
+    side: Side
+    type: OrderType
+    quantity: Decimal
+    reference_price: Decimal
+    purpose: Purpose
+    strategy: str
+    reason: str
+    signal_bar_ms: int
+    limit_price: Decimal | None = None
+    correlation_id: str = ""
+
+    @property
+    def value(self) -> Decimal:
+        """Quantity at the reference price, in the quote currency."""
+        return self.quantity * (self.limit_price or self.reference_price)
+
+
+class Fill(msgspec.Struct, frozen=True):
+    """One trade of ours as the venue tells it. (venue, symbol, trade_id) is its identity."""
+
+    symbol: str
+    trade_id: str
+    venue_order_id: str
+    client_order_id: str | None
+    side: Side
+    price: Decimal
+    quantity: Decimal
+    fee: Decimal
+    fee_currency: str
+    executed_ms: int
+
+
+class Balance(msgspec.Struct, frozen=True):
+    """What an account holds of one currency."""
+
+    currency: str
+    free: Decimal
+    locked: Decimal
+
+    @property
+    def total(self) -> Decimal:
+        """Free and locked together."""
+        return self.free + self.locked
+
+
+class Position(msgspec.Struct, frozen=True):
+    """What our own fills add up to on one symbol. `quantity` is net of fees paid in the base currency."""
+
+    symbol: str
+    quantity: Decimal
+    cost: Decimal  # quote currency paid for what is still held, fees included
+    opened_ms: int
+    strategy: str
+    signal_bar_ms: int
+    entry_fees: Decimal
+
+    @property
+    def entry_price(self) -> Decimal:
+        """Average price paid, fees included."""
+        return self.cost / self.quantity
