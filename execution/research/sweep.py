@@ -1,0 +1,57 @@
+"""One strategy over many parameter sets, and the small grid that a researcher tries by default.
+
+It runs and reports; choosing among the results, and doubting the best of many, is learning's.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import islice, product
+
+from execution.research.backtest import BacktestResult, backtest
+from execution.research.candles import CandleArray
+from execution.research.costs import Costs
+from execution.research.exits import Exits
+from execution.research.strategies import Param, Strategy
+
+GRID_MAX = 30
+GRID_STEP = 0.35  # how far a grid reaches from the default towards each bound
+
+
+@dataclass(frozen=True, eq=False)
+class SweepResult:
+    """What one parameter set of one strategy did."""
+
+    strategy: str
+    params: dict[str, float]
+    result: BacktestResult
+
+
+def sweep(
+    candles: CandleArray,
+    strategy: Strategy,
+    param_sets: Iterable[Mapping[str, float]],
+    exits: Exits = Exits(),  # noqa: B008 - frozen
+    costs: Costs = Costs(),  # noqa: B008 - frozen
+    *,
+    compiled: bool = True,
+) -> list[SweepResult]:
+    """Backtest every set, in the given order. ValueError names the first unfit parameter."""
+    return [
+        SweepResult(strategy.name, dict(params), backtest(candles, strategy, params, exits, costs, compiled=compiled))
+        for params in param_sets
+    ]
+
+
+def grid(strategy: Strategy, at_most: int = GRID_MAX) -> list[dict[str, float]]:
+    """Sets around the defaults, the defaults first: every combination of lower, default and higher, up to `at_most`."""
+    names = [param.name for param in strategy.params]
+    combinations = product(*(_levels(param) for param in strategy.params))
+    return [dict(zip(names, values, strict=True)) for values in islice(combinations, at_most)]
+
+
+def _levels(param: Param) -> tuple[float, ...]:
+    lower = param.default - GRID_STEP * (param.default - param.low)
+    higher = param.default + GRID_STEP * (param.high - param.default)
+    if param.window:
+        lower, higher = float(round(lower)), float(round(higher))
+    return tuple(dict.fromkeys((float(param.default), lower, higher)))
