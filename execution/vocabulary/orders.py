@@ -5,6 +5,8 @@ from enum import StrEnum
 
 import msgspec
 
+from execution.vocabulary.order_states import OrderState
+
 
 class Side(StrEnum):
     """Buy or sell."""
@@ -91,3 +93,47 @@ class Position(msgspec.Struct, frozen=True):
     def entry_price(self) -> Decimal:
         """Average price paid, fees included."""
         return self.cost / self.quantity
+
+
+class OrderRow(msgspec.Struct, frozen=True):
+    """An order as the ledger knows it. `sent_ms` is the timestamp its request carries, on the venue's clock."""
+
+    client_order_id: str
+    epoch: int
+    symbol: str
+    side: Side
+    type: OrderType
+    quantity: Decimal
+    filled: Decimal
+    reference_price: Decimal
+    limit_price: Decimal | None
+    purpose: Purpose
+    strategy: str
+    reason: str
+    signal_bar_ms: int
+    correlation_id: str
+    state: OrderState
+    venue_order_id: str | None
+    created_ms: int
+    sent_ms: int
+    updated_ms: int
+    note: str = ""
+
+    @property
+    def remaining(self) -> Decimal:
+        """What could still be filled."""
+        return self.quantity - self.filled
+
+    @property
+    def open_value(self) -> Decimal:
+        """What could still be filled, in the quote currency."""
+        return self.remaining * (self.limit_price or self.reference_price)
+
+
+class OrderOutcome(msgspec.Struct, frozen=True):
+    """What became of one request. Refused: no id, no state. UNKNOWN: the symbol waits until the venue has told."""
+
+    client_order_id: str | None
+    state: OrderState | None
+    fills: list[Fill]
+    refusal: str | None

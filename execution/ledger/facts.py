@@ -1,0 +1,84 @@
+"""Small single facts of an account, by name: trading state, reconciliation, runtime state, lot steps, sweep marks.
+
+Kept in memory and in the ledger's `facts` table. Callers bring the transaction. Values are JSON; money in it is text.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from execution.runtime.sqlite import Connection
+from execution.vocabulary.lifecycle import TradingState
+from execution.vocabulary.money import text
+
+
+class TradingStateFact(msgspec.Struct, frozen=True):
+    """What the account may do, since when, why and by whose word."""
+
+    state: TradingState = TradingState.ACTIVE
+    reason: str = ""
+    by: str = ""
+    at_ms: int = 0
+
+
+class ReconciliationFact(msgspec.Struct, frozen=True):
+    """The last comparison with the venue."""
+
+    reconciled: bool = False
+    at_ms: int = 0
+    differences: list[str] = []
+
+
+class Facts:
+    """The facts of one ledger."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._values: dict[str, str] = dict(connection.execute("SELECT name, value FROM facts").fetchall())
+
+    def get(self, name: str) -> str | None:
+        """A fact as it was put, or None."""
+        return self._values.get(name)
+
+    def put(self, name: str, value: str) -> None:
+        """Set one fact."""
+        self._connection.execute("INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)", (name, value))
+        self._values[name] = value
+
+    def trading_state(self) -> TradingStateFact:
+        return trading_state_of(self.get("trading_state"))
+
+    def reconciliation(self) -> ReconciliationFact:
+        return reconciliation_of(self.get("reconciliation"))
+
+    def put_json(self, name: str, value: Any) -> None:
+        """Set one fact to a struct or a plain dict. TypeError when it can't be JSON."""
+        self.put(name, msgspec.json.encode(value).decode())
+
+    def get_dict(self, name: str) -> dict[str, Any] | None:
+        """A fact put as a dict, or None."""
+        stored = self.get(name)
+        return None if stored is None else msgspec.json.decode(stored, type=dict[str, Any])
+
+    def lot_steps(self) -> dict[str, Decimal]:
+        return lot_steps_of(self.get("lot_steps"))
+
+    def put_lot_steps(self, steps: Mapping[str, Decimal]) -> None:
+        self.put_json("lot_steps", {symbol: text(step) for symbol, step in steps.items()})
+
+
+def trading_state_of(stored: str | None) -> TradingStateFact:
+    """The stored fact, or an active account that nobody has stopped."""
+    return TradingStateFact() if stored is None else msgspec.json.decode(stored, type=TradingStateFact)
+
+
+def reconciliation_of(stored: str | None) -> ReconciliationFact:
+    """The stored fact, or: never compared."""
+    return ReconciliationFact() if stored is None else msgspec.json.decode(stored, type=ReconciliationFact)
+
+
+def lot_steps_of(stored: str | None) -> dict[str, Decimal]:
+    """The stored steps; none when the venue's rules were never seen."""
+    return {} if stored is None else msgspec.json.decode(stored, type=dict[str, Decimal])

@@ -1,0 +1,167 @@
+"""Balances, positions and closed trades as the fold of cash flows and fills, in the order they were recorded.
+
+Pure: no I/O, no clock. A fill whose order isn't ours (`origin` None) moves balances but never a position of ours.
+What is left below one lot step can't be sold: it is dust, kept visible, and joins the next position on that symbol.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from execution.vocabulary.money import ZERO
+from execution.vocabulary.orders import Fill, Position, Side
+from execution.vocabulary.performance import ClosedTrade
+from execution.vocabulary.reasons import ExitReason
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What the ledger knows about the order behind a fill."""
+
+    strategy: str
+    signal_bar_ms: int
+    reason: str
+
+
+@dataclass
+class _Holding:
+    """One symbol's running round trip. Money in the quote currency."""
+
+    quantity: Decimal = ZERO
+    cost: Decimal = ZERO
+    entry_fees: Decimal = ZERO
+    opened_ms: int = 0
+    strategy: str = ""
+    signal_bar_ms: int = 0
+    bought: Decimal = ZERO
+    bought_value: Decimal = ZERO
+    sold: Decimal = ZERO
+    sold_value: Decimal = ZERO
+    exit_fees: Decimal = ZERO
+    profit: Decimal = ZERO
+
+    def start(self, opened_ms: int, origin: Origin) -> None:
+        """Begin a new round trip; dust of the last one stays in quantity and cost."""
+        self.opened_ms, self.strategy, self.signal_bar_ms = opened_ms, origin.strategy, origin.signal_bar_ms
+        self.entry_fees = self.bought = self.bought_value = ZERO
+        self.sold = self.sold_value = self.exit_fees = self.profit = ZERO
+
+
+@dataclass
+class AccountFold:
+    """The account after everything applied so far. `lot_steps` decide what is dust; an unknown step is zero."""
+
+    lot_steps: Mapping[str, Decimal] = field(default_factory=dict)
+    balances: dict[str, Decimal] = field(default_factory=dict)
+    closed: list[ClosedTrade] = field(default_factory=list)
+    _holdings: dict[str, _Holding] = field(default_factory=dict)
+
+    def apply_cash_flow(self, currency: str, delta: Decimal) -> None:
+        """Money that came or went without a trade."""
+        self.balances[currency] = self.balances.get(currency, ZERO) + delta
+
+    def apply_fill(self, fill: Fill, origin: Origin | None) -> None:
+        """One trade of the account."""
+        base, quote = currencies(fill.symbol)
+        sign = 1 if fill.side is Side.BUY else -1
+        self.apply_cash_flow(base, sign * fill.quantity)
+        self.apply_cash_flow(quote, -sign * fill.quantity * fill.price)
+        self.apply_cash_flow(fill.fee_currency, -fill.fee)
+        if origin is None:
+            return
+        holding = self._holdings.setdefault(fill.symbol, _Holding())
+        if fill.side is Side.BUY:
+            self._buy(holding, fill, origin)
+        elif holding.quantity > 0:
+            self._sell(holding, fill, origin)
+
+    def _buy(self, holding: _Holding, fill: Fill, origin: Origin) -> None:
+        if self._is_flat(fill.symbol, holding.quantity):
+            holding.start(fill.executed_ms, origin)
+        base_fee, quote_fee, fee_value = _fees(fill)
+        holding.quantity += fill.quantity - base_fee
+        holding.cost += fill.quantity * fill.price + quote_fee
+        holding.entry_fees += fee_value
+        holding.bought += fill.quantity
+        holding.bought_value += fill.quantity * fill.price
+
+    def _sell(self, holding: _Holding, fill: Fill, origin: Origin) -> None:
+        base_fee, quote_fee, fee_value = _fees(fill)
+        gone = min(fill.quantity + base_fee, holding.quantity)
+        released = holding.cost * gone / holding.quantity
+        holding.quantity -= gone
+        holding.cost = holding.cost - released if holding.quantity else ZERO
+        holding.exit_fees += fee_value
+        holding.sold += fill.quantity
+        holding.sold_value += fill.quantity * fill.price
+        holding.profit += fill.quantity * fill.price - quote_fee - released
+        if self._is_flat(fill.symbol, holding.quantity) and holding.bought:
+            self.closed.append(_closed_trade(holding, fill, origin))
+            holding.bought = ZERO  # closed once, even when a last crumb is sold later
+
+    def _is_flat(self, symbol: str, quantity: Decimal) -> bool:
+        return quantity <= 0 or quantity < self.lot_steps.get(symbol, ZERO)
+
+    def positions(self) -> dict[str, Position]:
+        """What we hold by our own fills, dust left out."""
+        return {
+            symbol: Position(
+                symbol=symbol,
+                quantity=holding.quantity,
+                cost=holding.cost,
+                opened_ms=holding.opened_ms,
+                strategy=holding.strategy,
+                signal_bar_ms=holding.signal_bar_ms,
+                entry_fees=holding.entry_fees,
+            )
+            for symbol, holding in self._holdings.items()
+            if not self._is_flat(symbol, holding.quantity)
+        }
+
+    def dust(self) -> dict[str, Decimal]:
+        """What is too little to sell, in base currency, by symbol."""
+        return {
+            symbol: holding.quantity
+            for symbol, holding in self._holdings.items()
+            if holding.quantity > 0 and self._is_flat(symbol, holding.quantity)
+        }
+
+
+def currencies(symbol: str) -> tuple[str, str]:
+    """Base and quote of 'BTC/USDT'."""
+    base, _, quote = symbol.partition("/")
+    return base, quote
+
+
+def _fees(fill: Fill) -> tuple[Decimal, Decimal, Decimal]:
+    """The fee as base quantity, as quote money, and its value in quote (zero for a third currency: no price here)."""
+    base, quote = currencies(fill.symbol)
+    if fill.fee_currency == base:
+        return fill.fee, ZERO, fill.fee * fill.price
+    if fill.fee_currency == quote:
+        return ZERO, fill.fee, fill.fee
+    return ZERO, ZERO, ZERO
+
+
+def _closed_trade(holding: _Holding, last: Fill, origin: Origin) -> ClosedTrade:
+    return ClosedTrade(
+        symbol=last.symbol,
+        strategy=holding.strategy,
+        signal_bar_ms=holding.signal_bar_ms,
+        entry_price=holding.bought_value / holding.bought,
+        exit_price=holding.sold_value / holding.sold,
+        quantity=holding.sold,
+        fees_quote=holding.entry_fees + holding.exit_fees,
+        pnl_quote=holding.profit,
+        opened_ms=holding.opened_ms,
+        closed_ms=last.executed_ms,
+        exit_reason=_exit_reason(origin.reason),
+    )
+
+
+def _exit_reason(reason: str) -> ExitReason:
+    """The order's reason as an exit reason; a person's or a tool's own words count as an emergency exit."""
+    try:
+        return ExitReason(reason)
+    except ValueError:
+        return ExitReason.EMERGENCY

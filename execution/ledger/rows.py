@@ -1,0 +1,171 @@
+"""Between SQL rows and our words, in one place; and the hash that chains one money row to the next. No I/O."""
+
+import hashlib
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+from execution.runtime.sqlite import Row
+from execution.vocabulary.money import text
+from execution.vocabulary.order_states import OrderState
+from execution.vocabulary.orders import Fill, OrderRequest, OrderRow, OrderType, Purpose, Side
+
+ORDER_COLUMNS = (
+    "client_order_id, epoch, symbol, side, type, quantity, filled, reference_price, limit_price, purpose, strategy, "
+    "reason, signal_bar_ms, correlation_id, state, venue_order_id, created_ms, sent_ms, updated_ms, note"
+)
+FILL_COLUMNS = (
+    "symbol, trade_id, venue_order_id, client_order_id, side, price, quantity, fee, fee_currency, executed_ms"
+)
+CHAIN_START = "0" * 32
+DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+def base36(number: int) -> str:
+    """A non-negative whole number in base 36."""
+    digits = ""
+    while number:
+        number, rest = divmod(number, 36)
+        digits = DIGITS[rest] + digits
+    return digits or "0"
+
+
+def new_order(request: OrderRequest, client_order_id: str, epoch: int, created_ms: int, sent_ms: int) -> OrderRow:
+    """The row of a decision just taken."""
+    return OrderRow(
+        client_order_id=client_order_id,
+        epoch=epoch,
+        symbol=request.symbol,
+        side=request.side,
+        type=request.type,
+        quantity=request.quantity,
+        filled=Decimal(0),
+        reference_price=request.reference_price,
+        limit_price=request.limit_price,
+        purpose=request.purpose,
+        strategy=request.strategy,
+        reason=request.reason,
+        signal_bar_ms=request.signal_bar_ms,
+        correlation_id=request.correlation_id,
+        state=OrderState.INTENT,
+        venue_order_id=None,
+        created_ms=created_ms,
+        sent_ms=sent_ms,
+        updated_ms=created_ms,
+    )
+
+
+def order_values(order: OrderRow) -> tuple[str | int | None, ...]:
+    """In the order of ORDER_COLUMNS."""
+    return (
+        order.client_order_id,
+        order.epoch,
+        order.symbol,
+        order.side,
+        order.type,
+        text(order.quantity),
+        text(order.filled),
+        text(order.reference_price),
+        None if order.limit_price is None else text(order.limit_price),
+        order.purpose,
+        order.strategy,
+        order.reason,
+        order.signal_bar_ms,
+        order.correlation_id,
+        order.state,
+        order.venue_order_id,
+        order.created_ms,
+        order.sent_ms,
+        order.updated_ms,
+        order.note,
+    )
+
+
+def order_of(row: Row) -> OrderRow:
+    """The order in a row that has ORDER_COLUMNS. Raises ValueError or ArithmeticError when the file is damaged."""
+    limit_price = row["limit_price"]
+    return OrderRow(
+        client_order_id=row["client_order_id"],
+        epoch=row["epoch"],
+        symbol=row["symbol"],
+        side=Side(row["side"]),
+        type=OrderType(row["type"]),
+        quantity=Decimal(row["quantity"]),
+        filled=Decimal(row["filled"]),
+        reference_price=Decimal(row["reference_price"]),
+        limit_price=None if limit_price is None else Decimal(limit_price),
+        purpose=Purpose(row["purpose"]),
+        strategy=row["strategy"],
+        reason=row["reason"],
+        signal_bar_ms=row["signal_bar_ms"],
+        correlation_id=row["correlation_id"],
+        state=OrderState(row["state"]),
+        venue_order_id=row["venue_order_id"],
+        created_ms=row["created_ms"],
+        sent_ms=row["sent_ms"],
+        updated_ms=row["updated_ms"],
+        note=row["note"],
+    )
+
+
+def fill_values(fill: Fill) -> tuple[str | int | None, ...]:
+    """In the order of FILL_COLUMNS."""
+    return (
+        fill.symbol,
+        fill.trade_id,
+        fill.venue_order_id,
+        fill.client_order_id,
+        fill.side,
+        text(fill.price),
+        text(fill.quantity),
+        text(fill.fee),
+        fill.fee_currency,
+        fill.executed_ms,
+    )
+
+
+def fill_of(row: Row) -> Fill:
+    """The fill in a row that has FILL_COLUMNS. Raises ValueError or ArithmeticError when the file is damaged."""
+    return Fill(
+        symbol=row["symbol"],
+        trade_id=row["trade_id"],
+        venue_order_id=row["venue_order_id"],
+        client_order_id=row["client_order_id"],
+        side=Side(row["side"]),
+        price=Decimal(row["price"]),
+        quantity=Decimal(row["quantity"]),
+        fee=Decimal(row["fee"]),
+        fee_currency=row["fee_currency"],
+        executed_ms=row["executed_ms"],
+    )
+
+
+def chained(previous: str, values: tuple[str | int | None, ...]) -> str:
+    """The hash of a row and of everything before it."""
+    line = "\x1f".join("" if value is None else str(value) for value in values)
+    return hashlib.sha256(f"{previous}\x1e{line}".encode()).hexdigest()[:32]
+
+
+def orders_query(states: Iterable[OrderState] | None, limit: int) -> tuple[str, tuple[Any, ...]]:
+    """SQL and its parameters for the newest orders first; all states when `states` is None, no limit when -1."""
+    wanted = None if states is None else sorted(states)
+    condition = "" if wanted is None else f"WHERE state IN ({', '.join('?' * len(wanted))})"
+    query = f"SELECT {ORDER_COLUMNS} FROM orders {condition} ORDER BY number DESC LIMIT ?"  # noqa: S608
+    return query, (*(wanted or ()), limit)
+
+
+def fill_order(fill: Fill) -> tuple[int, int, str]:
+    """Sorts the fills of one symbol as they were executed: venues number trades upwards."""
+    return fill.executed_ms, len(fill.trade_id), fill.trade_id
+
+
+class LedgerDamaged(Exception):
+    """The file's rows contradict each other; the message names the first bad one. Restore a backup or rebuild."""
+
+
+def verified(previous: str, values: tuple[str | int | None, ...], stored: str, place: str) -> str:
+    """The row's hash, when it is what the row and everything before it give; LedgerDamaged otherwise."""
+    expected = chained(previous, values)
+    if stored != expected:
+        raise LedgerDamaged(f"{place} doesn't match its hash: it, or a row before it, was changed or lost")
+    return expected

@@ -1,0 +1,272 @@
+"""The ledger of one account: intents, orders, fills, cash flows and states, durable before anything relies on them.
+
+One writer: whoever holds the account's lock. It decides nothing about trading. Positions, balances and closed trades
+are a fold of the rows, kept in memory. Other processes read through ledger.queries, never through this class.
+"""
+
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from execution.ledger import rows
+from execution.ledger.facts import Facts, ReconciliationFact, TradingStateFact
+from execution.ledger.fold import Origin
+from execution.ledger.money_table import MoneyTable, with_owner
+from execution.ledger.order_table import OrderTable
+from execution.ledger.schema import SCHEMA
+from execution.runtime.clock import Clock, iso
+from execution.runtime.sqlite import DatabaseError, open_writer, transaction
+from execution.vocabulary.health import ComponentHealth, ComponentStatus
+from execution.vocabulary.lifecycle import TradingState
+from execution.vocabulary.limits import CLIENT_ORDER_ID_MAX
+from execution.vocabulary.order_states import OrderEvent, OrderState
+from execution.vocabulary.orders import Fill, OrderRequest, OrderRow, Position
+from execution.vocabulary.performance import ClosedTrade
+
+
+class Ledger:
+    """The books of `account`. What a writing method says is durable when it returns, unless it says otherwise."""
+
+    def __init__(self, path: Path, account: str, clock: Clock) -> None:
+        """Open or create; the epoch goes up by one, and what an earlier epoch left unanswered becomes UNKNOWN.
+
+        Raises sqlite's DatabaseError (not a database, disk full), LedgerDamaged, ValueError (another account's file).
+        """
+        self.path = path
+        self.account = account
+        self._clock = clock
+        self._connection = open_writer(path, SCHEMA)
+        self._error_count = 0
+        self._broken = ""
+        self._last_commit_ms: int | None = None
+        self._load()
+        self._begin_epoch()
+
+    def _load(self) -> None:
+        """Bring memory to what the disk holds."""
+        self._facts = Facts(self._connection)
+        owner = self._facts.get("account") or self.account
+        if owner != self.account:
+            raise ValueError(f"{self.path} is the ledger of {owner}, not of {self.account}")
+        self._orders = OrderTable(self._connection, self._clock)
+        self._money = MoneyTable(self._connection, self._facts.lot_steps(), self._origin)
+
+    def _begin_epoch(self) -> None:
+        self.epoch = int(self._facts.get("epoch") or 0) + 1
+        # the tag keeps ids apart should a ledger ever be lost and begun anew on the same exchange account
+        self._tag = self._facts.get("tag") or "".join(secrets.choice(rows.DIGITS) for _ in range(4))
+        with self._writing():
+            for name, value in (("account", self.account), ("epoch", str(self.epoch)), ("tag", self._tag)):
+                self._facts.put(name, value)
+            for order in self._orders.unanswered():
+                self._orders.apply(order, OrderEvent.AMBIGUOUS, note=f"found unanswered by epoch {self.epoch}")
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """One commit. When it fails, memory goes back to what the disk holds, and the error goes on to the caller."""
+        try:
+            with transaction(self._connection):
+                yield
+        except BaseException as error:
+            self._error_count += 1
+            self._broken = f"{type(error).__name__}: {error}" if isinstance(error, DatabaseError) else self._broken
+            self._load()
+            raise
+        self._broken = ""
+        self._last_commit_ms = self._clock.now_ms()
+
+    # orders
+
+    def record_intent(self, request: OrderRequest, order_id: str | None = None, sent_ms: int | None = None) -> str:
+        """Write the decision down; durable when this returns. Returns its client order id.
+
+        `sent_ms`: the timestamp the request will carry, on the venue's clock (default: ours). It is part of the intent,
+        so that whoever finds the intent later knows exactly until when the venue could still accept the request.
+        """
+        now = self._clock.now_ms()
+        number = rows.base36(self._orders.next_number)
+        client_order_id = order_id or f"{rows.base36(self.epoch)}-{number}-{self._tag}"
+        if len(client_order_id) > CLIENT_ORDER_ID_MAX:
+            raise ValueError(f"client order id {client_order_id!r} is longer than {CLIENT_ORDER_ID_MAX} characters")
+        with self._writing():
+            self._orders.insert(
+                rows.new_order(request, client_order_id, self.epoch, now, now if sent_ms is None else sent_ms)
+            )
+        return client_order_id
+
+    def mark(
+        self, client_order_id: str, event: OrderEvent, venue_order_id: str | None = None, note: str = ""
+    ) -> OrderRow:
+        """Record what happened to an order; the order as it stands then.
+
+        SENT alone stays in memory until the next write: an INTENT found by a later epoch is treated as sent anyway, and
+        the disk isn't waited for twice on the way to the venue. KeyError: no such order. ValueError: impossible.
+        """
+        if event is OrderEvent.SENT:
+            return self._orders.hold_sent(client_order_id)
+        order = self._orders.get(client_order_id)
+        with self._writing():
+            return self._orders.apply(order, event, venue_order_id, note)
+
+    def order(self, client_order_id: str) -> OrderRow | None:
+        """One order by our id, or None."""
+        return self._orders.find(client_order_id)
+
+    def order_by_venue_id(self, symbol: str, venue_order_id: str) -> OrderRow | None:
+        """One order by the venue's id, or None."""
+        return self._orders.find_by_venue_id(symbol, venue_order_id)
+
+    def orders(self, states: Iterable[OrderState] | None = None, limit: int = 100) -> list[OrderRow]:
+        """The newest orders first, of the given states only."""
+        return self._orders.select(states, limit)
+
+    def unsettled(self) -> list[OrderRow]:
+        """Orders that may still change the account, oldest first."""
+        return self._orders.unsettled()
+
+    def reserved_exposure(self) -> Decimal:
+        """What buys that may still be filled would cost in the quote currency, UNKNOWN ones in full."""
+        return self._orders.reserved_exposure()
+
+    # fills and cash
+
+    def record_fill(self, fill: Fill) -> bool:
+        """Book one trade and move its order on; False when it was known already."""
+        return self.record_fills([fill]) == 1
+
+    def record_fills(self, fills: Iterable[Fill], swept: Mapping[str, str] | None = None) -> int:
+        """Book trades in one commit; how many were new. `swept`: per symbol, the trade id up to which all are known."""
+        new: list[Fill] = []
+        offered = list(fills)
+        if not offered and not swept:
+            return 0
+        with self._writing():
+            for fill in offered:
+                owned = with_owner(fill, self._owner_of(fill))
+                if self._money.insert_fill(owned):
+                    self._orders.apply_fill(owned)
+                    new.append(owned)
+            for symbol, trade_id in (swept or {}).items():
+                self._facts.put(f"swept:{symbol}", trade_id)
+        self._money.add_up(new)
+        return len(new)
+
+    def _owner_of(self, fill: Fill) -> str | None:
+        if fill.client_order_id and self._orders.find(fill.client_order_id):
+            return fill.client_order_id
+        order = self._orders.find_by_venue_id(fill.symbol, fill.venue_order_id)
+        return order.client_order_id if order else None
+
+    def _origin(self, fill: Fill) -> Origin | None:
+        order = self._orders.find(fill.client_order_id) if fill.client_order_id else None
+        return Origin(order.strategy, order.signal_bar_ms, order.reason) if order else None
+
+    def last_trade_id(self, symbol: str) -> str | None:
+        """The trade id up to which nothing is missing on this symbol; later ones may be known singly. None: never."""
+        return self._facts.get(f"swept:{symbol}")
+
+    def record_cash_flow(self, currency: str, delta: Decimal, kind: str, note: str = "") -> None:
+        """Book money that came or went without a trade: an opening balance, a deposit, a withdrawal."""
+        self.record_cash_flows([(currency, delta)], kind, note)
+
+    def record_cash_flows(self, flows: Iterable[tuple[str, Decimal]], kind: str, note: str = "") -> None:
+        """Book several in one commit. ValueError when an amount isn't finite; then none is booked."""
+        booked = list(flows)
+        for currency, delta in booked:
+            if not delta.is_finite():
+                raise ValueError(f"a cash flow of {currency} must be finite, not {delta}")
+        with self._writing():
+            for currency, delta in booked:
+                self._money.insert_cash_flow(currency, delta, kind, note, self._clock.now_ms())
+        for currency, delta in booked:
+            self._money.fold.apply_cash_flow(currency, delta)
+
+    @property
+    def fills_count(self) -> int:
+        """How many trades are booked."""
+        return self._money.fills_count
+
+    def fills(self, limit: int = 20) -> list[Fill]:
+        """The last recorded fills, newest first."""
+        return self._money.newest_fills(limit)
+
+    def balances(self) -> dict[str, Decimal]:
+        """What the account must hold of each currency, by our books."""
+        return dict(self._money.fold.balances)
+
+    def positions(self) -> dict[str, Position]:
+        """What our own fills add up to, by symbol; less than a lot step is dust and not listed."""
+        return self._money.fold.positions()
+
+    def dust(self) -> dict[str, Decimal]:
+        """What is too little to sell, in base currency, by symbol."""
+        return self._money.fold.dust()
+
+    def closed_trades(self, since_ms: int | None = None, limit: int | None = None) -> list[ClosedTrade]:
+        """Finished round trips, oldest first; the newest `limit` of those closed at or after `since_ms`."""
+        trades = self._money.fold.closed
+        chosen = trades if since_ms is None else [trade for trade in trades if trade.closed_ms >= since_ms]
+        return list(chosen if limit is None else chosen[max(0, len(chosen) - limit) :])
+
+    def set_lot_steps(self, steps: Mapping[str, Decimal]) -> None:
+        """Remember the venue's lot steps, which decide what is dust."""
+        known = self._facts.lot_steps()
+        if all(known.get(symbol) == step for symbol, step in steps.items()):
+            return
+        with self._writing():
+            self._facts.put_lot_steps(known | dict(steps))
+        self._money.reload(self._facts.lot_steps())
+
+    # states
+
+    def trading_state(self) -> tuple[TradingState, str]:
+        """What the account may do, and why."""
+        fact = self._facts.trading_state()
+        return fact.state, fact.reason
+
+    def set_trading_state(self, state: TradingState, reason: str, by: str) -> None:
+        """Change what the account may do. Survives every restart."""
+        with self._writing():
+            self._facts.put_json("trading_state", TradingStateFact(state, reason, by, self._clock.now_ms()))
+
+    def reconciliation(self) -> ReconciliationFact:
+        """The last comparison with the venue."""
+        return self._facts.reconciliation()
+
+    def set_reconciliation(self, reconciled: bool, differences: list[str]) -> None:
+        """Remember a comparison with the venue."""
+        with self._writing():
+            self._facts.put_json("reconciliation", ReconciliationFact(reconciled, self._clock.now_ms(), differences))
+
+    def save_runtime_state(self, state: dict[str, Any]) -> None:
+        """Keep what a trader wants to find again after a restart (plain JSON values). TypeError otherwise."""
+        with self._writing():
+            self._facts.put_json("runtime_state", state)
+
+    def restore_runtime_state(self) -> dict[str, Any] | None:
+        """What was saved last, or None."""
+        return self._facts.get_dict("runtime_state")
+
+    def get_health(self) -> ComponentHealth:
+        """Writable? `metrics`: epoch, fills, unsettled orders, bytes, last commit (UTC ms)."""
+        return ComponentHealth(
+            status=ComponentStatus.FAILED if self._broken else ComponentStatus.HEALTHY,
+            last_activity=None if self._last_commit_ms is None else iso(self._last_commit_ms),
+            error_count=self._error_count,
+            metrics={
+                "writable": not self._broken,
+                "problem": self._broken,
+                "epoch": self.epoch,
+                "fills": self.fills_count,
+                "unsettled": len(self.unsettled()),
+                "size_bytes": self.path.stat().st_size,
+                "last_commit_ms": self._last_commit_ms,
+            },
+        )
+
+    def close(self) -> None:
+        """Let go of the file. Nothing needs saving: everything was durable already."""
+        self._connection.close()
