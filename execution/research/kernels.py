@@ -34,10 +34,18 @@ def compiled_loop(step: Step) -> Loop:
     """The loop around `step`, compiled when first called (about a second). ImportError without numba."""
     import numba  # noqa: PLC0415 - a trader must never pay for it
 
+    leave = numba.njit(error_model="numpy")(exit_step)
+    compiled: Loop = numba.njit(nogil=True, error_model="numpy")(make_loop(compiled_step(step), leave))
+    return compiled
+
+
+@cache
+def compiled_step(step: Step) -> Step:
+    """One step function, compiled: arrays in, the same float out as its plain source. ImportError without numba."""
+    import numba  # noqa: PLC0415 - a trader must never pay for it
+
     _teach_blocks()
-    compiled: Loop = numba.njit(nogil=True, error_model="numpy")(
-        make_loop(numba.njit(error_model="numpy")(step), numba.njit(error_model="numpy")(exit_step))
-    )
+    compiled: Step = numba.njit(error_model="numpy")(step)
     return compiled
 
 

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from enum import StrEnum
 from statistics import median
 
+from execution.research.bars import PRICE_MAX
+
 WINDOW_BARS = 60
 VOLATILITY_BARS = 30
 TREND_EFFICIENCY = 0.3  # a random walk of 60 bars averages about 0.13
@@ -37,7 +39,7 @@ def classify(highs: Sequence[float], lows: Sequence[float], closes: Sequence[flo
     fit = [
         (high, low, close)
         for high, low, close in zip(highs, lows, closes, strict=True)
-        if 0.0 < low <= close <= high < math.inf
+        if 0.0 < low <= close <= high < PRICE_MAX
     ]
     if len(fit) < 3:
         return Regime.RANGE
@@ -63,7 +65,7 @@ def efficiency(prices: Sequence[float]) -> float:
 
 def _volatilities(prices: Sequence[float]) -> tuple[float, float]:
     """Per bar: the median over the history's stretches, and that of the newest stretch."""
-    squares = [math.log(after / before) ** 2 for before, after in itertools.pairwise(prices)]
+    squares = [(math.log(after) - math.log(before)) ** 2 for before, after in itertools.pairwise(prices)]
     stretches = [
         math.sqrt(sum(part) / len(part))
         for end in range(len(squares), 0, -VOLATILITY_BARS)

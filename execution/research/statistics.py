@@ -68,18 +68,25 @@ def probabilistic_sharpe(returns: Returns, benchmark: float = 0.0) -> float:
     return NORMAL.cdf((ratio - benchmark) * math.sqrt(sample.size - 1) / math.sqrt(variance))
 
 
-def expected_best_of(trials: int) -> float:
-    """The t-statistic the best of `trials` worthless, independent ideas is expected to show; 0 for a single one."""
-    if trials < 2:
+def expected_best_of(trials: float) -> float:
+    """The t-statistic the best of `trials` worthless, independent ideas is expected to show; 0 below two of them."""
+    if trials < 2.0:
         return 0.0
     return (1.0 - EULER_GAMMA) * NORMAL.inv_cdf(1.0 - 1.0 / trials) + EULER_GAMMA * NORMAL.inv_cdf(
         1.0 - 1.0 / (trials * math.e)
     )
 
 
-def deflated_t(returns: Returns, trials: int) -> float:
-    """The t-statistic less what luck alone gives the best of `trials`. Never turns a loss into a gain."""
-    return t_statistic(returns) - expected_best_of(trials)
+def effective_trials(returns: NDArray[np.float64]) -> float:
+    """How many independent ideas the rows (trials, periods) amount to: 1 when all agree, their number when none do.
+
+    The participation ratio of their correlation matrix's eigenvalues; rows that never moved don't count.
+    """
+    moving = returns[returns.std(axis=1) > 0.0]
+    if len(moving) < 2:
+        return 1.0
+    correlation = np.corrcoef(moving)
+    return float(len(moving) ** 2 / np.sum(correlation * correlation))
 
 
 def paired_difference(first: Returns, second: Returns) -> PairedDifference:

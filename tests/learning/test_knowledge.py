@@ -1,0 +1,42 @@
+"""Scores of coins and strategies: bounded, moved by each trade, forgotten with time."""
+
+import math
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from execution.learning.knowledge import HALF_LIFE_MS, faded, score_after
+from tests.learning.test_comparison import trade
+
+scores = st.floats(allow_nan=True, allow_infinity=True)
+
+
+@given(scores, st.decimals(-1000, 1000, places=4).map(str))
+def test_a_score_stays_within_one_whatever_happens(score: float, pnl: str) -> None:
+    assert -1.0 <= score_after(score, trade(1, pnl)) <= 1.0
+
+
+@given(st.floats(-1, 1), st.decimals(-2, 2, places=3), st.decimals(0, 2, places=3))
+def test_a_better_trade_never_leaves_a_worse_score(score: float, pnl: Decimal, more: Decimal) -> None:
+    assert score_after(score, trade(1, str(pnl + more))) >= score_after(score, trade(1, str(pnl)))
+
+
+def test_winning_always_leads_to_one_and_one_loss_takes_a_tenth_of_the_way_back() -> None:
+    score = 0.0
+    for bar in range(100):
+        score = score_after(score, trade(bar, "2"))
+    assert score == pytest.approx(1.0, abs=1e-3)
+    assert score_after(score, trade(0, "-2")) == pytest.approx(0.8, abs=1e-3)
+
+
+def test_recent_trades_weigh_more_than_old_ones() -> None:
+    won_last = score_after(score_after(0.0, trade(1, "-2")), trade(2, "2"))
+    assert won_last > 0 > score_after(score_after(0.0, trade(1, "2")), trade(2, "-2"))
+
+
+def test_half_of_a_score_is_forgotten_in_its_half_life() -> None:
+    assert faded(0.8, HALF_LIFE_MS) == pytest.approx(0.4)
+    assert faded(0.8, 0) == faded(0.8, -5) == 0.8
+    assert faded(math.nan, 1) == 0.0

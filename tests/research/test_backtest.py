@@ -1,0 +1,135 @@
+"""The backtest: next bar's open, one position, no look-ahead, and the same trades compiled or plain."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from execution.research.backtest import BacktestResult, backtest
+from execution.research.bars import is_bar
+from execution.research.costs import Costs, round_trip_share
+from execution.research.exits import STOP, TARGET, TIME, Exits
+from execution.research.strategies import STRATEGIES, Strategy
+from execution.research.sweep import grid, sweep
+from tests.research.markets import random_market, with_unfit_bars
+
+named = st.sampled_from(sorted(STRATEGIES)).map(STRATEGIES.__getitem__)
+FREE = Costs(0.0, 0.0, 0.0)
+
+
+def trades_of(result: BacktestResult) -> list[tuple[object, ...]]:
+    """Every trade, to the last bit."""
+    columns = (result.entry_index, result.exit_index, result.entry_price, result.exit_price, result.reason, result.net)
+    return list(zip(*(column.tolist() for column in columns), strict=True))
+
+
+@settings(max_examples=30, deadline=None)
+@given(strategy=named, seed=st.integers(0, 10_000), bars=st.integers(0, 800), hold=st.integers(1, 60))
+def test_compiled_and_plain_make_the_same_trades(strategy: Strategy, seed: int, bars: int, hold: int) -> None:
+    candles = with_unfit_bars(random_market(seed, bars), seed)
+    exits = Exits(bars=hold)
+    compiled = backtest(candles, strategy, exits=exits)
+    plain = backtest(candles, strategy, exits=exits, compiled=False)
+    assert trades_of(compiled) == trades_of(plain)
+    assert compiled.open_entry_index == plain.open_entry_index
+
+
+@settings(max_examples=60, deadline=None)
+@given(strategy=named, seed=st.integers(0, 10_000), cut=st.integers(0, 600))
+def test_the_future_never_changes_a_trade_already_made(strategy: Strategy, seed: int, cut: int) -> None:
+    candles = random_market(seed, 600)
+    whole, before = backtest(candles, strategy), backtest(candles[:cut], strategy)
+    assert trades_of(before) == [trade for trade in trades_of(whole) if trade[1] < cut]  # type: ignore[operator]
+    if before.open_entry_index is not None:
+        assert before.open_entry_index in whole.entry_index or before.open_entry_index == whole.open_entry_index
+
+
+@settings(max_examples=30, deadline=None)
+@given(strategy=named, seed=st.integers(0, 10_000))
+def test_it_enters_at_the_open_after_the_signal_and_holds_one_position(strategy: Strategy, seed: int) -> None:
+    candles = with_unfit_bars(random_market(seed, 800), seed)
+    result = backtest(candles, strategy)
+    fit = [at for at, row in enumerate(candles.tolist()) if is_bar(row)]
+    state, vector = strategy.fresh_state(), strategy.vector()
+    signals = [at for at in fit if strategy.step(state, candles[at].tolist(), vector) > 0]
+    for entry, price in zip(result.entry_index, result.entry_price, strict=True):
+        assert fit[fit.index(entry) - 1] in signals
+        assert price == candles[entry, 0]
+    assert np.all(result.entry_index[1:] > result.exit_index[:-1])
+    assert np.all(result.exit_index >= result.entry_index)
+
+
+def enter_always(state: object, bar: object, params: object) -> float:
+    """A strategy that always wants in."""
+    return 1.0
+
+
+ALWAYS = Strategy("always", enter_always, 1, ())
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_known_bars_give_known_trades(compiled: bool) -> None:
+    candles = np.array(
+        [
+            [100.0, 100.0, 100.0, 100.0, 1.0],
+            [100.0, 102.0, 99.9, 101.0, 1.0],  # in at 100, out at the target 101
+            [101.0, 101.0, 90.0, 95.0, 1.0],  # in at 101, stopped at 99.99
+            [95.0, 95.1, 94.9, 95.0, 1.0],  # in at 95 ...
+            [95.0, 95.1, 94.9, 95.05, 1.0],  # ... out at the close by time
+            [95.0, 95.1, 94.9, 95.0, 1.0],  # in again, still open
+        ]
+    )
+    result = backtest(candles, ALWAYS, {}, Exits(0.01, 0.01, 2), FREE, compiled=compiled)
+    assert result.reason.tolist() == [TARGET, STOP, TIME]
+    assert result.entry_index.tolist() == [1, 2, 3]
+    assert result.exit_index.tolist() == [1, 2, 4]
+    assert result.exit_price.tolist() == [101.0, 101.0 * 0.99, 95.05]
+    assert result.open_entry_index == 5
+    assert result.win_rate == pytest.approx(2 / 3)
+    assert result.net_return == pytest.approx(1.01 * 0.99 * 95.05 / 95 - 1)
+    assert result.max_drawdown == pytest.approx(0.01)
+
+
+def test_costs_come_off_every_trade() -> None:
+    candles = random_market(3, 2000)
+    free, dear = (backtest(candles, STRATEGIES["trend"], costs=costs) for costs in (FREE, Costs()))
+    assert free.trades == dear.trades > 10
+    assert dear.net == pytest.approx((1 + free.net) * (1 - round_trip_share(Costs())) - 1)
+    assert dear.expectancy < free.expectancy
+
+
+def test_no_trades_are_zeros_not_errors() -> None:
+    result = backtest(np.empty((0, 5)), STRATEGIES["trend"])
+    assert (result.trades, result.net_return, result.win_rate, result.expectancy) == (0, 0.0, 0.0, 0.0)
+    assert (result.t_statistic, result.max_drawdown, result.open_entry_index) == (0.0, 0.0, None)
+
+
+def test_candles_of_another_shape_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"shape \(10, 4\): must be \(n, 5\)"):
+        backtest(np.ones((10, 4)), STRATEGIES["trend"])
+
+
+def test_without_numba_the_same_trades_come_from_plain_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    candles = random_market(5, 500)
+    compiled = trades_of(backtest(candles, STRATEGIES["trend"]))
+    monkeypatch.setattr("execution.research.kernels.available", lambda: False)
+    monkeypatch.setattr("execution.research.kernels.compiled_loop", None)
+    assert trades_of(backtest(candles, STRATEGIES["trend"])) == compiled
+
+
+@pytest.mark.parametrize("name", sorted(STRATEGIES))
+def test_a_grid_starts_with_the_defaults_and_holds_only_allowed_sets(name: str) -> None:
+    strategy = STRATEGIES[name]
+    sets = grid(strategy)
+    assert sets[0] == strategy.defaults()
+    assert 5 < len(sets) <= 30
+    assert len({tuple(params.items()) for params in sets}) == len(sets)
+    assert [strategy.vector(params) for params in sets]
+
+
+def test_a_sweep_is_one_backtest_per_set_in_order() -> None:
+    candles, strategy = random_market(11, 500), STRATEGIES["mean_reversion"]
+    found = sweep(candles, strategy, grid(strategy))
+    assert [each.params for each in found] == grid(strategy)
+    for each in found[:3]:
+        assert trades_of(each.result) == trades_of(backtest(candles, strategy, each.params))
