@@ -2,7 +2,8 @@
 
 # heartbeats and judgement
 HEARTBEAT_PERIOD_S = 0.5
-SILENT_AFTER_S = 1.5  # no heartbeat for this long: hung
+SILENT_AFTER_S = 1.5  # no heartbeat and no CPU used for this long: hung
+SILENT_AND_BUSY_AFTER_S = 10.0  # no heartbeat though the process computes or waits for a core
 FIRST_HEARTBEAT_WITHIN_S = 20.0  # imports and recovery of a fresh process
 JUDGE_PERIOD_S = 0.5
 JUDGE_LATE_AFTER_S = 1.0  # a judge's tick this late judges nobody for one period
@@ -14,6 +15,7 @@ TASK_OVERDUE_LEAST_S = 10.0  # ... but never before this long
 STALE_FEED_S = 5.0
 ENTRIES_OFF_AFTER_S = 10.0
 DISK_LOW_BYTES = 500 * 1024 * 1024
+DISK_START_BYTES = 50 * 1024 * 1024
 MEMORY_LOW_SHARE = 0.05
 
 # starting and stopping

@@ -1,0 +1,120 @@
+"""The process `continuous_operation`: judges, heals and tunes the others. Knows processes, not trading."""
+
+import logging
+import os
+import sys
+from typing import Any
+
+from agents.process import Context, in_background, run_process
+from execution.autonomous.change_log import ChangeLog
+from execution.autonomous.log_watch import LogWatch, Tail
+from execution.autonomous.overseer import Overseer
+from execution.autonomous.supervisor_door import SupervisorDoor
+from execution.autonomous.tuning import Interval, tune
+from execution.autonomous.vitals import sample_process, sample_system
+from execution.runtime.bus import Refused
+from execution.runtime.tasks import Task
+from execution.vocabulary.health import ComponentHealth, ComponentStatus
+from execution.vocabulary.limits import JUDGE_PERIOD_S, VITALS_PERIOD_S
+from execution.vocabulary.messages import OperationHealth
+from execution.vocabulary.modes import OperationMode
+from execution.vocabulary.programs import MANAGER, programs_of
+
+log = logging.getLogger("nae.manager")
+
+
+class ManagerAgent:
+    """Wires the overseer to the bus, to supervisord and to the logs."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        mode = OperationMode(os.environ.get("NAE_MODE", OperationMode.DUAL))
+        names = [program.name for program in programs_of(mode)]
+        self._changes = ChangeLog(context.home.change_log, context.clock)
+        door = SupervisorDoor(context.home.socket("supervisor.sock"))
+        self._overseer = Overseer(mode, names, door, self._changes, context.clock)
+        self._logs = LogWatch(context.home.logs)
+        self._tails: dict[str, Tail] = {}
+        base_s = context.config.operation.health_interval_s
+        self._interval = Interval(base_s, base_s, context.clock.monotonic())
+        self._next_report = context.clock.monotonic()
+
+    async def start(self) -> None:
+        self._logs.start()
+        names = list(self._overseer.watched)
+        in_background(self._context, self._context.bus.listen(names, self._overseer.hear), "listen")
+
+    def tasks(self) -> list[Task]:
+        return [
+            Task("judge", JUDGE_PERIOD_S, self._judge),
+            Task("vitals", VITALS_PERIOD_S, self._vitals),
+            Task("read_logs", 1.0, self._read_logs),
+            Task("tune", VITALS_PERIOD_S, self._tune),
+        ]
+
+    async def _judge(self) -> None:
+        await self._overseer.tick()
+        rows = self._overseer.watched
+        await self._context.bus.publish(
+            OperationHealth(
+                process=MANAGER,
+                sent_ms=self._context.clock.now_ms(),
+                mode=self._overseer.mode,
+                overall=self._overseer.overall(),
+                processes={name: row.verdict.status for name, row in rows.items()},
+                causes={name: list(row.verdict.causes) for name, row in rows.items() if row.verdict.causes},
+            )
+        )
+
+    async def _vitals(self) -> None:
+        self._overseer.machine = sample_system(self._context.home.data)
+        for row in self._overseer.watched.values():
+            if row.program and row.program.pid:
+                row.vitals = sample_process(row.program.pid)
+
+    async def _read_logs(self) -> None:
+        self._tails = self._logs.read()
+
+    async def _tune(self) -> None:
+        now = self._context.clock.monotonic()
+        errors = self._overseer.errors_per_minute()
+        tuned = tune(self._interval, errors, now)
+        if tuned.current_s != self._interval.current_s:
+            what = f"full health report every {tuned.current_s:g} s (was {self._interval.current_s:g} s)"
+            self._changes.add("adjustment", MANAGER, what, f"{errors:.2f} errors per minute")
+        self._interval = tuned
+        if now >= self._next_report:
+            self._next_report = now + tuned.current_s
+            self._report()
+
+    def _report(self) -> None:
+        status = self._overseer.status()
+        rows = status["processes"].items()
+        fields = {"overall": status["overall_status"], "errors_per_minute": status["error_rate"]}
+        log.info("health", extra={"fields": fields | {name: row["status"] for name, row in rows}})
+
+    def components(self) -> dict[str, ComponentHealth]:
+        return {"overseer": ComponentHealth(ComponentStatus.HEALTHY)}
+
+    def facts(self) -> dict[str, Any]:
+        return {"mode": self._overseer.mode, "overall": self._overseer.overall()}
+
+    async def command(self, verb: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        if verb != "status":
+            raise Refused(f"continuous_operation knows the verb status, not {verb}")
+        record = self._changes.read()
+        status = self._overseer.status()
+        for name, row in status["processes"].items():
+            tail = self._tails.get(name, Tail())
+            row |= {"log_errors": tail.errors, "log_warnings": tail.warnings}
+        return status | {
+            "enhancements_applied": record["totals"].get("adjustment", 0),
+            "learning_active": bool(status["processes"].get("ralph", {}).get("facts", {}).get("learning_active")),
+        }
+
+    async def stop(self) -> None:
+        self._logs.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(run_process(MANAGER, ManagerAgent))

@@ -1,0 +1,97 @@
+"""The process `master_controller`: sees the health of the whole, passes the operator's orders on to the traders, and
+raises alerts (an audit row, a log line, a line in `nae status`). It never trades."""
+
+import asyncio
+import logging
+import sys
+from typing import Any
+
+from agents.process import Context, in_background, run_process
+from execution.ledger.audit_log import AuditLogger
+from execution.runtime.bus import NoAnswer, Refused, ask_async
+from execution.runtime.tasks import Task
+from execution.vocabulary.health import ComponentHealth, ComponentStatus, HealthStatus
+from execution.vocabulary.messages import Fact, OperationHealth
+from execution.vocabulary.programs import MANAGER, MASTER, PROGRAMS
+
+log = logging.getLogger("nae.master")
+MANAGER_SILENT_AFTER_S = 15.0
+ALERTING = frozenset({HealthStatus.UNHEALTHY, HealthStatus.CRITICAL})
+PASSED_ON = frozenset({"pause", "resume"})
+
+
+class MasterAgent:
+    """Hears the manager's judgement; answers for the whole."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._health: OperationHealth | None = None
+        self._heard_at = context.clock.monotonic()
+        self._alerts: dict[str, str] = {}  # what is wrong now, and since when it has been said
+        self._audit = AuditLogger(context.home.audit_trail(MASTER), context.clock, MASTER)
+
+    async def start(self) -> None:
+        in_background(self._context, self._context.bus.listen([MANAGER], self._hear), "listen")
+
+    def tasks(self) -> list[Task]:
+        return [Task("watch", 1.0, self._watch)]
+
+    def _hear(self, fact: Fact) -> None:
+        if isinstance(fact, OperationHealth):
+            self._health = fact
+            self._heard_at = self._context.clock.monotonic()
+
+    async def _watch(self) -> None:
+        wrong = dict(self._wrong_now())
+        for subject, cause in wrong.items():
+            if subject not in self._alerts:
+                log.warning("alert", extra={"fields": {"subject": subject, "cause": cause}})
+                self._audit.record("alert", subject=subject, cause=cause)
+        for subject in set(self._alerts) - set(wrong):
+            log.info("alert over", extra={"fields": {"subject": subject}})
+            self._audit.record("alert_over", subject=subject)
+        self._alerts = wrong
+
+    def _wrong_now(self) -> list[tuple[str, str]]:
+        silent_s = self._context.clock.monotonic() - self._heard_at
+        if silent_s > MANAGER_SILENT_AFTER_S:
+            return [(MANAGER, f"silent for {silent_s:.0f} s")]
+        if self._health is None:
+            return []
+        health = self._health
+        return [
+            (name, "; ".join(health.causes.get(name, [])) or status)
+            for name, status in health.processes.items()
+            if status in ALERTING
+        ]
+
+    def components(self) -> dict[str, ComponentHealth]:
+        status = ComponentStatus.HEALTHY if self._health else ComponentStatus.STARTING
+        return {"health_of_the_whole": ComponentHealth(status)}
+
+    def facts(self) -> dict[str, Any]:
+        return {"alerts": self._alerts, "overall": self._health.overall if self._health else None}
+
+    async def command(self, verb: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        if verb not in PASSED_ON:
+            raise Refused(f"master_controller knows {', '.join(sorted(PASSED_ON))}, not {verb}")
+        self._audit.record("command", verb=verb, **arguments)
+        traders = {program.account: program.name for program in PROGRAMS if program.account}
+        chosen = {arguments["account"]} if arguments.get("account") else set(traders)
+        run = self._context.home.run
+        names = [name for account, name in traders.items() if account in chosen and (run / f"{name}.cmd").exists()]
+        answers = await asyncio.gather(*[self._pass_on(name, verb, arguments) for name in names])
+        return dict(zip(names, answers, strict=True))
+
+    async def _pass_on(self, name: str, verb: str, arguments: dict[str, Any]) -> Any:
+        try:
+            return await ask_async(self._context.home.run, name, verb, self._context.clock, **arguments)
+        except (NoAnswer, Refused) as error:
+            return {"error": str(error)}
+
+    async def stop(self) -> None:
+        self._audit.close()
+
+
+if __name__ == "__main__":
+    sys.exit(run_process(MASTER, MasterAgent))

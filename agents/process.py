@@ -1,0 +1,215 @@
+"""What every process of the operation has in common: log, config, guard, bus, heartbeat, tasks, orderly end.
+
+An agent brings its parts (see Agent); this module gives them a life. It knows nothing of trading or watching.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from execution.runtime import guard
+from execution.runtime.build import build_id
+from execution.runtime.bus import Bus, Refused
+from execution.runtime.clock import Clock, SystemClock
+from execution.runtime.config import Config, load
+from execution.runtime.errors import ErrorBook
+from execution.runtime.home import Home
+from execution.runtime.logs import log_to_file
+from execution.runtime.tasks import Task, TaskRunner
+from execution.vocabulary.exit_codes import BusyError, ConfigError, ExitCode
+from execution.vocabulary.health import ComponentHealth
+from execution.vocabulary.lifecycle import ProcessState, advance
+from execution.vocabulary.limits import HEARTBEAT_PERIOD_S, WORKER_STOP_DEADLINE_S
+from execution.vocabulary.messages import Command, Heartbeat
+
+log = logging.getLogger("nae.process")
+
+
+@dataclass
+class Context:
+    """What a process gives its agent."""
+
+    name: str
+    home: Home
+    config: Config
+    clock: Clock
+    bus: Bus
+    errors: ErrorBook
+    background: set[asyncio.Task[None]] = field(default_factory=set)
+
+
+class Agent(Protocol):
+    """The parts of one process."""
+
+    async def start(self) -> None:
+        """Make the parts ready. Raises ConfigError when a person must change something."""
+
+    def tasks(self) -> list[Task]:
+        """The periodic work, once started."""
+
+    def components(self) -> dict[str, ComponentHealth]:
+        """The parts' own get_health()."""
+
+    def facts(self) -> dict[str, Any]:
+        """A small summary for the heartbeat."""
+
+    async def command(self, verb: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Carry out a command. Raises Refused."""
+
+    async def stop(self) -> None:
+        """Give everything back. The current run of each task has ended."""
+
+
+class Process:
+    """One process from its first line of log to its last."""
+
+    def __init__(self, context: Context, agent: Agent) -> None:
+        self._context = context
+        self._agent = agent
+        self._runner = TaskRunner(context.clock, context.errors)
+        self._state = ProcessState.STARTING
+        self._started = context.clock.monotonic()
+        self._build = build_id()
+        self._sequence = 0
+        self._stop_asked = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+
+    async def run(self) -> ExitCode:
+        """Live until a signal, the parent's death, or an error of the start ends it."""
+        context = self._context
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, self._stop)
+        if guard.under_supervisord():
+            guard.end_with_parent(self._orphaned)
+        context.bus.open(f"{context.name} pid {os.getpid()}")
+        always = [asyncio.create_task(self._beat()), asyncio.create_task(context.bus.serve(self._answer))]
+        try:
+            return await self._live()
+        finally:
+            await self._wind_up(always)
+
+    async def _live(self) -> ExitCode:
+        starting = asyncio.create_task(self._agent.start())
+        asked = asyncio.create_task(self._stop_asked.wait())
+        await asyncio.wait({starting, asked}, return_when=asyncio.FIRST_COMPLETED)
+        asked.cancel()
+        if not starting.done():  # told to stop before we were ready
+            starting.cancel()
+            await asyncio.wait({starting})
+            return ExitCode.OK
+        starting.result()
+        self._go(ProcessState.READY)
+        work = asyncio.create_task(self._runner.run(self._agent.tasks()))
+        await self._stop_asked.wait()
+        self._runner.stop()
+        await work
+        return ExitCode.OK
+
+    async def _wind_up(self, always: list[asyncio.Task[None]]) -> None:
+        await self._agent.stop()
+        for task in [*always, *self._context.background]:
+            task.cancel()
+        await asyncio.gather(*always, *self._context.background, return_exceptions=True)
+        self._context.bus.close()
+        log.info("stopped")
+
+    def _orphaned(self) -> None:
+        log.warning("supervisord has died: stopping")
+        self._loop.call_soon_threadsafe(self._stop)
+
+    def _stop(self) -> None:
+        if not self._stop_asked.is_set():
+            guard.end_by(WORKER_STOP_DEADLINE_S)
+            self._go(ProcessState.STOPPING)
+            self._stop_asked.set()
+
+    def _go(self, state: ProcessState) -> None:
+        if self._state is not ProcessState.STOPPING and self._state is not state:
+            self._state = advance(self._state, state)
+            log.info("state", extra={"fields": {"state": state, "build": self._build, "pid": os.getpid()}})
+
+    async def _beat(self) -> None:
+        while True:
+            if self._state is ProcessState.READY and self._runner.all_progressed():
+                self._go(ProcessState.RUNNING)
+            await self._context.bus.publish(self.heartbeat())
+            await self._context.clock.sleep(HEARTBEAT_PERIOD_S)
+
+    def heartbeat(self) -> Heartbeat:
+        """The whole current state, in one message."""
+        self._sequence += 1
+        started = self._state is not ProcessState.STARTING
+        return Heartbeat(
+            process=self._context.name,
+            sent_ms=self._context.clock.now_ms(),
+            pid=os.getpid(),
+            build=self._build,
+            state=self._state,
+            sequence=self._sequence,
+            uptime_s=round(self._context.clock.monotonic() - self._started, 3),
+            tasks=self._runner.progress(),
+            components=self._agent.components() if started else {},
+            errors=self._context.errors.rows(),
+            facts=self._agent.facts() if started else {},
+            garbage=self._context.bus.garbage,
+        )
+
+    async def _answer(self, command: Command) -> dict[str, Any]:
+        if self._state is ProcessState.STARTING:
+            raise Refused(f"{self._context.name} is still starting; try again in a moment")
+        return await self._agent.command(command.verb, command.arguments)
+
+
+def run_process(name: str, wire: Callable[[Context], Agent]) -> ExitCode:
+    """Run the process `name` with the agent that `wire` makes; the exit code for the shell."""
+    guard.no_core_dumps()
+    home = Home.find()
+    try:
+        home.prepare()
+        handler = log_to_file(home.log_file(name), "INFO")
+    except (OSError, ConfigError) as error:
+        print(f"{name}: can't write in {home.root}: {error}", file=sys.stderr)
+        return ExitCode.OS_ERROR
+    try:
+        config = load(home.config_file)
+        handler.setLevel(config.operation.log_level)
+        log.info("starting", extra={"fields": {"process": name, "pid": os.getpid(), "home": home.root}})
+        return asyncio.run(_run(name, home, config, wire))
+    except ConfigError as error:
+        log.error("can't start: %s", error)
+        return ExitCode.CONFIG
+    except BusyError as error:
+        log.error("can't start: %s", error)
+        return ExitCode.BUSY
+    except Exception:  # the boundary of the process: said in its log, and supervisord brings it back
+        log.exception("ended by an error")
+        return ExitCode.SOFTWARE
+
+
+async def _run(name: str, home: Home, config: Config, wire: Callable[[Context], Agent]) -> ExitCode:
+    clock = SystemClock()
+    context = Context(name, home, config, clock, Bus(home.run, name, clock), ErrorBook(clock))
+    process = Process(context, wire(context))
+    return await process.run()
+
+
+def in_background(context: Context, work: Any, name: str) -> asyncio.Task[None]:
+    """Run a coroutine beside the tasks until the process ends; an error in it is counted and logged."""
+
+    async def watched() -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            try:
+                await work
+            except Exception as error:  # counted here, judged by the manager from the heartbeat
+                context.errors.note(error)
+                log.exception("background work ended", extra={"fields": {"work": name}})
+
+    task = asyncio.create_task(watched(), name=name)
+    context.background.add(task)
+    return task

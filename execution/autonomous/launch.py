@@ -1,0 +1,180 @@
+"""Starts supervisord and sees the operation to its first progress; stops it in order. The one door to subprocess.
+
+One spawner, ever: this starts supervisord, and supervisord starts everything else.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from execution.autonomous.continuous_operation import ContinuousOperationManager
+from execution.autonomous.supervisor_door import ProgramState, SupervisorDoor, SupervisorRefused, SupervisorUnavailable
+from execution.autonomous.supervisord_config import render
+from execution.autonomous.vitals import alive, descendants
+from execution.runtime.clock import Clock, block
+from execution.runtime.files import tail_lines, write_atomically
+from execution.runtime.home import Home
+from execution.runtime.locks import is_held, read_holder
+from execution.vocabulary.exit_codes import ExitCode
+from execution.vocabulary.limits import READY_WITHIN_S, STOP_ALL_WITHIN_S
+from execution.vocabulary.modes import OperationMode
+from execution.vocabulary.programs import programs_of
+
+PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
+FINAL_EXITS = frozenset({ExitCode.USAGE, ExitCode.OS_ERROR, ExitCode.BUSY, ExitCode.CONFIG})
+POLL_S = 0.15
+LINES_SHOWN = 8
+
+Progress = Callable[[dict[str, Any]], None]
+
+
+class StartFailed(Exception):
+    """The operation didn't come up. The text holds the reason and the log lines that show it."""
+
+    def __init__(self, text: str, code: int) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """How a stop went. `killed` names the pids that didn't end by themselves."""
+
+    seconds: float
+    killed: tuple[int, ...]
+
+
+def environment(home: Home, mode: OperationMode) -> dict[str, str]:
+    """What the processes get to see: a short list of the ordinary, NAE_*, and never a secret."""
+    kept = {name: value for name, value in os.environ.items() if name in PASSED_ON or name.startswith("NAE_")}
+    return kept | {
+        "NAE_HOME": str(home.root),
+        "NAE_RUN": str(home.run),
+        "NAE_PYTHON": sys.executable,
+        "NAE_MODE": mode,
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def _command(home: Home, mode: OperationMode) -> list[str]:
+    write_atomically(home.run / "supervisord.conf", render(mode))
+    return [sys.executable, "-m", "agents.operation"]
+
+
+def run_in_foreground(home: Home, mode: OperationMode) -> NoReturn:
+    """Become supervisord. For services and containers."""
+    command = _command(home, mode)
+    os.chdir(home.root)
+    os.execve(command[0], command, environment(home, mode))  # noqa: S606 - an argument list, no shell
+
+
+def start(home: Home, mode: OperationMode, clock: Clock, progress: Progress) -> dict[str, Any]:
+    """Start supervisord in the background and wait until every process has made progress; the status then.
+
+    Raises StartFailed with reason and log lines; nothing is left running then.
+    """
+    boot_log = home.boot_log("supervisord")
+    with boot_log.open("ab") as output:
+        child = subprocess.Popen(
+            _command(home, mode),
+            env=environment(home, mode),
+            cwd=home.root,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    try:
+        return _wait_until_running(home, mode, child, clock, progress)
+    except StartFailed:
+        if child.poll() is None:
+            stop(home, clock)
+        raise
+    except KeyboardInterrupt:
+        stop(home, clock)
+        raise
+
+
+def _wait_until_running(
+    home: Home, mode: OperationMode, child: "subprocess.Popen[bytes]", clock: Clock, progress: Progress
+) -> dict[str, Any]:
+    manager = ContinuousOperationManager(home.root, clock)
+    door = SupervisorDoor(home.socket("supervisor.sock"))
+    expected = {program.name for program in programs_of(mode)}
+    deadline = clock.monotonic() + READY_WITHIN_S
+    status: dict[str, Any] = {}
+    while clock.monotonic() < deadline:
+        if child.poll() is not None:
+            raise _failure(home, "supervisord", f"supervisord ended with code {child.returncode}", child.returncode)
+        _check_programs(home, door)
+        status = manager.get_status()
+        progress(status)
+        rows = status["processes"]
+        if set(rows) == expected and all(row["state"] == "running" for row in rows.values()):
+            return status
+        block(POLL_S)
+    waiting = [name for name in sorted(expected) if status.get("processes", {}).get(name, {}).get("state") != "running"]
+    problem = f"not running after {READY_WITHIN_S:g} s: {', '.join(waiting)}"
+    raise _failure(home, waiting[0] if waiting else "supervisord", problem, ExitCode.UNAVAILABLE)
+
+
+def _check_programs(home: Home, door: SupervisorDoor) -> None:
+    try:
+        programs = door.programs()
+    except (SupervisorUnavailable, SupervisorRefused):
+        return  # not up yet; the deadline and the child's own end are watched beside this
+    for program in programs:
+        if program.state == "FATAL" or (program.exit_status in FINAL_EXITS and program.state != "RUNNING"):
+            code = program.exit_status if program.exit_status in FINAL_EXITS else ExitCode.UNAVAILABLE
+            raise _failure(home, program.name, _why(program), code)
+
+
+def _why(program: ProgramState) -> str:
+    return f"{program.name} doesn't start: {program.explanation} (exit code {program.exit_status})"
+
+
+def _failure(home: Home, name: str, problem: str, code: int) -> StartFailed:
+    lines = [*tail_lines(home.boot_log(name), LINES_SHOWN), *tail_lines(home.log_file(name), LINES_SHOWN)]
+    telling = [line for line in lines if " ERROR " in line or "Error" in line] or lines
+    shown = "\n".join(f"  {line}" for line in telling[-LINES_SHOWN:])
+    return StartFailed(f"{problem}\n{home.log_file(name)}:\n{shown or '  (empty)'}", code)
+
+
+def operation_pid(home: Home) -> int | None:
+    """The pid of the running operation's supervisord, by its lock; None when nothing runs."""
+    lock = home.run / "operation.lock"
+    words = read_holder(lock).split()
+    return int(words[1]) if is_held(lock) and len(words) > 1 and words[1].isdigit() else None
+
+
+def stop(home: Home, clock: Clock) -> Stopped | None:
+    """Stop everything in order and wait until nothing is left; None when nothing ran.
+
+    What is still there after STOP_ALL_WITHIN_S is killed, by the ids seen before, and named.
+    """
+    pid = operation_pid(home)
+    if pid is None:
+        return None
+    began = clock.monotonic()
+    family = [pid, *descendants(pid)]
+    os.kill(pid, signal.SIGTERM)
+    killed: tuple[int, ...] = ()
+    while left := [member for member in family if alive(member)]:
+        family = [*{*family, *descendants(pid)}]
+        if clock.monotonic() - began > STOP_ALL_WITHIN_S and not killed:
+            killed = tuple(left)
+            for member in left:
+                _kill(member)
+        block(0.05)
+    return Stopped(clock.monotonic() - began, killed)
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass  # it ended by itself in between

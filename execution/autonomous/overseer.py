@@ -1,0 +1,235 @@
+"""What the manager knows of every process, how it judges them, and what it does about it, one tick at a time.
+
+Knows processes, never trading. Judgement and policy are pure (judgement.py, restart_policy.py); this is the edge.
+"""
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from typing import Any
+
+from execution.autonomous.change_log import ChangeLog
+from execution.autonomous.judgement import Sample, Verdict, judge, judge_machine, overdue
+from execution.autonomous.restart_policy import Action, History, decide
+from execution.autonomous.supervisor_door import (
+    ProgramState,
+    SupervisorDoor,
+    SupervisorRefused,
+    SupervisorUnavailable,
+)
+from execution.autonomous.vitals import ProcessVitals, SystemVitals, sample_process, system_resources
+from execution.runtime.clock import Clock
+from execution.vocabulary.health import HealthStatus, worst
+from execution.vocabulary.limits import ERROR_WINDOW_S, JUDGE_LATE_AFTER_S, JUDGE_PERIOD_S, SILENT_AFTER_S
+from execution.vocabulary.messages import Fact, Heartbeat
+from execution.vocabulary.programs import BY_NAME, MANAGER
+
+log = logging.getLogger("nae.manager")
+IDLE_CPU_S = 0.02
+
+
+@dataclass
+class Watched:
+    """What is known of one process. Times are monotonic."""
+
+    program: ProgramState | None = None
+    heartbeat: Heartbeat | None = None
+    heard_at: float = 0.0
+    cpu_s_when_heard: float | None = None
+    vitals: ProcessVitals | None = None
+    verdict: Verdict = field(default_factory=lambda: Verdict(HealthStatus.DEGRADED, ("not seen yet",)))
+    history: History = field(default_factory=History)
+    restarts: int = 0
+    broken: tuple[str, float] | None = None  # kind of fault we know of, and since when
+
+
+class Overseer:
+    """Hears, judges, acts."""
+
+    def __init__(self, mode: str, names: list[str], door: SupervisorDoor, changes: ChangeLog, clock: Clock) -> None:
+        self.mode = mode
+        self.watched = {name: Watched() for name in names}
+        self.machine: SystemVitals | None = None
+        self._door = door
+        self._changes = changes
+        self._clock = clock
+        self._last_tick: float | None = None
+
+    def hear(self, fact: Fact) -> None:
+        """Take in what the bus brings."""
+        if isinstance(fact, Heartbeat) and fact.process in self.watched:
+            watched = self.watched[fact.process]
+            watched.heartbeat = fact
+            watched.heard_at = self._clock.monotonic()
+            watched.cpu_s_when_heard = None
+
+    async def tick(self) -> None:
+        """Sample, judge, act. A tick that came late (sleep, SIGCONT, load) judges nobody for silence."""
+        now = self._clock.monotonic()
+        late = self._last_tick is not None and now - self._last_tick > JUDGE_PERIOD_S + JUDGE_LATE_AFTER_S
+        self._last_tick = now
+        if late:
+            log.warning("my own tick came late: nobody is judged for one period")
+            for watched in self.watched.values():
+                watched.heard_at = now
+        try:
+            programs = await asyncio.to_thread(self._door.programs)
+        except (SupervisorUnavailable, SupervisorRefused) as error:
+            log.warning("supervisord doesn't answer", extra={"fields": {"error": error}})
+            return
+        for program in programs:
+            if program.name in self.watched:
+                self._see(self.watched[program.name], program)
+        self._judge_all()
+        if not late:
+            await self._act()
+
+    def _see(self, watched: Watched, program: ProgramState) -> None:
+        before, watched.program = watched.program, program
+        if before and program.pid and before.pid and program.pid != before.pid:
+            self._restarted(watched, program)
+        if watched.heartbeat and watched.heartbeat.pid != program.pid:
+            watched.heartbeat = None  # that was its former life
+        if self._silent_s(watched) > SILENT_AFTER_S and program.pid:
+            watched.vitals = sample_process(program.pid)
+            if watched.vitals and watched.cpu_s_when_heard is None:
+                watched.cpu_s_when_heard = watched.vitals.cpu_s
+
+    def _restarted(self, watched: Watched, program: ProgramState) -> None:
+        watched.restarts += 1
+        cause = "; ".join(watched.verdict.causes) or "it exited"
+        if watched.broken is None:
+            watched.broken = ("crash", self._clock.monotonic())
+        self._record("restart", program.name, f"new pid {program.pid}", cause)
+
+    def _silent_s(self, watched: Watched) -> float:
+        return 0.0 if watched.heartbeat is None else self._clock.monotonic() - watched.heard_at
+
+    def _judge_all(self) -> None:
+        builds = {row.heartbeat.build for row in self.watched.values() if row.heartbeat}
+        for name, watched in self.watched.items():
+            before = watched.verdict
+            watched.verdict = self.judge_one(watched, len(builds) > 1)
+            if watched.verdict.status is not before.status:
+                level = logging.WARNING if watched.verdict.status is HealthStatus.CRITICAL else logging.INFO
+                fields = {"process": name, "status": watched.verdict.status, "causes": watched.verdict.causes}
+                log.log(level, "judged", extra={"fields": fields})
+            self._see_recovery(name, watched)
+
+    def judge_one(self, watched: Watched, builds_differ: bool) -> Verdict:
+        """The verdict over one process, from what is known now."""
+        if watched.program is None:
+            return Verdict(HealthStatus.DEGRADED, ("not seen yet",))
+        vitals = watched.vitals
+        used = vitals.cpu_s - watched.cpu_s_when_heard if vitals and watched.cpu_s_when_heard is not None else 1.0
+        sample = Sample(
+            program_state=watched.program.state,
+            pid=watched.program.pid,
+            up_s=watched.program.since_s,
+            heartbeat=watched.heartbeat,
+            silent_s=self._silent_s(watched) if watched.heartbeat else None,
+            os_status=vitals.status if vitals and vitals.pid == watched.program.pid else "sleeping",
+            idle=used < IDLE_CPU_S,
+        )
+        return judge(sample, builds_differ)
+
+    def _see_recovery(self, name: str, watched: Watched) -> None:
+        if watched.broken and watched.verdict.status in (HealthStatus.HEALTHY, HealthStatus.DEGRADED):
+            beat = watched.heartbeat
+            if beat is not None and beat.state == "running":
+                kind, since = watched.broken
+                took = round(self._clock.monotonic() - since, 1)
+                watched.broken = None
+                self._record("fix", name, "restarted, makes progress again", kind, type=kind, seconds=took)
+
+    async def _act(self) -> None:
+        now = self._clock.monotonic()
+        for name, watched in self.watched.items():
+            if watched.program is None or name == MANAGER:
+                continue
+            beat = watched.heartbeat
+            stuck = beat is not None and any(task.critical and overdue(task, beat.uptime_s) for task in beat.tasks)
+            action, watched.history = decide(watched.program.state, watched.verdict, stuck, watched.history, now)
+            if action is not Action.NONE:
+                await self._carry_out(action, watched.program, watched)
+
+    async def _carry_out(self, action: Action, program: ProgramState, watched: Watched) -> None:
+        cause = "; ".join(watched.verdict.causes)
+        log.warning("acting", extra={"fields": {"action": action, "process": program.name, "cause": cause}})
+        try:
+            if action is Action.KILL:
+                await asyncio.to_thread(self._door.signal, program, "KILL")
+            else:
+                await asyncio.to_thread(self._door.start, program)
+        except (SupervisorUnavailable, SupervisorRefused) as error:
+            log.warning("supervisord didn't do it", extra={"fields": {"action": action, "error": error}})
+            return
+        watched.broken = ("hang" if action is Action.KILL else "crash_loop", self._clock.monotonic())
+
+    def _record(self, kind: str, process: str, what: str, cause: str, **details: Any) -> None:
+        try:
+            self._changes.add(kind, process, what, cause, **details)
+        except OSError as error:  # a full disk must not stop the judge: it is said, the record lacks this entry
+            log.error("change not recorded", extra={"fields": {"what": what, "error": error}})
+
+    def errors_per_minute(self) -> float:
+        """Errors of all processes in the window, per minute."""
+        beats = [row.heartbeat for row in self.watched.values() if row.heartbeat]
+        return sum(error.in_window for beat in beats for error in beat.errors) / (ERROR_WINDOW_S / 60)
+
+    def overall(self) -> HealthStatus:
+        """The worst of all processes and of the machine."""
+        statuses = [row.verdict.status for row in self.watched.values()]
+        if self.machine:
+            statuses.append(judge_machine(self.machine.disk_free_bytes, self.machine.memory_available_share).status)
+        return worst(statuses)
+
+    def status(self) -> dict[str, Any]:
+        """get_status(), in the words that DESIGN promises."""
+        return {
+            "running": True,
+            "mode": self.mode,
+            "overall_status": self.overall(),
+            "error_rate": round(self.errors_per_minute(), 3),
+            "processes": {name: self._row(name, row) for name, row in self.watched.items()},
+            "system_resources": system_resources(self.machine) if self.machine else {},
+        }
+
+    def _row(self, name: str, watched: Watched) -> dict[str, Any]:
+        beat, program, vitals = watched.heartbeat, watched.program, watched.vitals
+        return {
+            "status": watched.verdict.status,
+            "state": beat.state if beat else _state_of(program),
+            "pid": program.pid if program and program.pid else None,
+            "uptime_seconds": beat.uptime_s if beat else (program.since_s if program else 0.0),
+            "error_count": sum(error.count for error in beat.errors) if beat else 0,
+            "causes": list(watched.verdict.causes),
+            "restarts": watched.restarts,
+            "build": beat.build if beat else None,
+            "rss_mib": vitals.rss_bytes // 2**20 if vitals and program and vitals.pid == program.pid else None,
+            "account": BY_NAME[name].account,
+            "tasks": _tasks(beat),
+            "components": {key: part.status for key, part in beat.components.items()} if beat else {},
+            "facts": beat.facts if beat else {},
+        }
+
+
+def _tasks(beat: Heartbeat | None) -> list[dict[str, Any]]:
+    if beat is None:
+        return []
+    return [
+        {
+            "name": task.name,
+            "period_s": task.period_s,
+            "runs": task.runs,
+            "failures": task.failures,
+            "last_finished_age_s": task.last_finished_age_s,
+            "overdue": overdue(task, beat.uptime_s),
+        }
+        for task in beat.tasks
+    ]
+
+
+def _state_of(program: ProgramState | None) -> str:
+    words = {"STOPPED": "stopped", "EXITED": "failed", "FATAL": "failed", "BACKOFF": "failed", "STOPPING": "stopping"}
+    return words.get(program.state, "starting") if program else "starting"

@@ -1,0 +1,105 @@
+"""The one door to supervisord: XML-RPC over its Unix socket, every call with a time-out, so that a hung
+supervisord hangs nobody else."""
+
+import contextlib
+import http.client
+import socket
+import xmlrpc.client
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from execution.vocabulary.limits import RPC_TIMEOUT_S
+
+RUNNING_STATES = frozenset({"STARTING", "RUNNING", "BACKOFF", "STOPPING"})
+
+
+class SupervisorUnavailable(Exception):
+    """supervisord doesn't answer: not running, hung, or stopping."""
+
+
+class SupervisorRefused(Exception):
+    """supervisord answered no (the program is already running, is unknown, ...)."""
+
+
+@dataclass(frozen=True)
+class ProgramState:
+    """What supervisord knows of one program. `since_s` is how long it has been in this state, by its clock."""
+
+    name: str
+    group: str
+    state: str  # STOPPED STARTING RUNNING BACKOFF STOPPING EXITED FATAL UNKNOWN
+    pid: int
+    since_s: float
+    exit_status: int
+    explanation: str
+
+
+class _Connection(http.client.HTTPConnection):
+    def __init__(self, path: str, timeout_s: float) -> None:
+        super().__init__("localhost", timeout=timeout_s)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+class _Transport(xmlrpc.client.Transport):
+    def __init__(self, path: str, timeout_s: float) -> None:
+        super().__init__()
+        self._path = path
+        self._timeout_s = timeout_s
+
+    def make_connection(self, host: Any) -> http.client.HTTPConnection:
+        return _Connection(self._path, self._timeout_s)
+
+
+class SupervisorDoor:
+    """Asks and tells one supervisord. Raises SupervisorUnavailable and SupervisorRefused."""
+
+    def __init__(self, socket_path: Path, timeout_s: float = RPC_TIMEOUT_S) -> None:
+        self._path = socket_path
+        self._timeout_s = timeout_s
+
+    def _call(self, method: str, *arguments: Any) -> Any:
+        transport = _Transport(str(self._path), self._timeout_s)
+        proxy = xmlrpc.client.ServerProxy("http://localhost", transport=transport)
+        try:
+            return getattr(proxy.supervisor, method)(*arguments)
+        except xmlrpc.client.Fault as fault:
+            raise SupervisorRefused(f"{method}{arguments}: {fault.faultString}") from fault
+        except (OSError, http.client.HTTPException, xmlrpc.client.Error) as error:
+            raise SupervisorUnavailable(f"supervisord at {self._path}: {error}") from error
+        finally:
+            with contextlib.suppress(OSError):
+                transport.close()
+
+    def operating(self) -> bool:
+        """Is it up and not shutting down?"""
+        return bool(self._call("getState")["statename"] == "RUNNING")
+
+    def programs(self) -> list[ProgramState]:
+        """Every program and its state."""
+        return [_program_state(row) for row in self._call("getAllProcessInfo")]
+
+    def start(self, program: ProgramState) -> None:
+        """Start a stopped program, without waiting for it."""
+        self._call("startProcess", f"{program.group}:{program.name}", False)
+
+    def signal(self, program: ProgramState, name: str) -> None:
+        """Send a signal ("KILL", "TERM") to a running program."""
+        self._call("signalProcess", f"{program.group}:{program.name}", name)
+
+
+def _program_state(row: dict[str, Any]) -> ProgramState:
+    return ProgramState(
+        name=row["name"],
+        group=row["group"],
+        state=row["statename"],
+        pid=row["pid"],
+        since_s=max(0.0, float(row["now"] - max(row["start"], row["stop"]))),
+        exit_status=row["exitstatus"],
+        explanation=row["spawnerr"] or row["description"],
+    )

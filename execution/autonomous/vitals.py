@@ -1,0 +1,118 @@
+"""The one door to psutil: what the machine and the processes use. Samples only; judging is done elsewhere."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+NETWORK_FILESYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smbfs", "afpfs", "webdav", "fuse.sshfs", "9p", "ncpfs"})
+
+
+@dataclass(frozen=True)
+class ProcessVitals:
+    """One process at one moment. `cpu_s` is the CPU time it has used in its life."""
+
+    pid: int
+    status: str  # psutil's word: running, sleeping, stopped, zombie, ...
+    cpu_s: float
+    rss_bytes: int
+    descriptors: int | None
+
+
+@dataclass(frozen=True)
+class SystemVitals:
+    """The machine at one moment. Shares are between 0 and 1; load is per core."""
+
+    cpu_share: float
+    load_per_core: float
+    memory_available_bytes: int
+    memory_available_share: float
+    disk_free_bytes: int
+    disk_free_share: float
+
+
+def sample_process(pid: int) -> ProcessVitals | None:
+    """The vitals of `pid`, or None when it is gone (or not ours to look at)."""
+    try:
+        process = psutil.Process(pid)
+        with process.oneshot():
+            times = process.cpu_times()
+            return ProcessVitals(
+                pid=pid,
+                status=process.status(),
+                cpu_s=times.user + times.system,
+                rss_bytes=process.memory_info().rss,
+                descriptors=_descriptors(process),
+            )
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return None
+
+
+def _descriptors(process: psutil.Process) -> int | None:
+    try:
+        return process.num_fds()
+    except psutil.AccessDenied:
+        return None
+
+
+def sample_system(folder: Path) -> SystemVitals:
+    """The machine, with the disk that holds `folder`."""
+    memory = psutil.virtual_memory()
+    disk = psutil.disk_usage(str(folder))
+    return SystemVitals(
+        cpu_share=psutil.cpu_percent() / 100,
+        load_per_core=psutil.getloadavg()[0] / (psutil.cpu_count() or 1),
+        memory_available_bytes=memory.available,
+        memory_available_share=memory.available / memory.total,
+        disk_free_bytes=disk.free,
+        disk_free_share=disk.free / disk.total,
+    )
+
+
+def system_resources(vitals: SystemVitals) -> dict[str, Any]:
+    """The same, in the words of get_status()."""
+    return {
+        "cpu_percent": round(vitals.cpu_share * 100, 1),
+        "load_per_core": round(vitals.load_per_core, 2),
+        "memory_available_mib": vitals.memory_available_bytes // 2**20,
+        "memory_percent": round((1 - vitals.memory_available_share) * 100, 1),
+        "disk_free_mib": vitals.disk_free_bytes // 2**20,
+        "disk_percent": round((1 - vitals.disk_free_share) * 100, 1),
+    }
+
+
+def disk_free_bytes(folder: Path) -> int:
+    """Free bytes on the disk that holds `folder`."""
+    return psutil.disk_usage(str(folder)).free
+
+
+def network_filesystem(folder: Path) -> str | None:
+    """The file system's name when `folder` is on a network drive (locks and SQLite aren't safe there), else None."""
+    holding = [part for part in psutil.disk_partitions(all=True) if folder.is_relative_to(part.mountpoint)]
+    deepest = max(holding, key=lambda part: len(part.mountpoint), default=None)
+    return deepest.fstype if deepest and deepest.fstype in NETWORK_FILESYSTEMS else None
+
+
+def alive(pid: int) -> bool:
+    """Is there a process with this id that isn't a zombie?"""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def command_line(pid: int) -> str:
+    """The words that started `pid`, or '' when it is gone."""
+    try:
+        return " ".join(psutil.Process(pid).cmdline())
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return ""
+
+
+def descendants(pid: int) -> list[int]:
+    """The ids of all living children of `pid`, and of theirs."""
+    try:
+        return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []

@@ -1,0 +1,173 @@
+"""Commands about the trading accounts: pause, resume, positions, orders, fills. Reading is from the ledgers, read-only;
+orders about trading go to the trader that holds the account, or into its ledger when nobody does."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from execution.console.output import complain, print_json, screen, table
+from execution.ledger.queries import account_report, recent_fills, recent_orders, set_trading_state_offline
+from execution.ledger.queries import positions as read_positions
+from execution.runtime.bus import NoAnswer, Refused, ask
+from execution.runtime.clock import SystemClock, iso
+from execution.runtime.home import Home
+from execution.vocabulary.exit_codes import BusyError, ExitCode
+from execution.vocabulary.lifecycle import TradingState
+from execution.vocabulary.modes import Account
+from execution.vocabulary.order_states import OrderState
+from execution.vocabulary.programs import optimus_of
+
+AccountOption = Annotated[str, typer.Option("--account", "-a", help="sandbox or live; both when not given.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document instead of a table.")]
+Count = Annotated[int, typer.Option("--count", "-n", min=1, max=1000, help="How many, newest first.")]
+
+
+def _chosen(home: Home, account: str) -> list[str]:
+    if account and account not in list(Account):
+        complain(f"unknown account {account!r}; one of {', '.join(Account)} would be right")
+        raise typer.Exit(ExitCode.USAGE)
+    existing = [name for name in Account if home.ledger(name).exists()]
+    chosen = [name for name in existing if account in ("", name)]
+    if not chosen:
+        complain(f"no {account or 'trading'} account here yet; it appears with the first start: scripts/nae up")
+        raise typer.Exit(ExitCode.UNAVAILABLE)
+    return chosen
+
+
+def pause(
+    reason: Annotated[str, typer.Argument(help="Why; kept with the state.")],
+    account: AccountOption = "",
+    json: AsJson = False,
+) -> None:
+    """Take no new entries until `nae resume`; exits go on. Survives every restart.
+
+    Example: nae pause "news at noon" --account live · Exit codes: 0 done · 69 an account didn't answer (unknown)
+    """
+    _command("pause", TradingState.PAUSED, reason, account, json)
+
+
+def resume(account: AccountOption = "", json: AsJson = False) -> None:
+    """Lift a pause. A halt is not lifted: only a person's `nae arm` will do that.
+
+    Exit codes: 0 done · 1 refused · 69 an account didn't answer (unknown)
+    """
+    _command("resume", TradingState.ACTIVE, "resumed by the operator", account, json)
+
+
+def _command(verb: str, state: TradingState, reason: str, account: str, json: bool) -> None:
+    home = Home.find()
+    answers = {name: _tell(home, name, verb, state, reason) for name in _chosen(home, account)}
+    if json:
+        print_json({name: {"ok": code == ExitCode.OK, "text": text} for name, (code, text) in answers.items()})
+    for name, (code, text) in answers.items():
+        if code != ExitCode.OK:
+            complain(f"{name}: {text}")
+        elif not json:
+            screen.print(f"{name}: {text}")
+    worst = max(code for code, _ in answers.values())
+    if worst:
+        raise typer.Exit(worst)
+
+
+def _tell(home: Home, account: str, verb: str, state: TradingState, reason: str) -> tuple[int, str]:
+    """Tell the trader; when nobody holds the account, write it into the ledger ourselves."""
+    try:
+        answer = ask(home.run, optimus_of(account), verb, SystemClock(), reason=reason)
+        return ExitCode.OK, str(answer.get("trading_state", "done"))
+    except Refused as refusal:
+        return ExitCode.FAILED, str(refusal)
+    except NoAnswer as silence:
+        try:
+            _write_offline(home, account, state, reason)
+        except BusyError:
+            return ExitCode.UNAVAILABLE, f"unknown whether it was done: {silence}; ask again, or see nae status"
+        except Refused as refusal:
+            return ExitCode.FAILED, str(refusal)
+        return ExitCode.OK, f"{state} (its trader isn't running)"
+
+
+def _write_offline(home: Home, account: str, state: TradingState, reason: str) -> None:
+    if account_report(home.ledger(account)).trading_state is TradingState.HALTED:
+        raise Refused("halted: only a person re-arms")
+    set_trading_state_offline(home, account, state, reason)
+
+
+def _listing(
+    account: str, json: bool, read: Callable[[Home, str], list[dict[str, Any]]], columns: list[str], empty: str
+) -> None:
+    home = Home.find()
+    rows = [{"account": name, **row} for name in _chosen(home, account) for row in read(home, name)]
+    if json:
+        print_json(rows)
+    else:
+        table(columns, [[row.get(column.replace(" ", "_")) for column in columns] for row in rows], empty)
+
+
+def positions(account: AccountOption = "", json: AsJson = False) -> None:
+    """What is held now, and since when."""
+
+    def read(home: Home, name: str) -> list[dict[str, Any]]:
+        held = read_positions(home.ledger(name)).values()
+        return [
+            {
+                "symbol": position.symbol,
+                "quantity": position.quantity,
+                "entry_price": position.entry_price,
+                "cost": position.cost,
+                "strategy": position.strategy,
+                "opened": iso(position.opened_ms),
+            }
+            for position in held
+        ]
+
+    columns = ["account", "symbol", "quantity", "entry price", "cost", "strategy", "opened"]
+    _listing(account, json, read, columns, "no positions")
+
+
+def orders(
+    account: AccountOption = "",
+    unknown: Annotated[bool, typer.Option("--unknown", help="Only orders whose fate isn't known yet.")] = False,
+    count: Count = 20,
+    json: AsJson = False,
+) -> None:
+    """The newest orders and their states."""
+
+    def read(home: Home, name: str) -> list[dict[str, Any]]:
+        states = [OrderState.UNKNOWN] if unknown else None
+        return [
+            {
+                "id": order.client_order_id,
+                "symbol": order.request.symbol,
+                "side": order.request.side,
+                "quantity": order.request.quantity,
+                "state": order.state,
+                "purpose": order.request.purpose,
+                "reason": order.request.reason,
+                "at": iso(order.created_ms),
+            }
+            for order in recent_orders(home.ledger(name), count, states)
+        ]
+
+    _listing(account, json, read, ["account", "at", "id", "symbol", "side", "quantity", "state", "reason"], "no orders")
+
+
+def fills(account: AccountOption = "", count: Count = 20, json: AsJson = False) -> None:
+    """The newest fills: what was bought and sold, at what price and fee."""
+
+    def read(home: Home, name: str) -> list[dict[str, Any]]:
+        return [
+            {
+                "at": iso(fill.executed_ms),
+                "symbol": fill.symbol,
+                "side": fill.side,
+                "quantity": fill.quantity,
+                "price": fill.price,
+                "fee": f"{fill.fee.normalize():f} {fill.fee_currency}",
+                "trade_id": fill.trade_id,
+            }
+            for fill in recent_fills(home.ledger(name), count)
+        ]
+
+    columns = ["account", "at", "symbol", "side", "quantity", "price", "fee"]
+    _listing(account, json, read, columns, "no fills yet")

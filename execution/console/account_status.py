@@ -1,0 +1,56 @@
+"""The trading accounts as `nae status` shows them: from the traders' own word, else from their ledger files."""
+
+from typing import Any
+
+from execution.ledger.queries import AccountReport, account_report
+from execution.runtime.home import Home
+from execution.runtime.sqlite import DatabaseError
+from execution.vocabulary.programs import PROGRAMS
+
+FACTS = (
+    "trade_mode",
+    "trading_state",
+    "venue",
+    "equity",
+    "fills",
+    "open_orders",
+    "unknown_orders",
+    "reconciled",
+)
+
+
+def accounts_of(home: Home, status: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """account -> trade_mode, trading_state, venue, equity, fills, open_orders, unknown_orders, reconciled, ..."""
+    accounts = {}
+    for program in PROGRAMS:
+        if program.account is None:
+            continue
+        facts = status["processes"].get(program.name, {}).get("facts") or {}
+        known = facts if "trading_state" in facts else _from_ledger(home, program.account)
+        if known is not None:
+            accounts[program.account] = {name: known.get(name) for name in FACTS} | {
+                name: value for name, value in known.items() if name not in FACTS
+            }
+    return accounts
+
+
+def _from_ledger(home: Home, account: str) -> dict[str, Any] | None:
+    try:
+        return facts_of(account_report(home.ledger(account)))
+    except FileNotFoundError:
+        return None  # this account has never traded
+    except DatabaseError as error:
+        return {"trading_state": "unknown", "note": f"the ledger can't be read: {error}"}
+
+
+def facts_of(report: AccountReport) -> dict[str, Any]:
+    """What a ledger alone can say; equity needs prices and a trader."""
+    return {
+        "trading_state": report.trading_state,
+        "reason": report.reason,
+        "fills": report.fills,
+        "open_orders": report.open_orders,
+        "unknown_orders": report.unknown_orders,
+        "reconciled": report.reconciled,
+        "note": "from the ledger; its trader isn't running",
+    }

@@ -1,0 +1,59 @@
+"""The command `nae`: words to functions, errors to exit codes. What the commands do stands in the modules beside."""
+
+import sys
+
+import typer
+from typer.exceptions import Exit, TyperException
+
+from execution.console import account_commands, log_commands, operation_commands
+from execution.console.output import complain
+from execution.vocabulary.exit_codes import BusyError, ConfigError, ExitCode
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="NAE: an autonomous trading operation. Start with: nae up",
+    epilog="Exit codes: 0 done · 1 failed · 64 wrong words · 69 not running · 71 disk or rights · 75 held · 78 nae.toml",
+)
+for command in (
+    operation_commands.up,
+    operation_commands.down,
+    operation_commands.status,
+    operation_commands.doctor,
+    log_commands.logs,
+    account_commands.pause,
+    account_commands.resume,
+    account_commands.positions,
+    account_commands.orders,
+    account_commands.fills,
+):
+    app.command()(command)
+
+
+def main() -> None:
+    """Run one command and end with its exit code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(words: list[str]) -> int:
+    """The exit code of one command line."""
+    try:
+        code = app(words, prog_name="nae", standalone_mode=False)
+    except Exit as end:
+        return end.exit_code
+    except TyperException as error:
+        complain(f"{error.format_message()} (nae --help lists what there is)")
+        return ExitCode.USAGE
+    except ConfigError as error:
+        complain(str(error))
+        return ExitCode.CONFIG
+    except BusyError as error:
+        complain(str(error))
+        return ExitCode.BUSY
+    except KeyboardInterrupt:
+        return 130
+    return code if isinstance(code, int) else ExitCode.OK
+
+
+if __name__ == "__main__":
+    main()

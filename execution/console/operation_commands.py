@@ -1,0 +1,125 @@
+"""Commands about the operation as a whole: up, down, status, doctor."""
+
+from typing import Annotated, Any
+
+import typer
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from execution.autonomous.continuous_operation import ContinuousOperationManager
+from execution.autonomous.ground import UnfitError, check_ground
+from execution.autonomous.launch import StartFailed, run_in_foreground, start, stop
+from execution.console.account_status import accounts_of
+from execution.console.doctor import examine
+from execution.console.output import complain, errors, print_json, screen, table
+from execution.console.status_view import show_status
+from execution.runtime.clock import SystemClock
+from execution.runtime.home import Home
+from execution.vocabulary.exit_codes import BusyError, ConfigError, ExitCode
+from execution.vocabulary.modes import OperationMode
+
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document instead of a table.")]
+NEXT = """[dim]next:[/]  scripts/nae status          what runs, how well, and both accounts
+       scripts/nae fills           what was bought and sold
+       tail -f logs/*.log          one log per process
+       scripts/nae down            stop everything (or: kill $(cat logs/continuous_operation.pid))"""
+
+
+def operation_status(home: Home) -> dict[str, Any]:
+    """get_status() with the accounts: from the traders' own word, else from their ledgers."""
+    status = ContinuousOperationManager(home.root).get_status()
+    return status | {"accounts": accounts_of(home, status)}
+
+
+def up(
+    mode: Annotated[str, typer.Argument(help="dual, sandbox or live.")] = "dual",
+    foreground: Annotated[bool, typer.Option("--foreground", help="Stay, for services and containers.")] = False,
+) -> None:
+    """Start the operation in the background and wait for every process's first progress.
+
+    Examples: nae up · nae up sandbox · NAE_MARKET=replay:candles.parquet NAE_SPEED=60 nae up dual
+
+    Exit codes: 0 all running · 64 unknown mode · 69 didn't come up · 71 disk or rights · 75 already running · 78 nae.toml
+    """
+    if mode not in list(OperationMode):
+        complain(f"unknown mode {mode!r}; one of {', '.join(OperationMode)} would be right")
+        raise typer.Exit(ExitCode.USAGE)
+    home = Home.find()
+    for note in _checked_ground(home):
+        errors.print(f"note: {note}", style="yellow", markup=False)
+    if foreground:
+        run_in_foreground(home, OperationMode(mode))
+    try:
+        _start(home, OperationMode(mode))
+    except StartFailed as failure:
+        complain(f"{failure}\nnothing is left running; scripts/nae doctor checks the ground")
+        raise typer.Exit(failure.code) from failure
+    show_status(operation_status(home))
+    screen.print(NEXT)
+
+
+def _checked_ground(home: Home) -> list[str]:
+    try:
+        return check_ground(home).notes
+    except ConfigError as error:
+        complain(str(error))
+        raise typer.Exit(ExitCode.CONFIG) from error
+    except BusyError as error:
+        complain(str(error))
+        raise typer.Exit(ExitCode.BUSY) from error
+    except UnfitError as error:
+        complain(str(error))
+        raise typer.Exit(ExitCode.OS_ERROR) from error
+
+
+def _start(home: Home, mode: OperationMode) -> None:
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=errors, transient=True) as bar:
+        line = bar.add_task(f"starting {mode}")
+
+        def progress(status: dict[str, Any]) -> None:
+            rows = status["processes"]
+            waiting = [name for name, row in rows.items() if row["state"] != "running"]
+            done = f"{len(rows) - len(waiting)} of {len(rows)} running" if rows else "supervisord"
+            bar.update(line, description=f"starting {mode}: {done} {'· waiting for ' + waiting[0] if waiting else ''}")
+
+        start(home, mode, SystemClock(), progress)
+
+
+def down() -> None:
+    """Stop everything in order and wait until nothing is left.
+
+    Exit codes: 0 stopped, or nothing ran · 1 something had to be killed
+    """
+    stopped = stop(Home.find(), SystemClock())
+    if stopped is None:
+        screen.print("not running")
+        return
+    screen.print(f"stopped in {stopped.seconds:.1f} s")
+    if stopped.killed:
+        complain(f"had to be killed: pids {', '.join(map(str, stopped.killed))}; their logs say what they were doing")
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def status(json: AsJson = False) -> None:
+    """What runs, how well, and both accounts.
+
+    Exit codes: 0 running · 69 not running
+    """
+    document = operation_status(Home.find())
+    print_json(document) if json else show_status(document)
+    if not document["running"]:
+        raise typer.Exit(ExitCode.UNAVAILABLE)
+
+
+def doctor(json: AsJson = False) -> None:
+    """Check the ground: Python, packages, folders, disk, clock, nae.toml, locks, sockets.
+
+    Exit codes: 0 all well · 1 something isn't
+    """
+    findings = examine(Home.find())
+    if json:
+        print_json([{"check": name, "ok": ok, "finding": finding} for name, ok, finding in findings])
+    else:
+        table(["check", "ok", "finding"], [list(finding) for finding in findings], "nothing to check")
+    if not all(ok for _, ok, _ in findings):
+        raise typer.Exit(ExitCode.FAILED)

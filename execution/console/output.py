@@ -1,0 +1,58 @@
+"""How commands speak: tables for people, --json for programs, one clear next step in every error."""
+
+import json
+import sys
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+STATUS_STYLE = {"HEALTHY": "green", "DEGRADED": "yellow", "UNHEALTHY": "magenta", "CRITICAL": "bold red"}
+
+screen = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on standard output; Decimals as text."""
+    plain = msgspec.to_builtins(value, enc_hook=str)
+    sys.stdout.write(json.dumps(plain, indent=2) + "\n")
+
+
+def complain(problem: str) -> None:
+    """An error for a person, on standard error."""
+    errors.print(f"nae: {problem}", style="red", markup=False, soft_wrap=True)
+
+
+def table(columns: list[str], rows: list[list[Any]], empty: str) -> None:
+    """Rows under headings, or `empty` when there are none."""
+    if not rows:
+        screen.print(empty)
+        return
+    grid = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        grid.add_row(*[cell(value) for value in row])
+    screen.print(grid)
+
+
+def cell(value: Any) -> str:
+    """One value, short."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Decimal):
+        return format(value.normalize(), "f")
+    text = str(value)
+    return f"[{STATUS_STYLE[text]}]{text}[/]" if text in STATUS_STYLE else text
+
+
+def duration(seconds: float) -> str:
+    """1h 02m, 3m 04s, 5s."""
+    whole = int(seconds)
+    hours, minutes = whole // 3600, whole % 3600 // 60
+    if hours:
+        return f"{hours}h {minutes:02d}m"
+    return f"{minutes}m {whole % 60:02d}s" if minutes else f"{whole}s"

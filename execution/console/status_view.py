@@ -1,0 +1,61 @@
+"""The whole operation on one screen, from the status document. Pure but for printing."""
+
+from typing import Any
+
+from execution.console.output import cell, duration, screen, table
+
+
+def show_status(status: dict[str, Any]) -> None:
+    """Print the status document for a person."""
+    if not status["running"]:
+        screen.print(status.get("note", "not running"))
+        return
+    share = status.get("error_rate", 0)
+    screen.print(f"NAE {status['mode']}  {cell(status['overall_status'])}  errors/min {share}")
+    if status.get("note"):
+        screen.print(f"[yellow]{status['note']}[/]")
+    show_processes(status["processes"])
+    if status.get("accounts"):
+        screen.print()
+        show_accounts(status["accounts"])
+
+
+def show_processes(processes: dict[str, dict[str, Any]]) -> None:
+    """One line per process, with the causes of whatever isn't healthy."""
+    rows = [
+        [
+            name,
+            row["status"],
+            row["state"],
+            row["pid"],
+            duration(row["uptime_seconds"]),
+            row.get("restarts", 0),
+            row["error_count"],
+            row.get("rss_mib"),
+            "; ".join(row.get("causes", []))[:60],
+        ]
+        for name, row in processes.items()
+    ]
+    table(["process", "status", "state", "pid", "up", "restarts", "errors", "MiB", "because"], rows, "no processes")
+
+
+def show_accounts(accounts: dict[str, dict[str, Any]]) -> None:
+    """One line per trading account."""
+    names = ["trade_mode", "trading_state", "venue", "equity", "fills", "open_orders", "unknown_orders", "reconciled"]
+    rows = [[account, *[facts.get(name) for name in names]] for account, facts in accounts.items()]
+    heads = ["account", "mode", "trading", "venue", "equity", "fills", "open", "unknown", "reconciled"]
+    table(heads, rows, "no accounts")
+
+
+def overdue_tasks(status: dict[str, Any]) -> list[str]:
+    """Every task of every process that is overdue, and every process that isn't running, in words."""
+    problems = []
+    for name, row in status["processes"].items():
+        if row["state"] != "running":
+            problems.append(f"{name} is {row['state']}: {'; '.join(row.get('causes', [])) or 'no cause given'}")
+        problems += [
+            f"{name}: task {task['name']} is overdue (last finished {task['last_finished_age_s']} s ago)"
+            for task in row.get("tasks", [])
+            if task["overdue"]
+        ]
+    return problems

@@ -1,0 +1,62 @@
+"""A process that doesn't outlive its parent, doesn't dump core, and ends by its own deadline when told to.
+
+supervisord counts wall-clock time and can be killed; so every worker watches for itself. Linux sends a signal
+when the parent dies; on every system the parent's end closes our standard input.
+"""
+
+import ctypes
+import logging
+import os
+import resource
+import signal
+import sys
+import threading
+from collections.abc import Callable
+
+log = logging.getLogger("nae.guard")
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+ORPHAN_DEADLINE_S = 1.5
+OVERDUE_EXIT = 70
+
+
+def under_supervisord() -> bool:
+    """Were we started by supervisord? (It says so in the environment of its children.)"""
+    return "SUPERVISOR_ENABLED" in os.environ
+
+
+def no_core_dumps() -> None:
+    """A core file would hold keys."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def end_by(deadline_s: float) -> None:
+    """Whatever hangs, this process is gone after `deadline_s` (monotonic). May be called again to tighten it."""
+    timer = threading.Timer(deadline_s, os._exit, [OVERDUE_EXIT])
+    timer.daemon = True
+    timer.start()
+
+
+def end_with_parent(orphaned: Callable[[], None]) -> None:
+    """Call `orphaned` once when the parent dies, and be gone ORPHAN_DEADLINE_S later. From the main thread only:
+    Linux binds the death signal to the thread that spawned us and to none other."""
+    parent = os.getppid()
+    told = threading.Event()
+
+    def tell() -> None:
+        if not told.is_set():
+            told.set()
+            end_by(ORPHAN_DEADLINE_S)
+            orphaned()
+
+    if sys.platform == "linux":
+        signal.signal(signal.SIGUSR1, lambda *_: tell())
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGUSR1)
+    if os.getppid() != parent:
+        tell()
+    threading.Thread(target=_wait_for_end_of_input, args=(tell,), name="parent-watch", daemon=True).start()
+
+
+def _wait_for_end_of_input(tell: Callable[[], None]) -> None:
+    while os.read(0, 4096):  # supervisord never writes here: what arrives is the end
+        pass
+    tell()

@@ -1,0 +1,83 @@
+"""One log file per process, readable lines with the fields at the end, rotated by copy and truncate so that a
+`tail -f` goes on. After setup, whatever prints to standard output or error lands in the same file.
+"""
+
+import logging
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from execution.runtime.clock import iso
+from execution.vocabulary.limits import LOG_KEEP, LOG_MAX_BYTES
+
+PLAIN = frozenset(" =\"'\n")
+
+
+class LineFormatter(logging.Formatter):
+    """`2026-11-21T08:15:00.123Z INFO  nae.venue: listening port=8123`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = f"{iso(int(record.created * 1000))} {record.levelname:<7} {record.name}: {record.getMessage()}"
+        fields = getattr(record, "fields", None)
+        if fields:
+            line += " " + " ".join(f"{key}={_shown(value)}" for key, value in fields.items())
+        if record.exc_info:
+            line += "\n" + self.formatException(record.exc_info)
+        return line.replace("\x00", "\\0").replace("\r", "\\r")
+
+
+def _shown(value: object) -> str:
+    text = str(value)
+    return repr(text) if PLAIN & set(text) else text
+
+
+class CopyTruncateHandler(logging.Handler):
+    """Appends to one file by descriptor. Over the limit it copies to .1, .2, ... and truncates in place."""
+
+    def __init__(self, path: Path, max_bytes: int = LOG_MAX_BYTES, keep: int = LOG_KEEP) -> None:
+        super().__init__()
+        self.path = path
+        self.lost = 0
+        self._max_bytes = max_bytes
+        self._keep = keep
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line. A full disk loses the line, counts it, and never stops the process."""
+        data = (self.format(record) + "\n").encode(errors="replace")
+        try:
+            os.write(self.descriptor, data)
+            if os.fstat(self.descriptor).st_size > self._max_bytes:
+                self._rotate()
+        except OSError:
+            self.lost += 1
+
+    def _rotate(self) -> None:
+        for number in range(self._keep - 1, 0, -1):
+            older = self.path.with_name(f"{self.path.name}.{number}")
+            if older.exists():
+                older.replace(self.path.with_name(f"{self.path.name}.{number + 1}"))
+        shutil.copyfile(self.path, self.path.with_name(f"{self.path.name}.1"))
+        os.ftruncate(self.descriptor, 0)
+
+
+def log_to_file(path: Path, level: str) -> CopyTruncateHandler:
+    """Everything this process says goes to `path` from now on. Raises OSError when it can't be written."""
+    handler = CopyTruncateHandler(path)
+    handler.setFormatter(LineFormatter())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)  # libraries
+    logging.getLogger("nae").setLevel(level)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.dup2(handler.descriptor, 1)
+    os.dup2(handler.descriptor, 2)
+    return handler
+
+
+def log_to_terminal(level: str = "WARNING") -> None:
+    """For commands a person runs: short lines on standard error."""
+    logging.basicConfig(level=level, format="%(levelname)s %(message)s")

@@ -1,0 +1,116 @@
+"""Periodic work as rows: Task(name, period, run). One task never overlaps itself, never drifts, never dies of an error.
+
+The runner counts what happened; whether that is healthy is judged elsewhere.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from execution.runtime.clock import Clock
+from execution.runtime.errors import ErrorBook
+from execution.vocabulary.health import TaskProgress
+
+log = logging.getLogger("nae.tasks")
+
+
+@dataclass
+class Task:
+    """`run` is called every `period_s`, and at once when `wake` is set. `critical`: without it there's no trading."""
+
+    name: str
+    period_s: float
+    run: Callable[[], Awaitable[None]]
+    critical: bool = False
+    wake: asyncio.Event | None = None
+
+
+@dataclass
+class _Record:
+    runs: int = 0
+    failures: int = 0
+    started: float | None = None
+    finished: float | None = None
+
+
+class TaskRunner:
+    """Runs the tasks of one process until told to stop; a run that has begun is finished."""
+
+    def __init__(self, clock: Clock, errors: ErrorBook) -> None:
+        self._clock = clock
+        self._errors = errors
+        self._tasks: list[Task] = []
+        self._records: dict[str, _Record] = {}
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """Begin no further run."""
+        self._stopping.set()
+
+    async def run(self, tasks: list[Task]) -> None:
+        """Run all of `tasks` side by side until stop()."""
+        self._tasks.extend(tasks)
+        for task in tasks:
+            self._records[task.name] = _Record()
+        async with asyncio.TaskGroup() as group:
+            for task in tasks:
+                group.create_task(self._repeat(task), name=task.name)
+
+    async def _repeat(self, task: Task) -> None:
+        due = self._clock.monotonic()
+        while not self._stopping.is_set():
+            await self.run_once(task)
+            now = self._clock.monotonic()
+            due = due + task.period_s if due + task.period_s > now else now  # late: go on from now, no burst
+            await self._pause(task, due - now)
+            if task.wake is not None and task.wake.is_set():
+                task.wake.clear()
+                due = self._clock.monotonic()
+
+    async def run_once(self, task: Task) -> None:
+        """One counted run. An error is this run's failure: counted, logged, and the next run comes as planned."""
+        record = self._records.setdefault(task.name, _Record())
+        record.started = self._clock.monotonic()
+        try:
+            await task.run()
+        except Exception as error:  # the one boundary: counted, never swallowed
+            record.failures += 1
+            fingerprint = self._errors.note(error)
+            log.exception("task failed", extra={"fields": {"task": task.name, "fingerprint": fingerprint}})
+        else:
+            record.runs += 1
+            record.finished = self._clock.monotonic()
+        finally:
+            record.started = None
+
+    async def _pause(self, task: Task, seconds: float) -> None:
+        waits = [asyncio.create_task(self._stopping.wait())]
+        if task.wake is not None:
+            waits.append(asyncio.create_task(task.wake.wait()))
+        try:
+            await asyncio.wait(waits, timeout=max(0.0, seconds), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    def progress(self) -> list[TaskProgress]:
+        """How every task is getting on, now."""
+        now = self._clock.monotonic()
+        return [_progress(task, self._records[task.name], now) for task in self._tasks]
+
+    def all_progressed(self) -> bool:
+        """Has every task finished a run? (Before the first task is known: no.)"""
+        return bool(self._tasks) and all(self._records[task.name].runs for task in self._tasks)
+
+
+def _progress(task: Task, record: _Record, now: float) -> TaskProgress:
+    return TaskProgress(
+        name=task.name,
+        period_s=task.period_s,
+        runs=record.runs,
+        failures=record.failures,
+        last_finished_age_s=None if record.finished is None else round(now - record.finished, 3),
+        running_for_s=None if record.started is None else round(now - record.started, 3),
+        critical=task.critical,
+    )

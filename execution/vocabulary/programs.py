@@ -1,0 +1,43 @@
+"""The processes of an operation: their names, what starts them, and in which modes they run."""
+
+from dataclasses import dataclass
+
+from execution.vocabulary.modes import OperationMode
+
+SANDBOX, LIVE, DUAL = OperationMode.SANDBOX, OperationMode.LIVE, OperationMode.DUAL
+MANAGER = "continuous_operation"
+MASTER = "master_controller"
+
+
+@dataclass(frozen=True)
+class Program:
+    """One supervisord program. `group` decides the order of stopping: watch, then trade, then market."""
+
+    name: str
+    group: str
+    module: str
+    arguments: tuple[str, ...] = ()
+    modes: frozenset[OperationMode] = frozenset(OperationMode)
+    account: str | None = None
+
+
+PROGRAMS: tuple[Program, ...] = (
+    Program("venue", "market", "agents.venue"),
+    Program("sandbox_optimus", "trade", "agents.optimus", ("--sandbox",), frozenset({SANDBOX, DUAL}), "sandbox"),
+    Program("live_optimus", "trade", "agents.optimus", ("--live",), frozenset({LIVE, DUAL}), "live"),
+    Program("ralph", "trade", "agents.ralph"),
+    Program("accelerator_controller", "trade", "agents.accelerator"),
+    Program(MASTER, "watch", "agents.master"),
+    Program(MANAGER, "watch", "agents.manager"),
+)
+BY_NAME = {program.name: program for program in PROGRAMS}
+
+
+def programs_of(mode: OperationMode) -> tuple[Program, ...]:
+    """The programs that run in `mode`, in the order in which they start."""
+    return tuple(program for program in PROGRAMS if mode in program.modes)
+
+
+def optimus_of(account: str) -> str:
+    """The name of the process that trades `account`."""
+    return next(program.name for program in PROGRAMS if program.account == account)
