@@ -133,3 +133,16 @@ def test_a_sweep_is_one_backtest_per_set_in_order() -> None:
     assert [each.params for each in found] == grid(strategy)
     for each in found[:3]:
         assert trades_of(each.result) == trades_of(backtest(candles, strategy, each.params))
+
+
+@pytest.mark.parametrize("name", sorted(STRATEGIES))
+def test_where_nothing_can_be_known_nothing_is_earned_before_costs(name: str) -> None:
+    bars, ticks, volatility = 60_000, 30, 0.0004
+    rng = np.random.default_rng(1)
+    steps = rng.normal(-(volatility**2) / 2, volatility, (bars, ticks))  # a martingale: its mean return is zero
+    path = 100 * np.exp(np.cumsum(steps.ravel())).reshape(bars, ticks)
+    opened = np.concatenate(([100.0], path[:-1, -1]))
+    high, low = np.maximum(path.max(axis=1), opened), np.minimum(path.min(axis=1), opened)
+    result = backtest(np.column_stack((opened, high, low, path[:, -1], opened)), STRATEGIES[name], costs=FREE)
+    assert result.trades > 500
+    assert abs(result.t_statistic) < 3.5

@@ -74,6 +74,30 @@ def test_a_restarted_trader_decides_as_one_that_saw_everything(
     assert bits(restarted[warm:]) == bits(always[cut + warm :])
 
 
+@pytest.mark.parametrize(
+    ("name", "params"),
+    [
+        ("momentum_breakout", {"lookback": 5.0, "margin_atr": 0.0, "atr_window": 12.0}),
+        ("momentum_breakout", {"lookback": 12.0, "margin_atr": 0.0, "atr_window": 5.0}),
+        ("mean_reversion", {"window": 12.0, "entry_z": 0.5}),
+        ("trend", {"fast": 3.0, "slow": 21.0, "gap_atr": 0.0, "atr_window": 30.0}),
+        ("trend", {"fast": 3.0, "slow": 21.0, "gap_atr": 0.0, "atr_window": 5.0}),
+    ],
+)
+def test_a_trader_restarted_at_any_bar_never_enters_where_the_other_would_not(
+    name: str, params: dict[str, float]
+) -> None:
+    strategy, candles = STRATEGIES[name], random_market(1, 900, 0.003)
+    always = plain_scores(strategy, candles, params)
+    warm, early = strategy.warmup_of(params), 0
+    for cut in range(1, len(candles) - warm):
+        restarted = plain_scores(strategy, candles[cut : cut + warm], params)
+        assert all(score in (0.0, always[cut + at]) for at, score in enumerate(restarted)), cut
+        assert restarted[-1] == always[cut + warm - 1]
+        early += any(restarted)
+    assert early > 10
+
+
 @settings(max_examples=40, deadline=None)
 @given(data=st.data(), strategy=named, seed=st.integers(0, 10_000))
 def test_no_strategy_enters_before_its_windows_are_full(data: st.DataObject, strategy: Strategy, seed: int) -> None:
