@@ -27,7 +27,7 @@ def _chosen(home: Home, account: str) -> list[str]:
     if account and account not in list(Account):
         complain(f"unknown account {account!r}; one of {', '.join(Account)} would be right")
         raise typer.Exit(ExitCode.USAGE)
-    existing = [name for name in Account if home.ledger(name).exists()]
+    existing: list[str] = [name for name in Account if home.ledger(name).exists()]
     chosen = [name for name in existing if account in ("", name)]
     if not chosen:
         complain(f"no {account or 'trading'} account here yet; it appears with the first start: scripts/nae up")
@@ -138,12 +138,12 @@ def orders(
         return [
             {
                 "id": order.client_order_id,
-                "symbol": order.request.symbol,
-                "side": order.request.side,
-                "quantity": order.request.quantity,
+                "symbol": order.symbol,
+                "side": order.side,
+                "quantity": order.quantity,
                 "state": order.state,
-                "purpose": order.request.purpose,
-                "reason": order.request.reason,
+                "purpose": order.purpose,
+                "reason": order.reason,
                 "at": iso(order.created_ms),
             }
             for order in recent_orders(home.ledger(name), count, states)

@@ -13,7 +13,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="NAE: an autonomous trading operation. Start with: nae up",
-    epilog="Exit codes: 0 done · 1 failed · 64 wrong words · 69 not running · 71 disk or rights · 75 held · 78 nae.toml",
+    epilog="Exit codes: 0 done · 1 failed · 64 wrong words · 69 not running · 71 disk or rights · 75 held · 78 config",
 )
 for command in (
     operation_commands.up,

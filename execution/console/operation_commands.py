@@ -38,7 +38,7 @@ def up(
 
     Examples: nae up · nae up sandbox · NAE_MARKET=replay:candles.parquet NAE_SPEED=60 nae up dual
 
-    Exit codes: 0 all running · 64 unknown mode · 69 didn't come up · 71 disk or rights · 75 already running · 78 nae.toml
+    Exit codes: 0 all run · 64 unknown mode · 69 didn't come up · 71 disk or rights · 75 runs already · 78 nae.toml
     """
     if mode not in list(OperationMode):
         complain(f"unknown mode {mode!r}; one of {', '.join(OperationMode)} would be right")

@@ -31,7 +31,9 @@ def table(columns: list[str], rows: list[list[Any]], empty: str) -> None:
     if not rows:
         screen.print(empty)
         return
-    grid = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    grid = Table(box=None, pad_edge=False, header_style="bold")
+    for number, column in enumerate(columns):
+        grid.add_column(column, no_wrap=number < len(columns) - 1, overflow="fold")
     for row in rows:
         grid.add_row(*[cell(value) for value in row])
     screen.print(grid)

@@ -1,0 +1,59 @@
+"""What the embedded venue and its clients agree on beside the socket: where it listens, and each account's key.
+
+Keys of the embedded venue are made here, at random, readable by the owner only; they open nothing else.
+"""
+
+from pathlib import Path
+
+from execution.exchange.credentials import Credentials, create_embedded_credentials, load_credentials
+from execution.runtime.clock import Clock
+from execution.runtime.files import write_atomically
+from execution.runtime.home import Home
+from execution.vocabulary.modes import Account
+
+WAIT_S = 0.1
+
+
+def port_file(home: Home) -> Path:
+    """Where the venue says which port it has."""
+    return home.data / "venue" / "port"
+
+
+def write_port(home: Home, port: int) -> None:
+    """Say where the venue listens."""
+    write_atomically(port_file(home), f"{port}\n")
+
+
+def read_port(home: Home) -> int:
+    """The port of the last start, or 0."""
+    try:
+        return int(port_file(home).read_text())
+    except (FileNotFoundError, ValueError):
+        return 0
+
+
+def key_file(home: Home, account: str) -> Path:
+    """The key of one account on the embedded venue."""
+    return home.account(account) / "venue_key.json"
+
+
+def venue_keys(home: Home) -> dict[str, Credentials]:
+    """The keys of all accounts, made when they aren't there yet. For the venue, which knows them all."""
+    for account in Account:
+        if not key_file(home, account).exists():
+            create_embedded_credentials(key_file(home, account))
+    return {account: load_credentials(key_file(home, account)) for account in Account}
+
+
+async def wait_for_key(home: Home, account: str, clock: Clock) -> Credentials:
+    """One account's key, as soon as the venue has made it."""
+    while not key_file(home, account).exists():
+        await clock.sleep(WAIT_S)
+    return load_credentials(key_file(home, account))
+
+
+async def wait_for_port(home: Home, clock: Clock) -> int:
+    """The venue's port, as soon as it has one."""
+    while not (port := read_port(home)):
+        await clock.sleep(WAIT_S)
+    return port

@@ -1,0 +1,71 @@
+"""The process `venue`: the embedded exchange, with one account per trader. It knows nothing of how they trade."""
+
+import errno
+import logging
+import sys
+from typing import Any
+
+from agents.embedded import read_port, venue_keys, write_port
+from agents.process import Context, in_background, run_process
+from execution.runtime.bus import Refused
+from execution.runtime.tasks import Task
+from execution.venue.server import ApiKey, VenueServer
+from execution.vocabulary.exit_codes import ConfigError
+from execution.vocabulary.health import ComponentHealth
+
+log = logging.getLogger("nae.venue")
+
+
+class VenueAgent:
+    """Wires the venue to its home: keys, port, market."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._server: VenueServer | None = None
+        self._port = 0
+
+    async def start(self) -> None:
+        home = self._context.home
+        keys = [ApiKey(account, key.key, key.secret) for account, key in venue_keys(home).items()]
+        self._server = VenueServer(self._context.config.venue, home.data / "venue", keys, self._context.clock)
+        self._port = await self._bind(self._server)
+        write_port(home, self._port)
+        in_background(self._context, self._server.run_market(), "market")
+        log.info("listening", extra={"fields": {"port": self._port, "market": self._context.config.venue.market}})
+
+    async def _bind(self, server: VenueServer) -> int:
+        """The configured port; else the one of the last start, so that clients find us again; else any."""
+        wanted = self._context.config.venue.port
+        try:
+            return await server.start(wanted or read_port(self._context.home))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            if wanted:
+                place = self._context.home.config_file
+                raise ConfigError(f"{place}: venue.port = {wanted} is in use; use a free port, or 0 for any") from error
+            return await server.start(0)
+
+    def tasks(self) -> list[Task]:
+        return [Task("check", 1.0, self._check)]
+
+    async def _check(self) -> None:
+        assert self._server is not None
+
+    def components(self) -> dict[str, ComponentHealth]:
+        assert self._server is not None
+        return {"market": self._server.get_health()}
+
+    def facts(self) -> dict[str, Any]:
+        return {"port": self._port, "market": self._context.config.venue.market}
+
+    async def command(self, verb: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        raise Refused(f"venue takes no commands, not {verb}")
+
+    async def stop(self) -> None:
+        if self._server is not None:
+            await self._server.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(run_process("venue", VenueAgent))
