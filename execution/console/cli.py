@@ -19,6 +19,7 @@ for command in (
     operation_commands.up,
     operation_commands.down,
     operation_commands.status,
+    operation_commands.verify,
     operation_commands.doctor,
     log_commands.logs,
     account_commands.pause,

@@ -11,7 +11,7 @@ from execution.autonomous.launch import StartFailed, run_in_foreground, start, s
 from execution.console.account_status import accounts_of
 from execution.console.doctor import examine
 from execution.console.output import complain, errors, print_json, screen, table
-from execution.console.status_view import show_status
+from execution.console.status_view import overdue_tasks, show_status
 from execution.runtime.clock import SystemClock
 from execution.runtime.home import Home
 from execution.vocabulary.exit_codes import BusyError, ConfigError, ExitCode
@@ -109,6 +109,25 @@ def status(json: AsJson = False) -> None:
     print_json(document) if json else show_status(document)
     if not document["running"]:
         raise typer.Exit(ExitCode.UNAVAILABLE)
+
+
+def verify(json: AsJson = False) -> None:
+    """Is every loop of every process turning? Names each process that isn't running and each overdue task.
+
+    Exit codes: 0 all turn · 1 something doesn't · 69 not running
+    """
+    document = operation_status(Home.find())
+    problems = overdue_tasks(document) if document["running"] else [document.get("note", "not running")]
+    tasks = sum(len(row.get("tasks", [])) for row in document["processes"].values())
+    if json:
+        print_json({"ok": not problems, "tasks": tasks, "problems": problems})
+    else:
+        for problem in problems:
+            complain(problem)
+        if not problems:
+            screen.print(f"all {tasks} tasks of {len(document['processes'])} processes are on time")
+    if problems:
+        raise typer.Exit(ExitCode.FAILED if document["running"] else ExitCode.UNAVAILABLE)
 
 
 def doctor(json: AsJson = False) -> None:
