@@ -1,0 +1,182 @@
+"""OrderExecutionAssistant: takes approved requests to the gateway, each at most once, and reads what became of them.
+
+A symbol with an order whose end isn't known is left alone until the venue has told. It decides no prices or sizes.
+"""
+
+import logging
+from collections.abc import Callable
+
+import msgspec
+
+from execution.ledger.store import Ledger
+from execution.runtime.clock import Clock, iso
+from execution.runtime.config import TradingConfig
+from execution.trading.ports import Feed, Gateway
+from execution.vocabulary.health import ComponentHealth, ComponentStatus
+from execution.vocabulary.limits import ENTRIES_OFF_AFTER_S
+from execution.vocabulary.market import Quote
+from execution.vocabulary.order_states import OrderState
+from execution.vocabulary.orders import Fill, OrderOutcome, OrderRequest, Purpose
+
+log = logging.getLogger("nae.trading")
+
+PRICE_DRIFT_MAX_SPREADS = 3  # an entry whose price ran away this many allowed spreads is not chased
+DRY_RUN_REFUSAL = "dry_run"
+
+
+class Executed(msgspec.Struct, frozen=True):
+    """What became of one request. `filtered` means: not even offered to the gateway, and why."""
+
+    request: OrderRequest
+    outcome: OrderOutcome | None = None
+    filtered: str = ""
+
+    @property
+    def sent(self) -> bool:
+        """Did it leave us, or may it have?"""
+        return self.outcome is not None and self.outcome.client_order_id is not None
+
+    @property
+    def dry_run(self) -> bool:
+        """Was it decided and, by the trade mode, not sent?"""
+        return self.outcome is not None and self.outcome.refusal == DRY_RUN_REFUSAL
+
+    @property
+    def unknown(self) -> bool:
+        """Is its end not known?"""
+        return self.outcome is not None and self.outcome.state is OrderState.UNKNOWN
+
+    @property
+    def fills(self) -> list[Fill]:
+        """What was bought or sold at once."""
+        return [] if self.outcome is None else self.outcome.fills
+
+    @property
+    def word(self) -> str:
+        """One word or two for the audit trail."""
+        if self.outcome is None:
+            return f"filtered: {self.filtered}"
+        if self.outcome.refusal is not None:
+            return f"refused: {self.outcome.refusal}"
+        return "unanswered" if self.outcome.state is None else self.outcome.state.value
+
+
+def filter_reason(request: OrderRequest, quote: Quote | None, quote_age_s: float, config: TradingConfig) -> str:
+    """Why an entry approved a moment ago mustn't be sent any more; '' when it may. Exits are never held up here."""
+    if request.purpose is Purpose.EXIT:
+        return ""
+    if quote is None or quote_age_s > ENTRIES_OFF_AFTER_S:
+        return "old_quote"
+    if quote.spread_share > config.spread_max:
+        return "wide_spread"
+    if quote.ask > request.reference_price * (1 + config.spread_max * PRICE_DRIFT_MAX_SPREADS):
+        return "price_ran_away"
+    return ""
+
+
+class OrderExecutionAssistant:
+    """One request at a time per symbol. `may_enter` is asked again right before an entry leaves."""
+
+    def __init__(
+        self,
+        config: TradingConfig,
+        gateway: Gateway,
+        ledger: Ledger,
+        feed: Feed,
+        clock: Clock,
+        *,
+        may_enter: Callable[[], str],
+    ) -> None:
+        self._config = config
+        self._gateway = gateway
+        self._ledger = ledger
+        self._feed = feed
+        self._clock = clock
+        self._may_enter = may_enter
+        self._in_flight: set[str] = set()
+        self._acted_ms: int | None = None
+        self.orders = 0
+        self.refusals = 0
+        self.unknowns = 0
+        self.last_refusal = ""
+
+    def blocked(self) -> frozenset[str]:
+        """Symbols with an order on its way or of unknown end."""
+        return frozenset(order.symbol for order in self._ledger.unsettled()) | self._in_flight
+
+    async def execute_all(self, requests: list[OrderRequest]) -> list[Executed]:
+        """Entries one after another; the first without a clear answer ends the round, for the venue isn't well."""
+        done: list[Executed] = []
+        for request in requests:
+            if done and done[-1].unknown:
+                done.append(Executed(request, filtered="venue_unclear"))
+            else:
+                done.append(await self.execute(request))
+        return done
+
+    async def execute(self, request: OrderRequest) -> Executed:
+        """Offer one request to the gateway. Errors of the gateway's own (a full disk) are the caller's to see."""
+        reason = self._hold_back(request)
+        if reason:
+            return Executed(request, filtered=reason)
+        self._in_flight.add(request.symbol)
+        try:
+            outcome = await self._gateway.place(request)
+        finally:
+            self._in_flight.discard(request.symbol)
+        return self._noted(Executed(request, outcome))
+
+    def _hold_back(self, request: OrderRequest) -> str:
+        if request.symbol in self.blocked():
+            return "order_unsettled"
+        if request.purpose is Purpose.ENTRY:
+            closed = self._may_enter()
+            if closed:
+                return closed
+        quote = self._feed.quote(request.symbol)
+        age = 0.0 if quote is None else self._clock.monotonic() - quote.received
+        return filter_reason(request, quote, age, self._config)
+
+    def _noted(self, executed: Executed) -> Executed:
+        self._acted_ms = self._clock.now_ms()
+        outcome, request = executed.outcome, executed.request
+        if outcome is not None and outcome.refusal is not None:
+            self.refusals += 1
+            self.last_refusal = f"{request.symbol} {request.side}: {outcome.refusal}"
+        self.orders += executed.sent
+        self.unknowns += executed.unknown
+        level = logging.WARNING if executed.unknown or not executed.sent else logging.INFO
+        log.log(
+            level,
+            "order",
+            extra={
+                "fields": {
+                    "symbol": request.symbol,
+                    "side": request.side.value,
+                    "quantity": str(request.quantity),
+                    "purpose": request.purpose.value,
+                    "reason": request.reason,
+                    "outcome": executed.word,
+                    "order": outcome.client_order_id if outcome else None,
+                }
+            },
+        )
+        return executed
+
+    def get_health(self) -> ComponentHealth:
+        """Degraded while an order's end isn't known."""
+        waiting = sorted(
+            order.symbol for order in self._ledger.unsettled() if order.state in (OrderState.SENT, OrderState.UNKNOWN)
+        )
+        return ComponentHealth(
+            status=ComponentStatus.DEGRADED if set(waiting) - self._in_flight else ComponentStatus.HEALTHY,
+            last_activity=None if self._acted_ms is None else iso(self._acted_ms),
+            error_count=self.refusals + self.unknowns,
+            metrics={
+                "orders": self.orders,
+                "refusals": self.refusals,
+                "unknown": self.unknowns,
+                "waiting": waiting,
+                "last_refusal": self.last_refusal,
+            },
+        )

@@ -1,0 +1,113 @@
+"""PerformanceTrackingAssistant: what has been traded, what it brought, and what that teaches.
+
+Everything it knows is derived from the ledger and can be rebuilt from it. It decides no trade.
+"""
+
+from typing import Any
+
+import msgspec
+
+from execution.learning.knowledge import NEUTRAL, score_after
+from execution.ledger.state_store import StateStore
+from execution.ledger.store import Ledger
+from execution.runtime.clock import Clock, iso
+from execution.vocabulary.health import ComponentHealth, ComponentStatus
+from execution.vocabulary.money import ZERO, text
+from execution.vocabulary.performance import ClosedTrade
+
+FILLS_READ_MAX = 5_000  # at a start: more than a day's fills, less than a life's
+
+
+class Tally(msgspec.Struct, frozen=True):
+    """Closed trades added up. Scores are between -1 and 1, recent trades weighing most."""
+
+    trades: int
+    wins: int
+    net: str
+    coins: dict[str, float]
+    strategies: dict[str, float]
+
+
+class PerformanceTrackingAssistant:
+    """Follows the ledger; asks it for nothing while nothing was filled."""
+
+    def __init__(self, ledger: Ledger, state_store: StateStore, clock: Clock) -> None:
+        self._ledger = ledger
+        self._state_store = state_store
+        self._clock = clock
+        self._fills_seen = 0
+        self._trades_seen = 0
+        self._wins = 0
+        self._net = ZERO
+        self._coins: dict[str, float] = {}
+        self._strategies: dict[str, float] = {}
+        self._updated_ms: int | None = None
+        self.reflections = 0
+
+    def update(self) -> list[ClosedTrade]:
+        """Catch up with the ledger; the trades closed since the last call. Writes the state file when there were fills.
+
+        Raises OSError when the state file can't be written; the ledger is untouched by that.
+        """
+        behind = self._ledger.fills_count - self._fills_seen
+        if behind == 0:
+            return []
+        fresh = self._new_trades()
+        self._state_store.update_from_fills(
+            self._ledger.fills(limit=min(behind, FILLS_READ_MAX)),
+            self._ledger.positions(),
+            self._ledger.closed_trades(),
+        )
+        self._fills_seen += behind
+        self._updated_ms = self._clock.now_ms()
+        return fresh
+
+    def _new_trades(self) -> list[ClosedTrade]:
+        trades = self._ledger.closed_trades()
+        if len(trades) < self._trades_seen:  # a lot step changed and with it where a trade ends: count anew
+            self._forget()
+        fresh = trades[self._trades_seen :]
+        for trade in fresh:
+            self._learn(trade)
+        self._trades_seen = len(trades)
+        return fresh
+
+    def _learn(self, trade: ClosedTrade) -> None:
+        self._wins += trade.pnl_quote > 0
+        self._net += trade.pnl_quote
+        self._coins[trade.symbol] = score_after(self._coins.get(trade.symbol, NEUTRAL), trade)
+        self._strategies[trade.strategy] = score_after(self._strategies.get(trade.strategy, NEUTRAL), trade)
+
+    def _forget(self) -> None:
+        self._trades_seen = self._wins = 0
+        self._net = ZERO
+        self._coins, self._strategies = {}, {}
+
+    def reflect(self) -> dict[str, Any]:
+        """Go through all closed trades again from the first; what they teach."""
+        self._forget()
+        self._new_trades()
+        self.reflections += 1
+        return {"at": iso(self._clock.now_ms()), **msgspec.to_builtins(self.tally())}
+
+    def tally(self) -> Tally:
+        """All closed trades so far."""
+        return Tally(
+            trades=self._trades_seen,
+            wins=self._wins,
+            net=text(self._net),
+            coins={name: round(score, 4) for name, score in self._coins.items()},
+            strategies={name: round(score, 4) for name, score in self._strategies.items()},
+        )
+
+    def standing(self, symbol: str, strategy: str) -> float:
+        """What closed trades say for this coin and this strategy together, -1 to 1."""
+        return (self._coins.get(symbol, NEUTRAL) + self._strategies.get(strategy, NEUTRAL)) / 2
+
+    def get_health(self) -> ComponentHealth:
+        """Healthy when it is level with the ledger."""
+        return ComponentHealth(
+            status=ComponentStatus.HEALTHY if self._fills_seen else ComponentStatus.STARTING,
+            last_activity=None if self._updated_ms is None else iso(self._updated_ms),
+            metrics={"fills": self._fills_seen, "reflections": self.reflections, **msgspec.to_builtins(self.tally())},
+        )

@@ -1,0 +1,144 @@
+"""RiskManagementAssistant: how much to buy, and whether at all.
+
+Pure: proposals and a portfolio in, approved requests and refusals out. It only ever makes an order smaller. The limits
+that bind are checked once more inside the gateway; this is where a proposal learns early that it has no chance.
+"""
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+import msgspec
+
+from execution.runtime.config import RiskConfig, TradingConfig
+from execution.trading.assistants.signal_generation import Proposal
+from execution.trading.portfolio import Portfolio, is_dust
+from execution.vocabulary.health import ComponentHealth, ComponentStatus
+from execution.vocabulary.money import floor_to_step
+from execution.vocabulary.orders import OrderRequest, OrderType, Purpose, Side
+
+EXPLORATORY_SHARE = Decimal("0.25")  # of the usual size, for what research found unprofitable so far
+PRICE_RESERVE = Decimal("0.005")  # a market order may fill this much dearer than the quote
+
+
+class Sized(msgspec.Struct, frozen=True):
+    """A decision to buy `quantity`, or the reason not to."""
+
+    quantity: Decimal
+    refusal: str = ""
+
+
+class Room(msgspec.Struct, frozen=True):
+    """What is left to spend, in the quote currency, and how many positions may still be opened."""
+
+    equity: Decimal
+    free: Decimal
+    exposure: Decimal
+    positions: int
+
+    def after(self, value: Decimal) -> "Room":
+        """What is left once `value` more is bought."""
+        return Room(self.equity, self.free - value, self.exposure - value, self.positions - 1)
+
+
+class Assessment(msgspec.Struct, frozen=True):
+    """Orders to send, and why each other proposal isn't one (by condition id)."""
+
+    approved: list[OrderRequest]
+    refused: dict[str, str]
+
+
+def usual_value(equity: Decimal, config: TradingConfig, limits: RiskConfig) -> Decimal:
+    """What a full-size order is worth now, in the quote currency."""
+    return min(equity * config.position_share, limits.order_value_max, limits.position_value_max)
+
+
+def size(proposal: Proposal, room: Room, config: TradingConfig, limits: RiskConfig, explore: bool) -> Sized:
+    """How much of a proposal to take: never more than any limit, always whole lots, never so little that it can't be
+    sold again at the stop."""
+    exploratory = proposal.condition.score <= 0
+    if exploratory and not explore:
+        return Sized(Decimal(0), "unprofitable_in_research")
+    if room.positions <= 0:
+        return Sized(Decimal(0), "open_positions_max")
+    rules, price = proposal.listing.rules, proposal.listing.quote.ask
+    value = usual_value(room.equity, config, limits) * (EXPLORATORY_SHARE if exploratory else 1)
+    value = min(value, room.free / (1 + PRICE_RESERVE), room.exposure)
+    quantity = floor_to_step(value / price, rules.lot_step) if value > 0 else Decimal(0)
+    if quantity * price < max(config.minimum_order, rules.notional_min) or quantity < rules.lot_min:
+        return Sized(Decimal(0), _smallness(room, config, price * max(rules.lot_min, rules.lot_step)))
+    left = floor_to_step(quantity * (1 - rules.taker_fee), rules.lot_step)
+    if is_dust(left, price * (1 - config.stop_loss) * (1 - PRICE_RESERVE), rules):
+        return Sized(Decimal(0), "too_small_to_sell_again")
+    return Sized(quantity)
+
+
+def _smallness(room: Room, config: TradingConfig, least_lot: Decimal) -> str:
+    """What exactly made an order too small."""
+    least = max(config.minimum_order, least_lot)
+    if room.free < least:
+        return "free_balance"
+    return "exposure_max" if room.exposure < least else "minimum_order"
+
+
+class RiskManagementAssistant:
+    """Sizes proposals against what the account may still take. `explore=False` refuses what research found
+    unprofitable; real money always trades so."""
+
+    def __init__(self, config: TradingConfig, limits: RiskConfig, explore: bool) -> None:
+        self._config = config
+        self._limits = limits
+        self._explore = explore
+        self._approved = 0
+        self._refused: dict[str, int] = {}
+
+    def assess(self, proposals: Iterable[Proposal], portfolio: Portfolio, correlation_id: str) -> Assessment:
+        """Best proposal first; each approved one leaves less room for the next."""
+        room = self.room(portfolio)
+        approved: list[OrderRequest] = []
+        refused: dict[str, str] = {}
+        for proposal in proposals:
+            sized = size(proposal, room, self._config, self._limits, self._explore)
+            if sized.refusal:
+                refused[proposal.condition.id] = sized.refusal
+                self._refused[sized.refusal] = self._refused.get(sized.refusal, 0) + 1
+                continue
+            request = _request(proposal, sized.quantity, correlation_id)
+            approved.append(request)
+            room = room.after(request.value * (1 + PRICE_RESERVE))
+        self._approved += len(approved)
+        return Assessment(approved, refused)
+
+    def room(self, portfolio: Portfolio) -> Room:
+        """What the limits and the money leave now."""
+        return Room(
+            equity=portfolio.equity,
+            free=portfolio.free,
+            exposure=self._limits.exposure_max - portfolio.exposure,
+            positions=self._limits.open_positions_max - portfolio.open_positions,
+        )
+
+    def order_value(self, portfolio: Portfolio) -> Decimal:
+        """What a full-size order is worth now, in the quote currency."""
+        return usual_value(portfolio.equity, self._config, self._limits)
+
+    def get_health(self) -> ComponentHealth:
+        """Always healthy: it is a calculation. The counts say what it did."""
+        return ComponentHealth(
+            status=ComponentStatus.HEALTHY,
+            metrics={"approved": self._approved, "refused": dict(self._refused), "explore": self._explore},
+        )
+
+
+def _request(proposal: Proposal, quantity: Decimal, correlation_id: str) -> OrderRequest:
+    return OrderRequest(
+        symbol=proposal.symbol,
+        side=Side.BUY,
+        type=OrderType.MARKET,
+        quantity=quantity,
+        reference_price=proposal.listing.quote.ask,
+        purpose=Purpose.ENTRY,
+        strategy=proposal.condition.strategy,
+        reason=f"{proposal.condition.strategy} in {proposal.condition.regime}, score {proposal.condition.score:.3g}",
+        signal_bar_ms=proposal.bar_ms,
+        correlation_id=correlation_id,
+    )

@@ -1,0 +1,25 @@
+"""When no position may be opened, whatever the market offers. Exits are never asked here: they always go on.
+
+Pure: one table, first hit wins.
+"""
+
+from execution.vocabulary.lifecycle import TradingState
+from execution.vocabulary.limits import ENTRIES_OFF_AFTER_S
+from execution.vocabulary.reasons import NoTradeReason
+
+STATE_REASONS = {
+    TradingState.HALTED: NoTradeReason.TRADING_HALTED,
+    TradingState.PAUSED: NoTradeReason.TRADING_PAUSED,
+    TradingState.REDUCE_ONLY: NoTradeReason.REDUCE_ONLY,
+}
+
+
+def entries_off(state: TradingState, stopping: bool, stale_for_s: float, reconciled: bool) -> str:
+    """Why entries are off now, or ''. NaN staleness counts as stale."""
+    if state is not TradingState.ACTIVE:
+        return STATE_REASONS[state]
+    if stopping:
+        return NoTradeReason.TRADING_PAUSED
+    if not stale_for_s <= ENTRIES_OFF_AFTER_S:
+        return NoTradeReason.STALE_DATA
+    return "" if reconciled else NoTradeReason.NOT_RECONCILED

@@ -1,0 +1,211 @@
+"""InfinityTradingManager: one trading cycle, the assistants in their order, never more than one at a time.
+
+data -> universe -> triggers -> signals -> risk -> execution -> positions -> exits -> performance. Whatever raises, the
+cycle ends in the audit trail with its reason, positions still get their exit check, and the next cycle goes on.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from execution.ledger.audit_log import AuditLogger
+from execution.ledger.store import Ledger
+from execution.runtime.clock import Clock
+from execution.runtime.config import TradingConfig
+from execution.trading.assistants.data_analysis import DataAnalysisAssistant
+from execution.trading.assistants.order_execution import OrderExecutionAssistant
+from execution.trading.assistants.performance_tracking import PerformanceTrackingAssistant
+from execution.trading.assistants.risk_management import RiskManagementAssistant
+from execution.trading.assistants.signal_generation import SignalGenerationAssistant, Signals
+from execution.trading.bars import BarBook
+from execution.trading.cycle import CycleRecord, CycleResult, order_line
+from execution.trading.portfolio import Portfolio, portfolio
+from execution.trading.ports import Feed
+from execution.trading.sell_coordinator import UnifiedSellCoordinator, request_of
+from execution.vocabulary.market import SymbolRules
+from execution.vocabulary.money import text
+from execution.vocabulary.reasons import NoTradeReason
+
+log = logging.getLogger("nae.trading")
+
+
+@dataclass(frozen=True)
+class Assistants:
+    """The five, and the coordinator of exits."""
+
+    data: DataAnalysisAssistant
+    signals: SignalGenerationAssistant
+    risk: RiskManagementAssistant
+    execution: OrderExecutionAssistant
+    performance: PerformanceTrackingAssistant
+    exits: UnifiedSellCoordinator
+
+
+class InfinityTradingManager:
+    """Runs cycles. `entries_off` says why no entry may be opened now ('' when it may); `note_error` counts an error."""
+
+    def __init__(
+        self,
+        config: TradingConfig,
+        assistants: Assistants,
+        *,
+        ledger: Ledger,
+        feed: Feed,
+        bars: BarBook,
+        audit: AuditLogger,
+        clock: Clock,
+        entries_off: Callable[[], str],
+        note_error: Callable[[BaseException], object],
+    ) -> None:
+        self._config = config
+        self._with = assistants
+        self._ledger = ledger
+        self._feed = feed
+        self._bars = bars
+        self._audit = audit
+        self._clock = clock
+        self._entries_off = entries_off
+        self._note_error = note_error
+        self._running = asyncio.Lock()
+        self._exits_running = asyncio.Lock()
+        self.rules: dict[str, SymbolRules] = {}
+        self.cycles = 0
+        self.failed_cycles = 0
+        self.exit_orders = 0
+        self.entry_orders = 0
+        self.last: CycleResult | None = None
+
+    async def run_cycle(self) -> CycleResult:
+        """One cycle, to its end. Raises nothing but cancellation."""
+        async with self._running:
+            self.cycles += 1
+            record = CycleRecord(self.cycles, f"{self._ledger.account}-{self._ledger.epoch}-{self.cycles}")
+            started = self._clock.monotonic()
+            await self._guarded(self._entries, record)
+            await self._guarded(self._exits, record)
+            await self._guarded(self._performance, record)
+            record.duration_ms = round((self._clock.monotonic() - started) * 1000, 3)
+            self.last = record.result()
+            self.failed_cycles += bool(record.errors)
+            self._write("cycle", record.correlation_id, record.fields())
+            return self.last
+
+    async def finished(self) -> None:
+        """Return when no cycle is running and none of its orders is on its way."""
+        async with self._running, self._exits_running:
+            return
+
+    async def _guarded(self, half: Callable[[CycleRecord], Awaitable[None]], record: CycleRecord) -> None:
+        try:
+            await half(record)
+        except Exception as error:
+            record.failed(error)
+            self._note_error(error)
+            log.exception(
+                "cycle failed", extra={"fields": {"cycle": record.number, "stage": getattr(half, "__name__", "")}}
+            )
+
+    def _write(self, kind: str, correlation_id: str, fields: dict[str, Any]) -> None:
+        try:
+            self._audit.record(kind, correlation=correlation_id, **fields)
+        except ValueError as error:  # a number that isn't one: the line is lost, counted and logged; exits go on
+            self._note_error(error)
+            log.exception("audit line lost", extra={"fields": {"kind": kind}})
+
+    def portfolio(self) -> Portfolio:
+        """The account now, priced."""
+        return portfolio(
+            self._config.quote,
+            balances=self._ledger.balances(),
+            positions=self._ledger.positions(),
+            unsettled=self._ledger.unsettled(),
+            rules=self.rules,
+            quote=self._feed.quote,
+        )
+
+    async def _entries(self, record: CycleRecord) -> None:
+        fresh = self._bars.take_new()
+        held = self.portfolio()
+        record.fresh, record.equity = sorted(fresh), held.equity
+        universe = self._with.data.universe(self.rules, self._with.risk.order_value(held))
+        record.universe, record.excluded = sorted(universe.listings), universe.excluded
+        signals = self._with.signals.look(fresh, universe, held)  # also while entries are off: memories stay in step
+        record.take_signals(signals)
+        off = self._entries_off()
+        if off:
+            record.reason = off
+            return
+        if not universe.listings:
+            record.reason = NoTradeReason.EMPTY_UNIVERSE
+        elif not fresh:
+            record.reason = NoTradeReason.NO_NEW_BAR
+        elif not signals.armed:
+            record.reason = NoTradeReason.NO_CONDITIONS
+        elif not signals.triggers:
+            record.reason = NoTradeReason.NO_CANDIDATES
+        elif not signals.proposals:
+            record.reason = NoTradeReason.NO_PROPOSALS
+        else:
+            await self._enter(signals, held, record)
+
+    async def _enter(self, signals: Signals, held: Portfolio, record: CycleRecord) -> None:
+        assessment = self._with.risk.assess(signals.proposals, held, record.correlation_id)
+        record.approved, record.refused = len(assessment.approved), assessment.refused
+        if not assessment.approved:
+            record.reason = NoTradeReason.BLOCKED_BY_RISK
+            return
+        executed = await self._with.execution.execute_all(assessment.approved)
+        record.orders += [order_line(one) for one in executed]
+        for one in executed:
+            if one.sent:
+                self.entry_orders += 1
+                self._with.exits.entered(one.request.symbol, one.request.signal_bar_ms)
+        if not any(one.sent for one in executed):
+            dry = any(one.dry_run for one in executed)
+            record.reason = NoTradeReason.DRY_RUN if dry else NoTradeReason.NO_ORDERS
+
+    async def _exits(self, record: CycleRecord) -> None:
+        lines, errors = await self._exit_positions(record.correlation_id)
+        record.exits += lines
+        record.positions = len(self._ledger.positions())
+        if errors:
+            raise errors[0]
+
+    async def check_exits(self) -> None:
+        """Exits alone, on the price of the moment, between cycles. Nothing happens while nothing is held."""
+        if not self._ledger.positions():
+            return
+        correlation_id = f"{self._ledger.account}-{self._ledger.epoch}-{self.cycles}x"
+        lines, errors = await self._exit_positions(correlation_id)
+        if lines:
+            self._write("exits", correlation_id, {"exits": lines})
+        if errors:
+            raise errors[0]
+
+    async def _exit_positions(self, correlation_id: str) -> tuple[list[dict[str, Any]], list[Exception]]:
+        """Audit lines of what was sold, and what went wrong: one sale that raises doesn't hold up the others."""
+        async with self._exits_running:
+            held = self.portfolio()
+            sellable = {symbol: row for symbol, row in held.holdings.items() if symbol not in held.unsettled}
+            quotes = {symbol: self._feed.quote(symbol) for symbol in sellable}
+            found = self._with.exits.look(sellable, self.rules, quotes)
+            lines: list[dict[str, Any]] = [{"symbol": symbol, "outcome": "dust"} for symbol in found.new_dust]
+            errors: list[Exception] = []
+            for decision in found.decisions:
+                request = request_of(decision, sellable[decision.symbol], correlation_id)
+                try:
+                    executed = await self._with.execution.execute(request)
+                except Exception as error:  # noqa: BLE001 - raised again by the caller once all have had their turn
+                    errors.append(error)
+                    continue
+                self.exit_orders += executed.sent
+                lines.append(order_line(executed))
+            return lines, errors
+
+    async def _performance(self, record: CycleRecord) -> None:
+        closed = self._with.performance.update()
+        record.closed = [
+            {"symbol": trade.symbol, "net": text(trade.pnl_quote), "reason": str(trade.exit_reason)} for trade in closed
+        ]

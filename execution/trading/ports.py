@@ -1,0 +1,80 @@
+"""What trading needs of the world, as small protocols: somewhere to send orders, something that sees the market.
+
+The real ones live in `execution.exchange`; nothing here imports an exchange library, and tests pass hand-written ones.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+from execution.vocabulary.health import ComponentHealth
+from execution.vocabulary.market import Quote, SymbolRules
+from execution.vocabulary.orders import OrderOutcome, OrderRequest
+
+
+class Gateway(Protocol):
+    """The only way an order leaves. The binding risk limits are inside it."""
+
+    async def load_rules(self) -> dict[str, SymbolRules]:
+        """The venue's rules per symbol."""
+        ...
+
+    async def place(self, request: OrderRequest) -> OrderOutcome:
+        """Check, write the intent durably, send once. Never retried."""
+        ...
+
+    def get_health(self) -> ComponentHealth:
+        """Whether orders can be sent."""
+        ...
+
+
+class Feed(Protocol):
+    """The market as it is now."""
+
+    def quote(self, symbol: str) -> Quote | None:
+        """The last good best bid and ask, however old."""
+        ...
+
+    def stale_for_s(self) -> float:
+        """Seconds since anything was heard."""
+        ...
+
+    async def warm(self, limit: int) -> None:
+        """Deliver the last `limit` closed bars of every symbol."""
+        ...
+
+    async def run(self) -> None:
+        """Deliver until cancelled."""
+        ...
+
+    def get_health(self) -> ComponentHealth:
+        """Whether the market is heard."""
+        ...
+
+
+class Stream(Protocol):
+    """Something that runs until cancelled, such as the account's own event stream."""
+
+    async def run(self) -> None:
+        """Write what is heard to the ledger until cancelled."""
+        ...
+
+    def get_health(self) -> ComponentHealth:
+        """Whether the stream is heard."""
+        ...
+
+
+class Verdict(Protocol):
+    """The answer of one reconciliation."""
+
+    @property
+    def reconciled(self) -> bool:
+        """Does the ledger agree with the venue to the last digit?"""
+        ...
+
+    @property
+    def differences(self) -> Sequence[str]:
+        """What doesn't agree, for people."""
+        ...
+
+
+Reconcile = Callable[[], Awaitable[Verdict]]

@@ -1,0 +1,145 @@
+"""What a trading system says of itself, in plain values: for the bus, for `status`, for people. Amounts are text.
+
+It only reads; shapes may grow keys but never lose one.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from execution.runtime.clock import iso
+from execution.trading.portfolio import Holding, Portfolio
+from execution.vocabulary.health import ComponentHealth, ComponentStatus
+from execution.vocabulary.money import text
+from execution.vocabulary.order_states import OrderState
+
+if TYPE_CHECKING:
+    from execution.trading.system import TradingSystem
+
+DECIMALS = 8
+
+
+def facts(system: "TradingSystem") -> dict[str, Any]:
+    """The summary that rides the bus with every heartbeat."""
+    ledger, manager = system.parts.ledger, system.manager
+    held = manager.portfolio()
+    unsettled = ledger.unsettled()
+    state, reason = ledger.trading_state()
+    last = manager.last
+    return {
+        "account": ledger.account,
+        "trade_mode": system.trade_mode.value,
+        "trading_state": state.value,
+        "trading_state_reason": reason,
+        "venue": system.venue,
+        "epoch": ledger.epoch,
+        "equity": amount(held),
+        "fills": ledger.fills_count,
+        "open_orders": sum(row.state in (OrderState.OPEN, OrderState.PARTIALLY_FILLED) for row in unsettled),
+        "unknown_orders": sum(row.state is OrderState.UNKNOWN for row in unsettled),
+        "reconciled": system.reconciled,
+        "positions": {symbol: position_line(row) for symbol, row in held.holdings.items()},
+        "cycles": manager.cycles,
+        "failed_cycles": manager.failed_cycles,
+        "last_reason": last.reason if last else None,
+        "conditions": system.sniper.held,
+        "newest_bars": system.parts.bars.newest(),
+        "entries_off": system.entries_off(),
+    }
+
+
+def amount(held: Portfolio) -> str:
+    """Equity as text, at most eight decimals."""
+    return text(round(held.equity, DECIMALS))
+
+
+def position_line(row: Holding) -> dict[str, Any]:
+    """One position."""
+    return {
+        "quantity": text(row.position.quantity),
+        "entry_price": text(round(row.position.entry_price, DECIMALS)),
+        "value": text(round(row.value, DECIMALS)),
+        "unrealised": text(round(row.value - row.position.cost, DECIMALS)),
+        "strategy": row.position.strategy,
+        "opened_ms": row.position.opened_ms,
+        "dust": row.dust,
+    }
+
+
+def loop_stats(system: "TradingSystem") -> dict[str, Any]:
+    """How often what happened. Cycles and orders since this start; trades in all."""
+    manager, five = system.manager, system.assistants
+    tally = five.performance.tally()
+    return {
+        "uptime_hours": round((system.parts.clock.monotonic() - system.started_at) / 3600, 4),
+        "cycles": manager.cycles,
+        "failed_cycles": manager.failed_cycles,
+        "entries": manager.entry_orders,
+        "exits": manager.exit_orders,
+        "total_trades": tally.trades,
+        "winning_trades": tally.wins,
+        "net": tally.net,
+        "coin_scores": tally.coins,
+        "strategy_scores": tally.strategies,
+        "total_reflections": five.performance.reflections,
+        "conditions": system.sniper.held,
+        "condition_sets": system.sniper.sets_received,
+        "errors": system.errors.total,
+        "stream_restarts": system.streams.restarts,
+        "last_reason": manager.last.reason if manager.last else None,
+    }
+
+
+def status(system: "TradingSystem") -> dict[str, Any]:
+    """Everything: facts, components, loop, regimes, the last cycle."""
+    last = system.manager.last
+    return {
+        **facts(system),
+        "differences": list(system.differences),
+        "regimes": system.assistants.data.regimes,
+        "components": health(system)["components"],
+        "loop": loop_stats(system),
+        "last_cycle": None if last is None else msgspec.to_builtins(last),
+    }
+
+
+def components(system: "TradingSystem") -> dict[str, ComponentHealth]:
+    """get_health() of every part, by name."""
+    parts, five = system.parts, system.assistants
+    found = {
+        "feed": parts.feed.get_health(),
+        "gateway": parts.gateway.get_health(),
+        "ledger": parts.ledger.get_health(),
+        "audit": parts.audit.get_health(),
+        "sniper": system.sniper.get_health(),
+        "data_analysis": five.data.get_health(),
+        "signal_generation": five.signals.get_health(),
+        "risk_management": five.risk.get_health(),
+        "order_execution": five.execution.get_health(),
+        "performance_tracking": five.performance.get_health(),
+        "sell_coordinator": five.exits.get_health(),
+        "reconciliation": reconciliation_health(system),
+    }
+    return found | ({"user_stream": parts.user_stream.get_health()} if parts.user_stream else {})
+
+
+def reconciliation_health(system: "TradingSystem") -> ComponentHealth:
+    """Degraded while the ledger isn't known to agree with the venue."""
+    last = system.parts.ledger.reconciliation()
+    return ComponentHealth(
+        status=ComponentStatus.HEALTHY if system.reconciled else ComponentStatus.DEGRADED,
+        last_activity=iso(last.at_ms) if last.at_ms else None,
+        metrics={"reconciled": system.reconciled, "differences": list(system.differences)},
+    )
+
+
+def health(system: "TradingSystem") -> dict[str, Any]:
+    """All components and the worst of them: failed, degraded or healthy. Starting ones are no worry."""
+    parts = components(system)
+    seen = {part.status for part in parts.values()}
+    worrying = (status for status in (ComponentStatus.FAILED, ComponentStatus.DEGRADED) if status in seen)
+    return {
+        "timestamp": iso(system.parts.clock.now_ms()),
+        "overall": next(worrying, ComponentStatus.HEALTHY).value,
+        "components": {name: msgspec.to_builtins(part) for name, part in parts.items()},
+    }

@@ -1,0 +1,51 @@
+"""Keeps long-running coroutines running: the market feed and the account's event stream. They should never end.
+
+One that ends is an error, counted once, and is started again the next time somebody looks. No back-off here: streams
+pace their own reconnects.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+log = logging.getLogger("nae.trading")
+
+
+class StreamEnded(RuntimeError):
+    """A stream that should run until cancelled returned."""
+
+
+class Streams:
+    """The running ones, by name."""
+
+    def __init__(self, note_error: Callable[[BaseException], object]) -> None:
+        self._note_error = note_error
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self.restarts = 0
+
+    def keep(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        """Start `run` unless it is running. Needs a running event loop."""
+        task = self._running.get(name)
+        if task is not None and not task.done():
+            return
+        if task is not None:
+            self._ended(name, task)
+        self._running[name] = asyncio.create_task(_await(run), name=name)
+
+    def _ended(self, name: str, task: "asyncio.Task[None]") -> None:
+        self.restarts += 1
+        error = None if task.cancelled() else task.exception()
+        self._note_error(error or StreamEnded(f"{name} ended by itself"))
+        log.error("stream ended", extra={"fields": {"stream": name, "error": repr(error)}})
+
+    async def stop(self) -> None:
+        """Cancel all of them and wait until they are gone."""
+        tasks = list(self._running.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._running.clear()
+
+
+async def _await(run: Callable[[], Awaitable[None]]) -> None:
+    await run()

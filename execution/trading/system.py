@@ -1,0 +1,278 @@
+"""TradingSystem: one account being traded. Owns its ledger, gateway, feed, streams, reconciliation and manager.
+
+start() recovers first (rules, reconciliation, bars) and trades after; what recovery couldn't reach is tried again by
+its tasks. It knows no processes, locks or signals: whoever made it holds the account's lock and runs its tasks().
+"""
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from execution.ledger.audit_log import AuditLogger
+from execution.ledger.state_store import StateStore
+from execution.ledger.store import Ledger
+from execution.runtime.clock import Clock
+from execution.runtime.config import RiskConfig, TradingConfig
+from execution.runtime.errors import ErrorBook
+from execution.runtime.tasks import Task
+from execution.trading.assistants.data_analysis import DataAnalysisAssistant
+from execution.trading.assistants.order_execution import OrderExecutionAssistant
+from execution.trading.assistants.performance_tracking import PerformanceTrackingAssistant
+from execution.trading.assistants.risk_management import RiskManagementAssistant
+from execution.trading.assistants.signal_generation import SignalGenerationAssistant
+from execution.trading.bars import BARS_KEPT, BarBook
+from execution.trading.controls import AccountControls
+from execution.trading.entry_rules import entries_off
+from execution.trading.error_log import ErrorLog
+from execution.trading.manager import Assistants, InfinityTradingManager
+from execution.trading.ports import Feed, Gateway, Reconcile, Stream
+from execution.trading.report import components, facts, health, loop_stats, status
+from execution.trading.sell_coordinator import UnifiedSellCoordinator
+from execution.trading.sniper import Sniper
+from execution.trading.streams import Streams
+from execution.vocabulary.health import ComponentHealth
+from execution.vocabulary.market import Condition, SymbolRules
+from execution.vocabulary.modes import TradeMode
+
+log = logging.getLogger("nae.trading")
+
+RECONCILE_PERIOD_S = 5.0
+SAVE_PERIOD_S = 5.0
+EXITS_PERIOD_S = 0.25
+STREAMS_PERIOD_S = 1.0
+
+
+@dataclass(frozen=True)
+class TradingParts:
+    """What a system is made of. `bars.add` is the feed's on_bar.
+
+    `feed_running`: somebody else runs the feed already. `rules`: the venue's, when they are known already.
+    """
+
+    ledger: Ledger
+    gateway: Gateway
+    feed: Feed
+    bars: BarBook
+    reconcile: Reconcile
+    audit: AuditLogger
+    state_store: StateStore
+    clock: Clock
+    errors: ErrorBook
+    user_stream: Stream | None = None
+    feed_running: bool = False
+    rules: dict[str, SymbolRules] | None = None
+
+
+class TradingSystem(AccountControls):
+    """Trades one account. `explore=False` refuses what research found unprofitable; real money always trades so."""
+
+    def __init__(
+        self,
+        parts: TradingParts,
+        config: TradingConfig,
+        limits: RiskConfig,
+        *,
+        trade_mode: TradeMode,
+        venue: str,
+        explore: bool,
+    ) -> None:
+        super().__init__(parts.ledger, parts.audit)
+        self.parts = parts
+        self.trade_mode = trade_mode
+        self.venue = venue
+        self.config = config
+        self.errors = ErrorLog(parts.clock, parts.errors)
+        self.reconciled = False
+        self.differences: list[str] = []
+        self._stopping = False
+        self._warm = False
+        self._saved: dict[str, Any] = {}
+        self.started_at = parts.clock.monotonic()
+        self.sniper = Sniper(parts.bars.step_ms, parts.clock)
+        self.streams = Streams(self.errors.note)
+        self.assistants = self._assistants(config, limits, explore and trade_mode is not TradeMode.LIVE)
+        self.manager = InfinityTradingManager(
+            config,
+            self.assistants,
+            ledger=parts.ledger,
+            feed=parts.feed,
+            bars=parts.bars,
+            audit=parts.audit,
+            clock=parts.clock,
+            entries_off=self.entries_off,
+            note_error=self.errors.note,
+        )
+        self.manager.rules = dict(parts.rules or {})
+
+    def _assistants(self, config: TradingConfig, limits: RiskConfig, explore: bool) -> Assistants:
+        parts, clock = self.parts, self.parts.clock
+        performance = PerformanceTrackingAssistant(parts.ledger, parts.state_store, clock)
+        return Assistants(
+            data=DataAnalysisAssistant(config, parts.bars, parts.feed, clock),
+            signals=SignalGenerationAssistant(config, parts.bars, self.sniper, clock, performance.standing),
+            risk=RiskManagementAssistant(config, limits, explore),
+            execution=OrderExecutionAssistant(
+                config, parts.gateway, parts.ledger, parts.feed, clock, may_enter=self.entries_off
+            ),
+            performance=performance,
+            exits=UnifiedSellCoordinator(config, parts.bars, clock),
+        )
+
+    # life
+
+    async def start(self) -> None:
+        """Recover, then be ready to trade. A venue that can't be reached now is an error counted here and tried again
+        by the reconcile task; until then nothing is bought."""
+        self._restore()
+        try:
+            await self._recover()
+        except Exception as error:
+            self.errors.note(error)
+            log.exception("recovery incomplete")
+        self.keep_streams()
+        self._record("started", epoch=self.parts.ledger.epoch, reconciled=self.reconciled, venue=self.venue)
+
+    async def stop(self) -> None:
+        """Finish the running cycle, open nothing more, save, let go of the ledger. Positions stay as they are."""
+        self._stopping = True
+        await self.manager.finished()
+        await self.streams.stop()
+        self.save_state()
+        self._record("stopped", cycles=self.manager.cycles)
+        self.parts.audit.close()
+        self.parts.ledger.close()
+
+    async def _recover(self) -> None:
+        """What a fresh start needs, in order; each step once."""
+        if not self.manager.rules:
+            self.manager.rules = await self.parts.gateway.load_rules()
+        self.parts.ledger.set_lot_steps({symbol: row.lot_step for symbol, row in self.manager.rules.items()})
+        await self._reconcile()
+        if not self._warm:
+            if not self.parts.bars.newest():
+                await self.parts.feed.warm(BARS_KEPT)
+            self.parts.bars.take_new()  # bars closed before the start inform, they don't trigger
+            self._warm = True
+
+    async def _reconcile(self) -> None:
+        try:
+            found = await self.parts.reconcile()
+        except BaseException:
+            self.reconciled = False  # what can't be compared isn't known to agree
+            raise
+        differences = list(found.differences)
+        if (found.reconciled, differences) != (self.reconciled, self.differences):
+            self._record("reconciliation", reconciled=found.reconciled, differences=differences)
+        self.reconciled, self.differences = found.reconciled, differences
+
+    def keep_streams(self) -> None:
+        """Have the feed and the user stream running; one that ended is an error and is started again."""
+        if not self.parts.feed_running:
+            self.streams.keep("feed", self.parts.feed.run)
+        if self.parts.user_stream is not None:
+            self.streams.keep("user_stream", self.parts.user_stream.run)
+
+    def tasks(self) -> list[Task]:
+        """What must be run, and how often. A closed bar wakes the cycle."""
+
+        async def cycle() -> None:
+            await self.manager.run_cycle()
+
+        async def save() -> None:
+            self.save_state()
+
+        async def streams() -> None:
+            self.keep_streams()
+
+        return [
+            Task("cycle", self.config.interval_s, cycle, critical=True, wake=self.parts.bars.wake),
+            Task("exits", EXITS_PERIOD_S, self.manager.check_exits, critical=True),
+            Task("reconcile", RECONCILE_PERIOD_S, self._recover),
+            Task("state", SAVE_PERIOD_S, save),
+            Task("streams", STREAMS_PERIOD_S, streams),
+        ]
+
+    # state over restarts
+
+    def save_state(self) -> None:
+        """Keep in the ledger what isn't derived from it; nothing is written while nothing changed."""
+        state = {
+            "conditions": self.sniper.to_state(),
+            "errors": self.errors.recent(24)[-50:],
+            "emergencies": self.assistants.exits.emergencies,
+            "reflections": self.assistants.performance.reflections,
+        }
+        if state != self._saved:
+            self.parts.ledger.save_runtime_state(state)
+            self._saved = state
+
+    def _restore(self) -> None:
+        state = self.parts.ledger.restore_runtime_state() or {}
+        try:
+            if state.get("conditions"):
+                self.sniper.restore(state["conditions"])
+            self.errors.restore(state.get("errors", []))
+            emergencies = msgspec.convert(state.get("emergencies", {}), dict[str, str])
+        except (msgspec.ValidationError, TypeError) as error:
+            self.errors.note(error)  # from another build: conditions come again within seconds
+            log.warning("saved state not understood", extra={"fields": {"error": str(error)}})
+            return
+        for symbol, reason in emergencies.items():
+            self.assistants.exits.sell_all([symbol], reason)
+        self.assistants.performance.reflections = int(state.get("reflections", 0))
+
+    # orders of people and of other parts
+
+    def entries_off(self) -> str:
+        """Why no position may be opened now, or ''."""
+        state, _ = self.parts.ledger.trading_state()
+        return entries_off(state, self._stopping, self.parts.feed.stale_for_s(), self.reconciled)
+
+    def arm(self, conditions: list[Condition]) -> int:
+        """Put a new set of conditions in force; how many were accepted."""
+        return self.sniper.arm(conditions)
+
+    def sell_everything(self, reason: str) -> list[str]:
+        """Mark every position for sale at once, whatever its price; the symbols marked. Kept over a restart."""
+        marked = self.assistants.exits.sell_all(self.parts.ledger.positions(), reason)
+        self.save_state()
+        self._record("sell_everything", reason=reason, symbols=marked)
+        return marked
+
+    def trigger_reflection(self) -> dict[str, Any]:
+        """Go through all closed trades again; what they teach about coins and strategies."""
+        found = self.assistants.performance.reflect()
+        self._record("reflection", **found)
+        return found
+
+    def _record(self, kind: str, **fields: Any) -> None:
+        self.parts.audit.record(kind, **fields)
+        log.info(kind.replace("_", " "), extra={"fields": fields})
+
+    # what it says of itself
+
+    def components(self) -> dict[str, ComponentHealth]:
+        """get_health() of every part, by name."""
+        return components(self)
+
+    async def health_check(self) -> dict[str, Any]:
+        """All components and the worst of them: failed, degraded or healthy."""
+        return health(self)
+
+    def get_system_status(self) -> dict[str, Any]:
+        """The whole account in plain values."""
+        return status(self)
+
+    def get_loop_stats(self) -> dict[str, Any]:
+        """How often what happened, since this start and in all."""
+        return loop_stats(self)
+
+    def get_recent_errors(self, hours: float = 24) -> list[dict[str, Any]]:
+        """Single errors of the last `hours`, newest last."""
+        return self.errors.recent(hours)
+
+    def facts(self) -> dict[str, Any]:
+        """A small summary for the bus; amounts are text."""
+        return facts(self)
