@@ -13,8 +13,17 @@ from execution.research.exits import HOLD
 Loop = Callable[..., tuple[int, int]]
 
 
-def make_loop(step: Callable[..., float], leave: Callable[..., tuple[int, float]]) -> Loop:
-    """The loop over one step function and one exit rule."""
+def row_of(candles: Sequence[Any], at: int) -> Any:
+    """One bar out of a list of rows."""
+    return candles[at]
+
+
+def make_loop(
+    step: Callable[..., float],
+    leave: Callable[..., tuple[int, float]],
+    row: Callable[[Any, int], Any] = row_of,
+) -> Loop:
+    """The loop over one step function and one exit rule; `row` takes a bar out of the candles."""
 
     def loop(  # noqa: PLR0917 - numba takes arrays, not objects
         candles: Sequence[Any],
@@ -31,7 +40,7 @@ def make_loop(step: Callable[..., float], leave: Callable[..., tuple[int, float]
         held = 0
         score = 0.0
         for i in range(len(candles)):
-            bar = candles[i]
+            bar = row(candles, i)
             if not is_bar(bar):
                 continue
             if held == 0 and score > 0.0:

@@ -54,9 +54,9 @@ def test_a_trader_and_the_compiled_kernel_score_every_bar_the_same_to_the_last_b
 ) -> None:
     candles = with_unfit_bars(random_market(seed, 400, volatility, scale), seed)
     params = data.draw(allowed_params(strategy))
-    step, state = kernels.compiled_step(strategy.step), np.zeros(strategy.state_size)
+    step, state = kernels.compiled(strategy.step), np.zeros(strategy.state_size)
     vector = np.array(strategy.vector(params))
-    compiled = [step(state, bar, vector) for bar in candles]
+    compiled = [step(state, bar, vector) for bar in map(tuple, candles)]
     assert bits(compiled) == bits(plain_scores(strategy, candles, params))
 
 

@@ -19,6 +19,8 @@ def step(state: Vector, bar: Vector, params: Vector) -> float:
     if state[SEEN] <= window or close <= bar[0]:
         return 0.0
     mean = mean_of(state, slot + 1 - window, slot + 1)
+    if mean <= close:
+        return 0.0
     deviation = deviation_of(state, slot + 1 - window, slot + 1, mean)
     if deviation <= 0.0:
         return 0.0

@@ -5,7 +5,17 @@ It doesn't size, exit or look at costs; it says "enter long now" with a score in
 
 from execution.research.bars import Vector, is_bar
 from execution.research.strategies.registry import Param, Strategy
-from execution.research.windows import HEADER, OWN_1, SEEN, TAPE, advance, highest_of, mean_of, state_size, true_range
+from execution.research.windows import (
+    HEADER,
+    OWN_1,
+    SEEN,
+    TAPE,
+    advance,
+    highest_below,
+    mean_of,
+    state_size,
+    true_range,
+)
 
 
 def step(state: Vector, bar: Vector, params: Vector) -> float:
@@ -22,7 +32,9 @@ def step(state: Vector, bar: Vector, params: Vector) -> float:
     state[OWN_1] = close
     if state[SEEN] <= lookback or state[SEEN] <= atr_window or close <= bar[0]:
         return 0.0
-    level = highest_of(state, slot - lookback, slot)
+    level = highest_below(state, slot - lookback, slot, close)
+    if close <= level:
+        return 0.0
     atr = mean_of(state, slot + TAPE + 1 - atr_window, slot + TAPE + 1)
     if atr <= 0.0:
         return 0.0

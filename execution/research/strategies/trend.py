@@ -8,12 +8,13 @@ from execution.research.strategies.registry import Param, Strategy
 from execution.research.windows import HEADER, OWN_1, SEEN, TAPE, advance, mean_of, state_size, true_range
 
 
-def gap_in_ranges(state: Vector, slot: int, fast: int, slow: int, atr_window: int) -> float:
-    """How far the fast average of the closes up to `slot` is above the slow one, in average true ranges."""
-    atr = mean_of(state, slot + TAPE + 1 - atr_window, slot + TAPE + 1)
-    if atr <= 0.0:
+def gap_of(state: Vector, slot: int, fast: int, slow: int, atr_window: int) -> float:
+    """How far the fast average of the closes up to `slot` is above the slow one, in average true ranges; 0 if below."""
+    apart = mean_of(state, slot + 1 - fast, slot + 1) - mean_of(state, slot + 1 - slow, slot + 1)
+    if apart <= 0.0:
         return 0.0
-    return (mean_of(state, slot + 1 - fast, slot + 1) - mean_of(state, slot + 1 - slow, slot + 1)) / atr
+    atr = mean_of(state, slot + TAPE + 1 - atr_window, slot + TAPE + 1)
+    return apart / atr if atr > 0.0 else 0.0
 
 
 def step(state: Vector, bar: Vector, params: Vector) -> float:
@@ -31,8 +32,8 @@ def step(state: Vector, bar: Vector, params: Vector) -> float:
     state[OWN_1] = close
     if state[SEEN] <= slow or state[SEEN] <= atr_window + 1 or close <= bar[0]:
         return 0.0
-    gap = gap_in_ranges(state, slot, fast, slow, atr_window)
-    if gap <= params[2] or gap_in_ranges(state, slot - 1, fast, slow, atr_window) > params[2]:
+    gap = gap_of(state, slot, fast, slow, atr_window)
+    if gap <= params[2] or gap_of(state, slot - 1, fast, slow, atr_window) > params[2]:
         return 0.0
     return gap
 
