@@ -1,0 +1,109 @@
+"""What a failed request means for the order it carried. Pure: from the facts of a failure to one verdict.
+
+Only what provably never reached the matching engine is REJECTED. Everything else is UNKNOWN, and stays so until the
+venue tells: a time-out, a cut line, a 5xx, a code we don't know, an answer we can't read.
+"""
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Verdict(StrEnum):
+    """What we may conclude."""
+
+    REJECTED = "rejected"  # the venue refused it before matching; nothing happened, nothing will
+    UNREACHABLE = "unreachable"  # no connection was made; nothing left us
+    NOT_FOUND = "not_found"  # the venue knows no such order (yet)
+    DUPLICATE = "duplicate"  # an order with this id is alive: look it up
+    RATE_LIMITED = "rate_limited"  # refused for asking too much; ask nothing for a while
+    AUTH = "auth"  # the key or the signature isn't accepted
+    CLOCK = "clock"  # our timestamp is outside the venue's window; refused before matching
+    UNKNOWN = "unknown"
+
+
+NEVER_EXECUTED = frozenset({Verdict.REJECTED, Verdict.UNREACHABLE, Verdict.RATE_LIMITED, Verdict.AUTH, Verdict.CLOCK})
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """The facts of a failed request. `http_status` None: no answer came. `never_sent`: the connection was refused."""
+
+    kind: str
+    http_status: int | None = None
+    code: int | None = None
+    message: str = ""
+    retry_after_s: float | None = None
+    never_sent: bool = False
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """A verdict and its reason, fit for logs: no URL, no signature, no key."""
+
+    verdict: Verdict
+    reason: str
+    retry_after_s: float | None = None
+
+    @property
+    def never_executed(self) -> bool:
+        """May we say for sure that the order wasn't and won't be executed?"""
+        return self.verdict in NEVER_EXECUTED
+
+
+class VenueError(Exception):
+    """A request to the venue failed; `outcome` says what that means."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(f"{outcome.verdict}: {outcome.reason}")
+        self.outcome = outcome
+
+
+class BadReply(Exception):
+    """The venue answered something we can't read; the message names the place, never the whole answer."""
+
+
+_BY_CODE = {
+    -1002: Verdict.AUTH,
+    -1003: Verdict.RATE_LIMITED,
+    -1015: Verdict.RATE_LIMITED,
+    -1013: Verdict.REJECTED,
+    -1021: Verdict.CLOCK,
+    -1022: Verdict.AUTH,
+    -2010: Verdict.REJECTED,
+    -2011: Verdict.NOT_FOUND,
+    -2013: Verdict.NOT_FOUND,
+    -2014: Verdict.AUTH,
+    -2015: Verdict.AUTH,
+}
+_MALFORMED = range(-1199, -1099)  # the request's own words were refused: parameters, precision, symbol, recvWindow
+_TOO_MANY = frozenset({418, 429})
+
+
+def classify(failure: Failure) -> Outcome:
+    """The verdict on one failure."""
+    reason = _reason(failure)
+    return Outcome(_verdict(failure), reason, failure.retry_after_s)
+
+
+def _verdict(failure: Failure) -> Verdict:
+    if failure.never_sent:
+        return Verdict.UNREACHABLE
+    status = failure.http_status
+    if status is None:
+        return Verdict.UNKNOWN
+    if status in _TOO_MANY:
+        return Verdict.RATE_LIMITED
+    if not 400 <= status < 500 or failure.code is None:
+        return Verdict.UNKNOWN
+    if failure.code == -2010 and "duplicate" in failure.message.lower():
+        return Verdict.DUPLICATE
+    if failure.code in _MALFORMED:
+        return Verdict.REJECTED
+    return _BY_CODE.get(failure.code, Verdict.UNKNOWN)
+
+
+def _reason(failure: Failure) -> str:
+    if failure.code is not None:
+        return f"{failure.code} {failure.message[:200]}"
+    if failure.http_status is not None:
+        return f"HTTP {failure.http_status} {failure.kind}"
+    return failure.kind

@@ -1,0 +1,195 @@
+"""ccxt's Binance client with our rules in its path: allowed hosts only, nothing retried, no secret in any error,
+silence while rate-limited, the venue's clock for timestamps. Streams go straight to a listener, raw, without caches.
+
+Knows no orders and no ledger. One connection pool; `renewed()` makes a fresh client when a stream has stalled.
+"""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from execution.exchange.ccxt_door import BaseError, ProBinance
+from execution.exchange.classify import Failure, VenueError, classify
+from execution.exchange.rate_budget import RateBudget
+from execution.exchange.venue_clock import VenueClock
+
+_ORDER_STREAM_EVENTS = frozenset(
+    {"executionReport", "outboundAccountPosition", "balanceUpdate", "eventStreamTerminated"}
+)
+
+
+class StreamListener(Protocol):
+    """Who hears what the streams say, as raw messages."""
+
+    def on_book_ticker(self, message: dict[str, Any]) -> None: ...
+
+    def on_kline(self, message: dict[str, Any]) -> None: ...
+
+    def on_user_event(self, message: dict[str, Any]) -> None: ...
+
+
+class VenueClient(ProBinance):  # type: ignore[misc]
+    """See the module. Build it with `endpoint.build_client`."""
+
+    def __init__(
+        self, config: dict[str, Any], venue_clock: VenueClock, budget: RateBudget, renew: Callable[[], "VenueClient"]
+    ) -> None:
+        super().__init__(config)
+        self.venue_clock = venue_clock
+        self.budget = budget
+        self.renewed = renew
+        self.listener: StreamListener | None = None
+        self.allowed_hosts: frozenset[str] = frozenset()
+        self.embedded = False
+        self.requests_sent = 0
+
+    # REST
+
+    def nonce(self) -> int:
+        """The timestamp of every signed request."""
+        return self.venue_clock.now_ms()
+
+    def get_exceptions_by_url(self, url: str | None, exact_or_broad: str) -> Any:
+        """The spot error table on every URL, so that the embedded venue and the real one fail alike."""
+        return self.exceptions.get("spot", {}).get(exact_or_broad, {})
+
+    async def call(self, method: str, parameters: dict[str, Any] | None = None) -> Any:
+        """One request by ccxt's name for it (`publicGetTime`). Sent once. VenueError says what a failure means."""
+        try:
+            return await getattr(self, method)(parameters or {})
+        except BaseError as error:
+            # ccxt's own texts carry the signed URL: replayable, so they end here
+            failure = getattr(error, "failure", None) or Failure(type(error).__name__)
+            raise VenueError(classify(failure)) from None
+
+    async def fetch(self, url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
+        """ccxt's own door to HTTP, guarded; the facts of a failure travel on the exception as `failure`."""
+        self.check_host(url)
+        quiet = self.budget.quiet_for_s()
+        if quiet > 0:
+            raise _with_failure(BaseError("quiet"), Failure("asked to be quiet", 429, None, "", quiet))
+        self.requests_sent += 1
+        try:
+            return await super().fetch(url, method, headers, body)
+        except BaseError as error:
+            if not hasattr(error, "failure"):
+                never_sent = isinstance(error.__cause__, aiohttp.ClientConnectorError)
+                _with_failure(error, Failure(type(error).__name__, never_sent=never_sent))
+            raise
+        finally:
+            self.last_request_headers = None  # it holds the API key
+
+    def handle_errors(  # noqa: PLR0917 -- ccxt's signature
+        self, code: int, reason: str, url: str, method: str, headers: Any, body: str, response: Any, *request: Any
+    ) -> Any:
+        """ccxt's judgement of an answer, with the answer's own facts kept on what it raises."""
+        if code in (418, 429):
+            self.budget.be_quiet(_number_in(headers, "Retry-After"))
+        try:
+            return super().handle_errors(code, reason, url, method, headers, body, response, *request)
+        except BaseError as error:
+            told = response if isinstance(response, dict) else {}
+            number, message = told.get("code"), told.get("msg")
+            raise _with_failure(
+                error,
+                Failure(
+                    kind=type(error).__name__,
+                    http_status=code,
+                    code=number if isinstance(number, int) else None,
+                    message=message if isinstance(message, str) else "",
+                    retry_after_s=_number_in(headers, "Retry-After"),
+                ),
+            ) from None
+
+    def handle_http_status_code(self, code: int, reason: str, url: str, method: str, body: str) -> None:
+        """ccxt's judgement of an answer without a readable error, its status kept."""
+        try:
+            super().handle_http_status_code(code, reason, url, method, body)
+        except BaseError as error:
+            raise _with_failure(error, Failure(type(error).__name__, http_status=code)) from None
+
+    def on_rest_response(  # noqa: PLR0917 -- ccxt's signature
+        self, code: int, reason: str, url: str, method: str, headers: Any, body: str, *rest: Any
+    ) -> str:
+        """Read the venue's own count of what we have asked of it."""
+        weight = _number_in(headers, "X-MBX-USED-WEIGHT-1M")
+        if weight is not None:
+            self.budget.used_weight = int(weight)
+        return body.strip()
+
+    async def synchronise_clock(self) -> None:
+        """Ask the venue for its time. VenueError when it doesn't tell."""
+        asked_at = self.budget.clock.monotonic()
+        reply = await self.call("publicGetTime")
+        self.venue_clock.learn(int(reply["serverTime"]), asked_at, self.budget.clock.monotonic())
+
+    # hosts
+
+    def check_host(self, url: str) -> None:
+        """Refuse every host that isn't this endpoint's: a sandbox has no way to a real exchange."""
+        host = urlsplit(url).hostname
+        if host not in self.allowed_hosts:
+            raise PermissionError(f"this client may not talk to {host}")
+
+    def client(self, url: str) -> Any:
+        """ccxt's WebSocket connection for `url`."""
+        self.check_host(url)
+        return super().client(url)
+
+    # streams
+
+    async def subscribe(self, streams: list[str]) -> None:
+        """Market streams by Binance's names; the listener hears them. Ends only by raising, when the line is lost."""
+        url = f"{self.urls['api']['ws']['spot']}/0"
+        request = {"method": "SUBSCRIBE", "params": streams, "id": self.request_id(url)}
+        try:
+            await self.watch_multiple(url, ["line"], request, ["line"])
+        except BaseError as error:
+            raise ConnectionError(f"market stream: {type(error).__name__}") from None
+
+    async def subscribe_user(self) -> None:
+        """The account's own events; the listener hears them. Ends only by raising, when the line is lost."""
+        url = self.urls["api"]["ws"]["ws-api"]["spot"]
+        try:
+            await self.ensure_user_data_stream_ws_subscribe_signature("spot")
+            await self.watch_multiple(url, ["line"], None, ["line"])
+        except BaseError as error:
+            raise ConnectionError(f"user stream: {type(error).__name__}") from None
+
+    def handle_message(self, client: Any, message: Any) -> None:
+        """Every frame of every stream."""
+        listener = self.listener
+        event = message
+        if isinstance(message, dict) and listener is not None:
+            event = message.get("event") or message.get("data") or message
+        if isinstance(event, dict) and listener is not None:
+            kind = event.get("e")
+            if kind is None and "b" in event and "a" in event and "s" in event:
+                listener.on_book_ticker(event)
+                return
+            if kind == "kline":
+                listener.on_kline(event)
+                return
+            if kind in _ORDER_STREAM_EVENTS:
+                listener.on_user_event(event)
+                if kind != "eventStreamTerminated":
+                    return
+        super().handle_message(client, message)
+
+
+def _with_failure(error: Any, failure: Failure) -> Any:
+    error.failure = failure
+    return error
+
+
+def _number_in(headers: Any, name: str) -> float | None:
+    """A number in the headers, whatever their spelling; None when there is none."""
+    for key, value in (headers or {}).items():
+        if key.lower() == name.lower():
+            try:
+                return float(value)
+            except ValueError:
+                return None
+    return None
