@@ -1,9 +1,10 @@
 """How fast research is: one backtest and a sweep of 200 sets, beside a loop written by hand for that one strategy.
 
-Prints milliseconds, nanoseconds per bar and ratios, all from one run on one core. Both sides must make the same
-trades, or it says so and fails. Usage: python -m benchmarks.backtest [CANDLES.parquet]
+Prints milliseconds, nanoseconds per bar and ratios, all from one run; the ratios on one core. Both sides must make
+the same trades, or it says so and fails. Usage: python -m benchmarks.backtest [CANDLES.parquet]
 """
 
+import os
 import resource
 import sys
 import time
@@ -127,10 +128,13 @@ def main() -> int:
     one, one_floor = best_of(20, lambda: backtest(candles, strategy)), best_of(20, lambda: hand(strategy.defaults()))
     many = best_of(2, lambda: sweep(candles, strategy, sets, EXITS, COSTS))
     many_floor = best_of(2, lambda: [hand(params) for params in sets])
+    cores = os.cpu_count() or 1
+    spread = best_of(2, lambda: sweep(candles, strategy, sets, EXITS, COSTS, threads=cores))
     trades = backtest(candles, strategy).trades
     print(f"{len(candles)} bars, {trades} trades, the same by hand; plain Python {start * 10:.1f} µs a bar")
     print(f"one backtest      {one:8.2f} ms  by hand {one_floor:8.2f} ms  ratio {one / one_floor:.2f}")
     print(f"sweep of {len(sets)} sets {many:8.1f} ms  by hand {many_floor:8.1f} ms  ratio {many / many_floor:.2f}")
+    print(f"  over {cores} cores  {spread:8.1f} ms  {many / spread:.2f} times as fast")
     for other in STRATEGIES.values():
         backtest(candles, other)
         alone = best_of(5, lambda other=other: backtest(candles, other))  # type: ignore[misc]

@@ -25,7 +25,7 @@ SCORE_OF_A_LOSS = -0.01  # at best; two equal losses have no t-statistic, and st
 def choose_conditions(
     symbol: str, results: Iterable[SweepResult], regime: Regime, bar_ms: int, ttl_bars: int
 ) -> list[Condition]:
-    """The best parameters of the best one or two strategies, best first; none in a crash.
+    """The best parameters of the best one or two strategies, best first; none in a crash. Of equals, the first tried.
 
     `score` is the t-statistic of the net returns less what luck gives the best of the sets tried, within ±10. It is
     below 0 when the strategy lost after costs, and above 0 only for a gain that is more than such luck.

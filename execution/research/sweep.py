@@ -4,6 +4,7 @@ It runs and reports; choosing among the results, and doubting the best of many, 
 """
 
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice, product
 
@@ -34,12 +35,22 @@ def sweep(
     costs: Costs = Costs(),  # noqa: B008 - frozen
     *,
     compiled: bool = True,
+    threads: int = 1,
 ) -> list[SweepResult]:
-    """Backtest every set, in the given order. ValueError names the first unfit parameter."""
-    return [
-        SweepResult(strategy.name, dict(params), backtest(candles, strategy, params, exits, costs, compiled=compiled))
-        for params in param_sets
-    ]
+    """Backtest every set, in the given order. ValueError names the first unfit parameter.
+
+    Compiled loops release the GIL, so more threads use more cores; plain ones gain nothing from them.
+    """
+
+    def run(params: dict[str, float]) -> SweepResult:
+        return SweepResult(strategy.name, params, backtest(candles, strategy, params, exits, costs, compiled=compiled))
+
+    sets = [dict(params) for params in param_sets]
+    if threads == 1 or len(sets) < 2:
+        return [run(params) for params in sets]
+    first = run(sets[0])  # compiles, once
+    with ThreadPoolExecutor(threads) as pool:
+        return [first, *pool.map(run, sets[1:])]
 
 
 def grid(strategy: Strategy, at_most: int = GRID_MAX) -> list[dict[str, float]]:

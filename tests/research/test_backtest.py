@@ -131,6 +131,8 @@ def test_a_sweep_is_one_backtest_per_set_in_order() -> None:
     candles, strategy = random_market(11, 500), STRATEGIES["mean_reversion"]
     found = sweep(candles, strategy, grid(strategy))
     assert [each.params for each in found] == grid(strategy)
+    threaded = sweep(candles, strategy, grid(strategy), threads=2)
+    assert [trades_of(each.result) for each in threaded] == [trades_of(each.result) for each in found]
     for each in found[:3]:
         assert trades_of(each.result) == trades_of(backtest(candles, strategy, each.params))
 
