@@ -188,13 +188,12 @@ class InfinityTradingManager:
         """Audit lines of what was sold, and what went wrong: one sale that raises doesn't hold up the others."""
         async with self._exits_running:
             held = self.portfolio()
-            sellable = {symbol: row for symbol, row in held.holdings.items() if symbol not in held.unsettled}
-            quotes = {symbol: self._feed.quote(symbol) for symbol in sellable}
-            found = self._with.exits.look(sellable, self.rules, quotes)
+            quotes = {symbol: self._feed.quote(symbol) for symbol in held.holdings}
+            found = self._with.exits.look(held.holdings, self.rules, quotes, self._with.execution.blocked())
             lines: list[dict[str, Any]] = [{"symbol": symbol, "outcome": "dust"} for symbol in found.new_dust]
             errors: list[Exception] = []
             for decision in found.decisions:
-                request = request_of(decision, sellable[decision.symbol], correlation_id)
+                request = request_of(decision, held.holdings[decision.symbol], correlation_id)
                 try:
                     executed = await self._with.execution.execute(request)
                 except Exception as error:  # noqa: BLE001 - raised again by the caller once all have had their turn

@@ -4,7 +4,7 @@ Bars and the current quote go through research's own exit rule; the first reason
 a closed bar has decided stays decided until the position is gone. It sends nothing.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
 
 import msgspec
@@ -113,14 +113,21 @@ class UnifiedSellCoordinator:
         return dict(self._emergency)
 
     def look(
-        self, holdings: Mapping[str, Holding], rules: Mapping[str, SymbolRules], quotes: Mapping[str, Quote | None]
+        self,
+        holdings: Mapping[str, Holding],
+        rules: Mapping[str, SymbolRules],
+        quotes: Mapping[str, Quote | None],
+        waiting: Collection[str] = (),
     ) -> Exiting:
-        """Which of `holdings` to sell now. A position without a price waits for one, save in an emergency."""
+        """Which of all `holdings` to sell now. One without a price waits for one; symbols `waiting` for the end of an
+        order are looked at when it is known."""
         self._forget_gone(holdings)
         self._looked_ms = self._clock.now_ms()
         decisions: list[Decision] = []
         new_dust: list[str] = []
         for symbol, holding in holdings.items():
+            if symbol in waiting:
+                continue
             if holding.dust:
                 if self._dust_said.get(symbol) != holding.position.quantity:
                     self._dust_said[symbol] = holding.position.quantity

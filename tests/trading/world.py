@@ -132,7 +132,7 @@ class Venue:
 
     def _fill(self, request: OrderRequest, order_id: str) -> Fill:
         quote = self.market.quotes[request.symbol]
-        self.trades += 1
+        self.trades = self.ledger.fills_count + 1
         base, cash = request.symbol.split("/")
         buy = request.side is Side.BUY
         price = quote.ask if buy else quote.bid
@@ -172,8 +172,9 @@ class World:
         explore: bool = True,
         trade_mode: TradeMode = TradeMode.PAPER,
         history: int = 130,
+        clock: ManualClock | None = None,
     ) -> None:
-        self.clock = ManualClock()
+        self.clock = clock or ManualClock()
         self.ledger = Ledger(folder / "ledger.db", "sandbox", self.clock)
         if not self.ledger.balances():
             self.ledger.record_cash_flow("USDT", Decimal(10_000), "opening")

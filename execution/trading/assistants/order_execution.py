@@ -108,7 +108,7 @@ class OrderExecutionAssistant:
         """Entries one after another; the first without a clear answer ends the round, for the venue isn't well."""
         done: list[Executed] = []
         for request in requests:
-            if done and done[-1].unknown:
+            if any(earlier.unknown for earlier in done):
                 done.append(Executed(request, filtered="venue_unclear"))
             else:
                 done.append(await self.execute(request))

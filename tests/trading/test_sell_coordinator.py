@@ -1,0 +1,221 @@
+"""When a position is sold, and why: tables for the precedence, properties for what must never happen."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from execution.research.exits import HOLD, Exits, exit_step
+from execution.runtime.clock import ManualClock
+from execution.runtime.config import TradingConfig
+from execution.trading.bars import BarBook
+from execution.trading.portfolio import Holding, hold
+from execution.trading.sell_coordinator import (
+    Exiting,
+    UnifiedSellCoordinator,
+    Watch,
+    advanced,
+    first_reason,
+    quote_reason,
+)
+from execution.vocabulary.market import Quote
+from execution.vocabulary.orders import Position
+from execution.vocabulary.reasons import ExitReason
+from tests.trading.world import MINUTE, START_MS, candle, flat, rules_of
+
+EXITS = Exits(0.006, 0.006, 45)
+SYMBOL = "BTC/USDT"
+RULES = {SYMBOL: rules_of()}
+
+
+def position(quantity: str = "4.995", cost: str = "500", bar: int = 0) -> Position:
+    """Bought at 100 with 0.1 % taken from what was bought."""
+    fees = Decimal(cost) * Decimal("0.001")
+    return Position(SYMBOL, Decimal(quantity), Decimal(cost), 0, "momentum_breakout", START_MS + bar * MINUTE, fees)
+
+
+def holding(bid: str | None = "100", **changes: str) -> Holding:
+    held = position(**changes)  # type: ignore[arg-type]
+    return hold(held, held.quantity, Decimal(bid) if bid else None, rules_of())
+
+
+class Desk:
+    """A coordinator, its bars, and a price."""
+
+    def __init__(self) -> None:
+        self.bars = BarBook("1m")
+        self.coordinator = UnifiedSellCoordinator(TradingConfig(), self.bars, ManualClock())
+        self.bars.add(SYMBOL, flat(0))
+
+    def look(self, bid: str | None, held: Holding | None = None) -> Exiting:
+        quotes = {SYMBOL: None if bid is None else Quote(SYMBOL, Decimal(bid), Decimal(bid) + Decimal("0.01"), 0.0)}
+        return self.coordinator.look({SYMBOL: held or holding(bid)}, RULES, quotes)
+
+    def reason(self, bid: str | None) -> str | None:
+        decisions = self.look(bid).decisions
+        return decisions[0].reason.value if decisions else None
+
+
+@pytest.mark.parametrize(
+    ("bar", "bid", "reason"),
+    [
+        (None, "100", None),
+        (None, "100.59", None),
+        (None, "100.60", "profit_target"),
+        (None, "99.41", None),
+        (None, "99.40", "stop_loss"),
+        (("100", "100.1", "99.9", "100"), "100", None),
+        (("100", "100.1", "99.3", "100"), "100", "stop_loss"),  # the bar touched the stop, the price came back
+        (("100", "100.7", "99.9", "100.5"), "100.5", "profit_target"),  # touched the target, still worth it
+        (("100", "100.7", "99.9", "100.1"), "100.1", None),  # touched the target, no profit after cost is left
+        (("100", "100.7", "99.3", "100.5"), "100.5", "stop_loss"),  # touched both: its inside is unknown
+        (("100", "100.7", "99.9", "100.5"), "99.3", "stop_loss"),  # target by the bar, stop by the price: stop first
+    ],
+)
+def test_a_position_bought_at_100_is_sold_for(
+    bar: tuple[str, str, str, str] | None, bid: str, reason: str | None
+) -> None:
+    desk = Desk()
+    if bar is not None:
+        desk.bars.add(SYMBOL, candle(1, *bar))
+    assert desk.reason(bid) == reason
+
+
+def test_reasons_hold_by_precedence() -> None:
+    order = [ExitReason.EMERGENCY, ExitReason.STOP_LOSS, ExitReason.PROFIT_TARGET, ExitReason.TIME_EXIT]
+    for index, reason in enumerate(order):
+        assert first_reason([None, *reversed(order[index:])]) is reason
+    assert first_reason([None, None]) is None
+
+
+@pytest.mark.parametrize(("closed", "reason"), [(44, None), (45, "time_exit"), (46, "time_exit")])
+def test_time_is_up_after_45_closed_bars_never_before(closed: int, reason: str | None) -> None:
+    desk = Desk()
+    for number in range(1, closed + 1):
+        desk.bars.add(SYMBOL, flat(number))
+    assert desk.reason("100") == reason
+
+
+def test_missing_bars_count_as_bars() -> None:
+    desk = Desk()
+    desk.bars.add(SYMBOL, flat(45))
+    assert desk.reason("100") == "time_exit"
+
+
+def test_what_a_bar_decided_stays_decided_until_the_position_is_gone() -> None:
+    desk = Desk()
+    desk.bars.add(SYMBOL, candle(1, "100", "100.1", "99.3", "100"))
+    assert desk.reason("100") == "stop_loss"
+    desk.bars.add(SYMBOL, flat(2))
+    assert desk.reason("100") == "stop_loss"
+    desk.coordinator.look({}, RULES, {})
+    desk.bars.add(SYMBOL, flat(3))
+    later = holding(bar=3)  # type: ignore[arg-type]
+    assert desk.look("100", later).decisions == []
+
+
+def test_an_emergency_sells_at_any_price_and_is_over_when_the_position_is_gone() -> None:
+    desk = Desk()
+    assert desk.coordinator.sell_all([SYMBOL], "operator") == [SYMBOL]
+    assert desk.reason("100") == "emergency"
+    assert desk.coordinator.get_health().status == "degraded"
+    desk.coordinator.look({}, RULES, {})
+    assert desk.coordinator.emergencies == {}
+    assert desk.reason("100") is None
+
+
+def test_an_emergency_outlives_an_order_whose_end_is_not_known() -> None:
+    desk = Desk()
+    desk.coordinator.sell_all([SYMBOL], "operator")
+    quotes = {SYMBOL: Quote(SYMBOL, Decimal(100), Decimal(101), 0.0)}
+    assert desk.coordinator.look({SYMBOL: holding()}, RULES, quotes, {SYMBOL}).decisions == []
+    assert desk.reason("100") == "emergency"
+
+
+def test_dust_is_named_once_and_never_sold() -> None:
+    desk = Desk()
+    dust = hold(position(quantity="0.02", cost="2"), Decimal("0.02"), Decimal(100), rules_of())
+    assert dust.dust
+    assert desk.look("100", dust) == Exiting([], [SYMBOL])
+    assert desk.look("90", dust) == Exiting([], [])
+
+
+def test_without_a_price_nothing_is_decided() -> None:
+    assert Desk().look(None, holding(None)).decisions == []
+
+
+def test_an_entry_that_joins_older_dust_counts_its_own_time() -> None:
+    desk = Desk()
+    for number in range(1, 101):
+        desk.bars.add(SYMBOL, flat(number))
+    desk.coordinator.entered(SYMBOL, START_MS + 90 * MINUTE)
+    assert desk.reason("100") is None
+
+
+def test_a_market_that_began_anew_before_the_entry_counts_its_bars_from_now() -> None:
+    desk = Desk()
+    late = holding(bar=10_000)  # type: ignore[arg-type]
+    assert desk.look("100", late).decisions == []
+    for number in range(1, 46):
+        desk.bars.add(SYMBOL, flat(number))
+    assert [row.reason for row in desk.look("100", late).decisions] == [ExitReason.TIME_EXIT]
+
+
+prices = st.floats(min_value=98.0, max_value=102.0)
+
+
+@st.composite
+def rows(draw: st.DrawFn) -> list[list[float]]:
+    made = []
+    for _ in range(draw(st.integers(0, 60))):
+        four = sorted(draw(st.tuples(prices, prices, prices, prices)))
+        made.append([four[1], four[3], four[0], four[2], 1.0])
+    return made
+
+
+@given(rows(), st.data())
+def test_looking_bar_by_bar_or_after_a_gap_decides_what_research_decides(
+    bars: list[list[float]], data: st.DataObject
+) -> None:
+    expected: ExitReason | None = None
+    for held, bar in enumerate(bars, 1):
+        code, _ = exit_step(100.0, bar, held, EXITS.vector())
+        if code != HOLD:
+            expected = {1: ExitReason.STOP_LOSS, 2: ExitReason.PROFIT_TARGET, 3: ExitReason.TIME_EXIT}[code]
+            break
+    watch, left = Watch(0, 0), bars
+    while left:
+        size = data.draw(st.integers(1, len(left)))
+        watch = advanced(watch, watch.checked_ms + size, left[:size], 100.0, EXITS)
+        left = left[size:]
+    assert watch.decided is expected
+
+
+@given(st.decimals("0.01", "1000", places=2))
+def test_a_price_alone_never_means_time(bid: Decimal) -> None:
+    assert quote_reason(100.0, float(bid), EXITS) in (None, ExitReason.STOP_LOSS, ExitReason.PROFIT_TARGET)
+
+
+@given(st.decimals("0.00001", "50", places=8), st.decimals("0", "50", places=8), st.decimals("1", "200", places=2))
+def test_never_more_is_sold_than_is_owned_and_always_whole_lots_worth_selling(
+    quantity: Decimal, owned: Decimal, bid: Decimal
+) -> None:
+    held = position(quantity=str(quantity), cost=str(quantity * 100))
+    desk = Desk()
+    desk.coordinator.sell_all([SYMBOL], "operator")
+    for row in desk.look(str(bid), hold(held, owned, bid, rules_of())).decisions:
+        assert row.quantity <= min(quantity, owned)
+        assert row.quantity % rules_of().lot_step == 0
+        assert row.quantity * bid >= rules_of().notional_min
+
+
+@given(st.lists(prices, min_size=1, max_size=20))
+def test_a_profit_target_is_never_taken_at_a_loss(bids: list[float]) -> None:
+    desk = Desk()
+    for number, price in enumerate(bids, 1):
+        low, high = min(price, 100.0), max(price, 100.7)
+        desk.bars.add(SYMBOL, candle(number, "100", str(high), str(low), str(price)))
+        for row in desk.look(f"{price:.2f}").decisions:
+            if row.reason is ExitReason.PROFIT_TARGET:
+                assert row.price * Decimal("0.999") > position().entry_price

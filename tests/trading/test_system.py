@@ -1,0 +1,251 @@
+"""The whole trading system on a small venue: recovery, restarts, controls, what it says of itself."""
+
+import asyncio
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from execution.ledger.audit_log import verify
+from execution.runtime.tasks import TaskRunner
+from execution.vocabulary.lifecycle import TradingState
+from tests.trading.world import World, condition, flat, jump
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_a_pause_stops_entries_within_one_cycle_and_survives_a_restart_until_resumed(tmp_path: Path) -> None:
+    async def run() -> None:
+        first = World(tmp_path)
+        await first.system.start()
+        first.system.arm([condition(-1)])
+        assert first.system.pause_trading("maintenance") is TradingState.PAUSED
+        first.bar(jump(0))
+        assert (await first.manager.run_cycle()).reason == "trading_paused"
+        await first.system.stop()
+
+        second = World(tmp_path, clock=first.clock)
+        await second.system.start()
+        second.bar(jump(0))
+        assert (await second.manager.run_cycle()).reason == "trading_paused"
+        assert second.system.facts()["trading_state_reason"] == "maintenance"
+        assert second.system.resume_trading() is TradingState.ACTIVE
+        second.bar(flat(1, "101"))
+        second.bar(jump(2, "101", "102"))
+        assert (await second.manager.run_cycle()).entries == 1
+        await second.system.stop()
+
+    asyncio.run(run())
+
+
+def test_only_a_person_ends_a_halt(tmp_path: Path) -> None:
+    system = World(tmp_path).system
+    system.halt_trading("loss limit", by="risk")
+    assert system.resume_trading() is TradingState.HALTED
+    assert system.pause_trading("softer") is TradingState.HALTED
+    assert system.rearm_trading("looked into it", by="a person") is TradingState.ACTIVE
+
+
+def test_a_killed_trader_finds_its_position_conditions_and_errors_again(tmp_path: Path) -> None:
+    async def run() -> None:
+        first = World(tmp_path)
+        await first.system.start()
+        first.system.arm([condition(-1)])
+        first.bar(jump(0))
+        await first.manager.run_cycle()
+        first.system.errors.note(ValueError("remember me"))
+        first.system.save_state()
+        first.ledger.close()  # no stop(): as after kill -9
+
+        second = World(tmp_path, clock=first.clock)
+        second.market.history.append(("BTC/USDT", jump(0)))
+        await second.system.start()
+        assert second.system.sniper.held == 1
+        assert second.system.get_recent_errors(1)[-1]["message"] == "remember me"
+        second.market.price("BTC/USDT", "95")
+        assert (await second.manager.run_cycle()).exits == 1
+        assert second.ledger.epoch == 2 and second.ledger.positions() == {}
+
+    asyncio.run(run())
+
+
+def test_a_stop_touched_while_nobody_traded_is_acted_on_after_the_restart(tmp_path: Path) -> None:
+    async def run() -> None:
+        first = World(tmp_path)
+        await first.system.start()
+        first.system.arm([condition(-1)])
+        first.bar(jump(0))
+        await first.manager.run_cycle()
+        first.ledger.close()
+
+        second = World(tmp_path, clock=first.clock)
+        second.market.history += [("BTC/USDT", jump(0)), ("BTC/USDT", jump(1, "95", "101"))]
+        second.market.price("BTC/USDT", "101")
+        await second.system.start()
+        await second.manager.run_cycle()
+        assert second.venue.placed[-1].reason == "stop_loss"
+
+    asyncio.run(run())
+
+
+def test_a_venue_that_is_not_there_yet_is_tried_again_until_it_is(tmp_path: Path) -> None:
+    async def run() -> None:
+        world = World(tmp_path)
+        world.venue.load_error = ConnectionError("nobody listens")
+        await world.system.start()
+        assert (await world.manager.run_cycle()).reason == "account_not_reconciled"
+        assert world.system.get_recent_errors(1)[-1]["kind"] == "ConnectionError"
+        world.venue.load_error = None
+        reconcile = next(task for task in world.system.tasks() if task.name == "reconcile")
+        await reconcile.run()
+        world.system.arm([condition(-1)])
+        world.bar(jump(0))
+        assert (await world.manager.run_cycle()).entries == 1
+
+    asyncio.run(run())
+
+
+def test_a_reconciliation_that_differs_or_fails_turns_entries_off(tmp_path: Path) -> None:
+    async def run() -> None:
+        world = World(tmp_path)
+        await world.system.start()
+        reconcile = next(task for task in world.system.tasks() if task.name == "reconcile")
+        world.verdict.reconciled, world.verdict.differences = False, ["USDT: ours 1, theirs 2"]
+        await reconcile.run()
+        assert world.system.facts()["entries_off"] == "account_not_reconciled"
+        assert world.system.get_system_status()["differences"] == ["USDT: ours 1, theirs 2"]
+        world.verdict.reconciled, world.verdict.differences = True, []
+        await reconcile.run()
+        assert world.system.facts()["entries_off"] == ""
+
+        async def broken() -> None:
+            raise ConnectionError
+
+        object.__setattr__(world.system.parts, "reconcile", broken)
+        with pytest.raises(ConnectionError):
+            await reconcile.run()
+        assert not world.system.reconciled
+
+    asyncio.run(run())
+
+
+def test_an_order_to_sell_everything_is_carried_out_also_after_a_restart(tmp_path: Path) -> None:
+    async def run() -> None:
+        first = World(tmp_path)
+        await first.system.start()
+        first.system.arm([condition(-1)])
+        first.bar(jump(0))
+        await first.manager.run_cycle()
+        assert first.system.sell_everything("enough") == ["BTC/USDT"]
+        first.ledger.close()
+
+        second = World(tmp_path, clock=first.clock)
+        second.market.history.append(("BTC/USDT", jump(0)))
+        await second.system.start()
+        second.market.price("BTC/USDT", "101")
+        await second.manager.check_exits()
+        assert second.venue.placed[-1].reason == "emergency" and not second.ledger.positions()
+
+    asyncio.run(run())
+
+
+def test_stopping_finishes_the_running_cycle(tmp_path: Path) -> None:
+    async def run() -> None:
+        world = World(tmp_path)
+        await world.system.start()
+        world.system.arm([condition(-1)])
+        world.bar(jump(0))
+        held_up, go_on = asyncio.Event(), asyncio.Event()
+        place = world.venue.place
+
+        async def slow(request):  # type: ignore[no-untyped-def]
+            held_up.set()
+            await go_on.wait()
+            return await place(request)
+
+        world.venue.place = slow  # type: ignore[method-assign]
+        cycle = asyncio.create_task(world.manager.run_cycle())
+        await held_up.wait()
+        stopping = asyncio.create_task(world.system.stop())
+        await asyncio.sleep(0)
+        assert not stopping.done()
+        go_on.set()
+        await stopping
+        assert (await cycle).entries == 1
+
+    asyncio.run(run())
+
+
+def test_its_tasks_trade_by_themselves_and_a_closed_bar_wakes_the_cycle(tmp_path: Path) -> None:
+    async def run() -> None:
+        world = World(tmp_path)
+        await world.system.start()
+        world.system.arm([condition(-1)])
+        runner = TaskRunner(world.clock, world.errors)
+        running = asyncio.create_task(runner.run(world.system.tasks()))
+        async with asyncio.timeout(5):
+            while not runner.all_progressed():
+                await asyncio.sleep(0)
+            cycles = world.manager.cycles
+            world.bar(jump(0))
+            while not world.ledger.positions():
+                await asyncio.sleep(0)
+        assert world.manager.cycles == cycles + 1
+        runner.stop()
+        await running
+        await world.system.stop()
+        assert verify(world.audit.path) is None
+
+    asyncio.run(run())
+
+
+def test_it_reports_on_every_part_of_itself(tmp_path: Path) -> None:
+    async def run() -> None:
+        world = World(tmp_path)
+        await world.system.start()
+        world.system.arm([condition(-1)])
+        world.bar(jump(0))
+        await world.manager.run_cycle()
+        health = await world.system.health_check()
+        assert health["overall"] == "healthy" and len(health["components"]) >= 12
+        facts = world.system.facts()
+        assert facts["fills"] == 1 and facts["positions"]["BTC/USDT"]["strategy"] == "momentum_breakout"
+        assert Decimal(facts["equity"]) < 10_000
+        assert world.system.get_loop_stats()["entries"] == 1
+        assert world.system.get_system_status()["last_cycle"]["entries"] == 1
+        assert world.system.trigger_reflection()["trades"] == 0
+        assert world.system.get_loop_stats()["total_reflections"] == 1
+        await world.system.stop()
+
+    asyncio.run(run())
+
+
+def test_a_stream_that_ends_is_an_error_and_is_started_again(tmp_path: Path) -> None:
+    async def run() -> None:
+        world = World(tmp_path)
+
+        async def ends() -> None:
+            world.market.runs += 1
+
+        world.market.run = ends  # type: ignore[method-assign]
+        await world.system.start()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        world.system.keep_streams()
+        await asyncio.sleep(0)
+        assert world.market.runs == 2
+        assert world.system.get_recent_errors(1)[-1]["kind"] == "StreamEnded"
+        await world.system.stop()
+
+    asyncio.run(run())
+
+
+def test_a_trader_carries_no_compiler_and_no_data_frames() -> None:
+    code = (
+        "import sys, execution.trading.system; "
+        "print([name for name in ('numba', 'polars', 'numpy', 'ccxt', 'llvmlite') if name in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
