@@ -1,0 +1,83 @@
+"""Who asks: API keys, HMAC-SHA256 signatures, and the time window of a request. Pure."""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+
+from execution.venue import errors
+
+AHEAD_MAX_MS = 1_000
+DEFAULT_WINDOW_MS = Decimal(5_000)
+WINDOW_MAX_MS = Decimal(60_000)
+KEY_FORM = re.compile(r"[A-Za-z0-9_.\-]{1,128}")
+
+
+@dataclass(frozen=True)
+class ApiKey:
+    """One account's key to the venue."""
+
+    account: str
+    key: str
+    secret: str
+
+
+@dataclass(frozen=True)
+class Window:
+    """When a request was made and how long it stays good."""
+
+    timestamp_ms: int
+    recv_window_ms: Decimal
+
+    def check(self, now_ms: int) -> None:
+        """Raises -1021 when the request comes from the future or is too old. Asked on arrival and before matching."""
+        if self.timestamp_ms >= now_ms + AHEAD_MAX_MS:
+            raise errors.outside_window(ahead=True)
+        if now_ms - self.timestamp_ms > self.recv_window_ms:
+            raise errors.outside_window(ahead=False)
+
+
+def find_account(keys: Mapping[str, ApiKey], key: str | None) -> ApiKey:
+    """Whose key this is. Raises -2014 (not a key) or -2015 (nobody's)."""
+    if not key or not KEY_FORM.fullmatch(key):
+        raise errors.malformed_key()
+    found = keys.get(key)
+    if found is None:
+        raise errors.unknown_key()
+    return found
+
+
+def check_signature(secret: str, payload: str, signature: str | None) -> None:
+    """Raises -1102 without a signature, -1022 for a wrong one."""
+    if not signature:
+        raise errors.missing("signature")
+    expected = hmac.new(secret.encode(), payload.encode(), hashlib.sha256).hexdigest()
+    if not hmac.compare_digest(expected.encode(), signature.lower().encode()):
+        raise errors.bad_signature()
+
+
+def read_window(parameters: Mapping[str, str]) -> Window:
+    """The request's timestamp (ms, or µs with 16 digits) and recvWindow. Raises -1100, -1102, -1131."""
+    text = parameters.get("timestamp")
+    if not text:
+        raise errors.missing("timestamp")
+    if not text.isascii() or not text.isdigit() or len(text) > 16:
+        raise errors.illegal_characters("timestamp", "^[0-9]{1,20}$")
+    timestamp = int(text) // 1000 if len(text) == 16 else int(text)
+    return Window(timestamp, _recv_window(parameters.get("recvWindow")))
+
+
+def _recv_window(text: str | None) -> Decimal:
+    if text is None:
+        return DEFAULT_WINDOW_MS
+    try:
+        window = Decimal(text)
+    except InvalidOperation as error:
+        raise errors.illegal_characters("recvWindow", "^[0-9]{1,5}(\\.[0-9]{1,3})?$") from error
+    if not window.is_finite() or window < 0 or window != round(window, 3):
+        raise errors.illegal_characters("recvWindow", "^[0-9]{1,5}(\\.[0-9]{1,3})?$")
+    if window > WINDOW_MAX_MS:
+        raise errors.window_too_large()
+    return window

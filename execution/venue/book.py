@@ -1,0 +1,149 @@
+"""One symbol's order book: whole ticks, whole lots, price first, then time. It holds resting orders and finds who is
+next; it neither trades nor knows money."""
+
+from bisect import bisect_left, insort
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+
+BUY = "BUY"
+SELL = "SELL"
+
+NEW = "NEW"
+PARTIALLY_FILLED = "PARTIALLY_FILLED"
+FILLED = "FILLED"
+CANCELED = "CANCELED"
+EXPIRED = "EXPIRED"
+EXPIRED_IN_MATCH = "EXPIRED_IN_MATCH"
+OPEN_STATUSES = (NEW, PARTIALLY_FILLED)
+
+
+@dataclass(slots=True, eq=False)
+class Order:
+    """One order. `ticks` is 0 for a MARKET order; `quote_budget` is set when it was sized in the quote currency."""
+
+    id: int
+    account: str
+    symbol: str
+    client_id: str
+    side: str
+    type: str
+    time_in_force: str
+    ticks: int
+    lots: int
+    created_ms: int
+    quote_budget: Decimal = Decimal(0)
+    filled_lots: int = 0
+    filled_quote: Decimal = Decimal(0)
+    status: str = NEW
+    updated_ms: int = 0
+
+    @property
+    def left(self) -> int:
+        """Lots not yet filled."""
+        return self.lots - self.filled_lots
+
+    @property
+    def is_open(self) -> bool:
+        """Can it still fill?"""
+        return self.status in OPEN_STATUSES
+
+
+class _Side:
+    """The resting orders of one side; `sign` is 1 when the lowest price is the best (asks), -1 for bids."""
+
+    def __init__(self, sign: int) -> None:
+        self._sign = sign
+        self._keys: list[int] = []  # sign * ticks, ascending: the best price comes first
+        self._levels: dict[int, list[Order]] = {}
+
+    def add(self, order: Order) -> None:
+        key = self._sign * order.ticks
+        level = self._levels.get(key)
+        if level is None:
+            self._levels[key] = [order]
+            insort(self._keys, key)
+        else:
+            level.append(order)
+
+    def remove(self, order: Order) -> None:
+        key = self._sign * order.ticks
+        level = self._levels[key]
+        level.remove(order)
+        if not level:
+            del self._levels[key]
+            del self._keys[bisect_left(self._keys, key)]
+
+    def best(self) -> Order | None:
+        return self._levels[self._keys[0]][0] if self._keys else None
+
+    def best_level(self) -> tuple[int, int] | None:
+        if not self._keys:
+            return None
+        key = self._keys[0]
+        return self._sign * key, sum(order.left for order in self._levels[key])
+
+    def levels(self, most: int) -> list[tuple[int, int]]:
+        return [(self._sign * key, sum(order.left for order in self._levels[key])) for key in self._keys[:most]]
+
+    def orders(self) -> Iterator[Order]:
+        for key in self._keys:
+            yield from self._levels[key]
+
+
+class OrderBook:
+    """Both sides. `version` grows with every change and is the update id of depth messages."""
+
+    def __init__(self) -> None:
+        self.version = 1
+        self._bids = _Side(-1)
+        self._asks = _Side(1)
+
+    def _side(self, side: str) -> _Side:
+        return self._bids if side == BUY else self._asks
+
+    def add(self, order: Order) -> None:
+        """Rest an order behind those already at its price."""
+        self.version += 1
+        self._side(order.side).add(order)
+
+    def remove(self, order: Order) -> None:
+        """Take a resting order out. Raises KeyError or ValueError when it isn't resting here (a bug)."""
+        self.version += 1
+        self._side(order.side).remove(order)
+
+    def filled(self) -> None:
+        """A resting order's quantity has changed in place."""
+        self.version += 1
+
+    def next_maker(self, taker_side: str, limit_ticks: int) -> Order | None:
+        """The order that a taker meets first, or None when nothing is at its limit or better (0 = any price)."""
+        maker = (self._asks if taker_side == BUY else self._bids).best()
+        if maker is None or not limit_ticks:
+            return maker
+        reachable = maker.ticks <= limit_ticks if taker_side == BUY else maker.ticks >= limit_ticks
+        return maker if reachable else None
+
+    def makers(self, taker_side: str, limit_ticks: int) -> Iterator[Order]:
+        """All orders a taker could meet, best first. The book must not change meanwhile."""
+        for maker in (self._asks if taker_side == BUY else self._bids).orders():
+            reachable = maker.ticks <= limit_ticks if taker_side == BUY else maker.ticks >= limit_ticks
+            if limit_ticks and not reachable:
+                return
+            yield maker
+
+    def best_bid(self) -> tuple[int, int] | None:
+        """(ticks, lots) of the highest bid."""
+        return self._bids.best_level()
+
+    def best_ask(self) -> tuple[int, int] | None:
+        """(ticks, lots) of the lowest ask."""
+        return self._asks.best_level()
+
+    def bids(self, most: int = 1000) -> list[tuple[int, int]]:
+        """Bid levels as (ticks, lots), best first."""
+        return self._bids.levels(most)
+
+    def asks(self, most: int = 1000) -> list[tuple[int, int]]:
+        """Ask levels as (ticks, lots), best first."""
+        return self._asks.levels(most)

@@ -1,0 +1,219 @@
+"""The exchange as a whole, behind its protocols: engine and store kept in step. Every call commits what it changed
+before it returns or tells anybody; when the store refuses, memory goes back to what is stored. No sockets, no JSON."""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
+
+from execution.runtime.sqlite import DatabaseError
+from execution.venue import errors, filters
+from execution.venue.accounts import MARKET_MAKER, Accounts, Balance
+from execution.venue.book import BUY, EXPIRED, SELL, Order
+from execution.venue.engine import Engine, Outcome, Report
+from execution.venue.store import OrderRecord, Store
+from execution.venue.symbols import Symbol, quote_unit
+
+log = logging.getLogger("nae.venue")
+
+TRADE_IDS_SKIPPED = 1_000  # after a restart: numbers on the tape that were never stored aren't used again
+OPENING_STEP = Decimal("0.00000001")
+Levels = list[tuple[int, int]]
+Balances = dict[str, Balance]
+Listener = Callable[[Outcome, dict[str, Balances]], None]
+
+
+class Exchange:
+    """Orders in, outcomes out. Listeners hear of an outcome after it is stored; they must not raise or block."""
+
+    def __init__(
+        self, symbols: Sequence[Symbol], accounts: Iterable[str], opening: Decimal, fees: tuple[Decimal, Decimal]
+    ) -> None:
+        """`fees` are (taker, maker) as shares."""
+        self.symbols = {symbol.name: symbol for symbol in symbols}
+        self.accounts = list(accounts)
+        self.listeners: list[Listener] = []
+        self.store_errors = 0
+        self.fees = fees
+        self._opening = opening_balances(symbols, opening)
+        self._store: Store | None = None
+        self.engine = Engine(symbols, Accounts(), *fees)
+
+    # life
+
+    def open(self, store: Store, now_ms: int) -> None:
+        """Take up where the store left off. Raises DatabaseError when it can't be read or written."""
+        self._store = store
+        self._load(now_ms)
+
+    @property
+    def store(self) -> Store:
+        """The store; only after `open`."""
+        assert self._store is not None, "the exchange has not been opened"
+        return self._store
+
+    def _load(self, now_ms: int) -> None:
+        before = self.engine
+        accounts = Accounts()
+        engine = Engine(self.symbols.values(), accounts, *self.fees)
+        engine.last_ticks = before.last_ticks
+        for name, book in before.books.items():
+            engine.books[name].version = book.version + 1  # update ids never go back
+        for account, asset, free, locked in self.store.balances():
+            accounts.restore(account, asset, free, locked)
+        for account in self.accounts:
+            accounts.open(account, self._opening)
+        last_order, last_trade = self.store.last_ids()
+        engine.next_order_id = last_order + 1
+        engine.next_trade_id = max(last_trade + 1, int(self.store.market().get("next_trade_id", 1)) + TRADE_IDS_SKIPPED)
+        delisted = []
+        for record in self.store.open_orders():
+            order = self._to_order(record)
+            if order is None:
+                delisted.append(_give_back(accounts, record, self.symbols.get(record.symbol), now_ms))
+            else:
+                engine.restore(order)
+        self.engine = engine
+        self._save(delisted, [])
+
+    def _to_order(self, record: OrderRecord) -> Order | None:
+        """A stored open order for its book; None when its market is gone or has other steps now."""
+        symbol = self.symbols.get(record.symbol)
+        if symbol is None:
+            return None
+        try:
+            ticks = filters.to_steps("price", record.price, symbol.tick, symbol.most_ticks, "PRICE_FILTER")
+            lots = filters.to_steps("quantity", record.quantity, symbol.lot, symbol.most_lots, "LOT_SIZE")
+        except errors.ApiError:
+            return None
+        return Order(
+            record.id,
+            record.account,
+            record.symbol,
+            record.client_id,
+            record.side,
+            record.type,
+            record.time_in_force,
+            ticks,
+            lots,
+            record.created_ms,
+            quote_budget=record.quote_budget,
+            filled_lots=int(record.filled / symbol.lot),
+            filled_quote=record.filled_quote,
+            status=record.status,
+            updated_ms=record.updated_ms,
+        )
+
+    # orders
+
+    def place(self, order: Order, now_ms: int, still_good: Callable[[], None]) -> list[Report]:
+        """Match a new order; its reports, in order. `still_good` is asked last and may refuse. Raises ApiError."""
+        still_good()
+        outcome = self.engine.submit(order, now_ms)
+        self._settle([outcome], now_ms)
+        return [report for report in outcome.reports if report.order.id == order.id]
+
+    def test(self, order: Order) -> None:
+        """Would the order be accepted? Nothing happens. Raises ApiError."""
+        self.engine.admit(order)
+
+    def cancel(self, orders: Iterable[Order], now_ms: int) -> list[OrderRecord]:
+        """Cancel open orders, all in one commit."""
+        outcomes = [self.engine.cancel(order, now_ms) for order in orders]
+        self._settle(outcomes, now_ms)
+        return [self.record(report.order) for outcome in outcomes for report in outcome.reports]
+
+    def record(self, order: Order) -> OrderRecord:
+        """An order as it is stored and shown."""
+        symbol = self.symbols[order.symbol]
+        words = (order.id, order.account, order.symbol, order.client_id, order.side, order.type, order.time_in_force)
+        amounts = (symbol.price(order.ticks), symbol.quantity(order.lots), order.quote_budget)
+        filled = (symbol.quantity(order.filled_lots), order.filled_quote)
+        return OrderRecord(*words, *amounts, *filled, order.status, order.created_ms, order.updated_ms)
+
+    # the market
+
+    def move(self, name: str, ticks: int, reach_lots: int, quotes: tuple[Levels, Levels], now_ms: int) -> None:
+        """The market goes to a price: orders it crosses fill, up to `reach_lots` a side; the book is quoted anew."""
+        engine = self.engine
+        engine.last_ticks[name] = ticks
+        engine.clear_quotes(name)
+        outcomes = [
+            engine.take(name, SELL, ticks, reach_lots, now_ms),
+            engine.take(name, BUY, ticks, reach_lots, now_ms),
+            engine.quote(name, BUY, quotes[0], now_ms),
+            engine.quote(name, SELL, quotes[1], now_ms),
+        ]
+        self._settle([outcome for outcome in outcomes if outcome.reports], now_ms)
+
+    def remember_market(self, values: dict[str, str]) -> None:
+        """Store the market's position. Raises ApiError when the store refuses."""
+        self._save_or_reload([], values, 0)
+
+    # storing and telling
+
+    def _settle(self, outcomes: list[Outcome], now_ms: int) -> None:
+        if not outcomes:
+            return
+        changed = set(self.engine.accounts.changed)
+        self._save_or_reload(outcomes, {}, now_ms)
+        held = self.engine.accounts
+        for outcome in outcomes:
+            touched: dict[str, Balances] = {}
+            for account, asset in sorted(changed):
+                if account[0] != "@":
+                    touched.setdefault(account, {})[asset] = held.balance(account, asset)
+            changed = set()
+            for listener in self.listeners:
+                listener(outcome, touched)
+
+    def _save_or_reload(self, outcomes: list[Outcome], market: dict[str, str], now_ms: int) -> None:
+        try:
+            self._save([self.record(r.order) for o in outcomes for r in o.reports], outcomes, market)
+        except DatabaseError as error:
+            self.store_errors += 1
+            log.error("the store refused; back to what is stored", extra={"fields": {"error": str(error)}})
+            self._reload(now_ms)
+            raise errors.unknown_outcome() from error
+
+    def _reload(self, now_ms: int) -> None:
+        try:
+            self._load(now_ms)
+        except DatabaseError as error:
+            # Memory may now hold what was never stored: nothing may be served from it, the process must end.
+            raise SystemExit(f"the venue's store can't be read: {error}") from error
+
+    def _save(self, orders: list[OrderRecord], outcomes: list[Outcome], market: dict[str, str] | None = None) -> None:
+        accounts = self.engine.accounts
+        fills = [report.fill for outcome in outcomes for report in outcome.reports if report.fill]
+        balances = [(account, asset, accounts.balance(account, asset)) for account, asset in accounts.changed]
+        self.store.save(orders, fills, balances, (market or {}).items())
+        accounts.changed.clear()
+
+
+def opening_balances(symbols: Sequence[Symbol], opening: Decimal) -> list[tuple[str, Decimal]]:
+    """What a new account gets: dollars, and as much of every other quote currency."""
+    quotes = dict.fromkeys(["USDT", *(symbol.quote for symbol in symbols)])
+    return [(asset, (opening * quote_unit(asset)).quantize(OPENING_STEP)) for asset in quotes]
+
+
+def _give_back(accounts: Accounts, record: OrderRecord, symbol: Symbol | None, now_ms: int) -> OrderRecord:
+    """End an open order whose market is gone: what it locked is free again."""
+    left = record.quantity - record.filled
+    asset, amount = _locked_by(record, left, symbol, accounts)
+    accounts.unlock(record.account, asset, amount)
+    log.warning("an open order's market is gone", extra={"fields": {"order": record.id, "symbol": record.symbol}})
+    return record._replace(status=EXPIRED, updated_ms=now_ms)
+
+
+def _locked_by(record: OrderRecord, left: Decimal, symbol: Symbol | None, accounts: Accounts) -> tuple[str, Decimal]:
+    amount = left * record.price if record.side == BUY else left
+    if symbol is not None:
+        return (symbol.quote if record.side == BUY else symbol.base), amount
+    for asset in accounts.balances(record.account):
+        fits = record.symbol.endswith(asset) if record.side == BUY else record.symbol.startswith(asset)
+        if fits and accounts.balance(record.account, asset).locked >= amount:
+            return asset, amount
+    raise AssertionError(f"order {record.id} on {record.symbol} locks nothing of {record.account}")
+
+
+assert MARKET_MAKER.startswith("@"), "house accounts are told apart by their first letter"

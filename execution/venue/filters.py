@@ -1,0 +1,43 @@
+"""A symbol's rules applied to one order, before anything happens to it. Pure: raises the refusal or returns."""
+
+from decimal import ROUND_DOWN, Decimal
+
+from execution.venue import errors
+from execution.venue.book import BUY, Order
+from execution.venue.symbols import E8_DIGITS, MAX_OPEN_ORDERS, PERCENT_DOWN, PERCENT_UP, Symbol
+
+
+def to_steps(name: str, value: Decimal, step: Decimal, most: int, filter_name: str) -> int:
+    """An amount as a whole number of steps. Raises -1111 past eight decimals, -1013 off the step or out of range."""
+    if value.as_tuple().exponent < -E8_DIGITS and value != value.quantize(step, ROUND_DOWN):  # type: ignore[operator]
+        raise errors.too_precise(name)
+    steps = value / step
+    if steps != steps.to_integral_value() or not 1 <= steps <= most:
+        raise errors.filter_failure(filter_name)
+    return int(steps)
+
+
+def check_price(order: Order, last_ticks: int) -> None:
+    """PERCENT_PRICE_BY_SIDE: a limit may not be absurdly far from the market."""
+    if order.ticks and last_ticks and not last_ticks * PERCENT_DOWN <= order.ticks <= last_ticks * PERCENT_UP:
+        raise errors.filter_failure("PERCENT_PRICE_BY_SIDE")
+
+
+def check_notional(symbol: Symbol, order: Order, last_ticks: int) -> None:
+    """NOTIONAL: the order must be worth something."""
+    worth = order.quote_budget or symbol.value(order.ticks or last_ticks, order.lots)
+    if worth < symbol.notional_min:
+        raise errors.filter_failure("NOTIONAL")
+
+
+def check_order_count(open_orders: int) -> None:
+    """MAX_NUM_ORDERS: open orders of one account on one symbol."""
+    if open_orders >= MAX_OPEN_ORDERS:
+        raise errors.filter_failure("MAX_NUM_ORDERS")
+
+
+def needed(symbol: Symbol, order: Order) -> tuple[str, Decimal]:
+    """What a limit order must have locked for all that is left of it: (asset, amount)."""
+    if order.side == BUY:
+        return symbol.quote, symbol.value(order.ticks, order.left)
+    return symbol.base, symbol.quantity(order.left)

@@ -1,0 +1,57 @@
+"""How a candle becomes a market: the prices it passes through, and the quotes the market makers keep around each.
+Pure and seeded, so that the same candle always plays the same."""
+
+from itertools import pairwise
+from random import Random
+from zlib import crc32
+
+from execution.venue.bars import Bar
+from execution.venue.symbols import Symbol, quote_unit
+
+LEVELS = 10
+HALF_SPREAD = 0.00015
+LEVEL_DOLLARS = 2_000
+VOLUME_SHARE = 40  # a level holds at least this fraction (1/40) of the candle's volume
+WOBBLE = 0.1  # of the candle's range, between its four prices
+
+
+def price_path(bar: Bar, steps: int, seed: str) -> list[int]:
+    """`steps` (at least 4) prices in ticks from the open through high and low, in seeded order, to the close."""
+    corners = [bar.open, bar.high, bar.low, bar.close]
+    if crc32(seed.encode()) & 1:
+        corners[1], corners[2] = bar.low, bar.high
+    if steps == 4:
+        return corners
+    random = Random(seed)
+    places = [0, (steps - 1) // 3, 2 * (steps - 1) // 3, steps - 1]
+    path = [bar.open]
+    for (start, first), (end, last) in pairwise(zip(places, corners, strict=True)):
+        for step in range(start + 1, end):
+            straight = first + (last - first) * (step - start) / (end - start)
+            wobble = WOBBLE * (bar.high - bar.low) * random.uniform(-1.0, 1.0)
+            path.append(min(bar.high, max(bar.low, round(straight + wobble))))
+        path.append(last)
+    return path
+
+
+def progress(bar: Bar, path: list[int], step: int) -> Bar:
+    """The candle as far as it has come with `step`; after the last step, the whole candle."""
+    seen = path[: step + 1]
+    return Bar(bar.open, max(seen), min(seen), seen[-1], bar.volume_e8 * (step + 1) // len(path))
+
+
+def level_lots(symbol: Symbol, bar: Bar) -> int:
+    """What the market makers offer on their best level: enough for ordinary orders, more in busy candles."""
+    dollars = LEVEL_DOLLARS * float(quote_unit(symbol.quote))
+    enough = int(dollars / float(symbol.value(bar.close, 1))) + 1
+    return max(enough, bar.volume_e8 // symbol.lot_e8 // VOLUME_SHARE)
+
+
+def quotes(ticks: int, lots: int) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """(bids, asks) around a price as (ticks, lots), best first, growing with distance."""
+    half = max(1, round(ticks * HALF_SPREAD))
+    gap = max(1, half // 2)
+    sizes = [lots * (10 + 5 * level + (ticks * 31 + level * 17) % 7) // 10 for level in range(LEVELS)]
+    bids = [(ticks - half - level * gap, size) for level, size in enumerate(sizes)]
+    asks = [(ticks + half + level * gap, size) for level, size in enumerate(sizes)]
+    return [(price, size) for price, size in bids if price > 0], asks

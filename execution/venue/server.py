@@ -1,0 +1,148 @@
+"""The embedded exchange as one server: its market, its store, its REST and WebSocket doors on one port. It builds the
+parts from [venue] and connects them; what they do is written in their own modules."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from aiohttp import web
+
+from execution.runtime.clock import Clock
+from execution.runtime.config import VenueConfig
+from execution.venue.auth import ApiKey
+from execution.venue.bars import Source
+from execution.venue.candle_file import RecordedMarket, load_candles
+from execution.venue.errors import ApiError
+from execution.venue.exchange import Exchange
+from execution.venue.limits import RateLimits
+from execution.venue.market import Market
+from execution.venue.market_data import MarketData
+from execution.venue.market_rest import MarketRest
+from execution.venue.rest import BODY_MAX_BYTES, Rest
+from execution.venue.store import Store
+from execution.venue.streams import Streams
+from execution.venue.synthetic import SyntheticMarket
+from execution.venue.trading import Trading
+from execution.venue.user_stream import UserStream
+from execution.venue.web_sockets import WebSocketApi, WebSockets
+from execution.vocabulary.exit_codes import ConfigError
+
+__all__ = ["ApiKey", "VenueServer"]
+
+log = logging.getLogger("nae.venue")
+
+STALLED_AFTER_S = 5.0
+CLOSE_WITHIN_S = 1.0
+STORE_NAME = "venue.db"
+
+
+class VenueServer:
+    """One venue in one folder. Raises ConfigError when its market can't be what `config` says."""
+
+    def __init__(
+        self, config: VenueConfig, folder: Path, accounts: Sequence[ApiKey], clock: Clock, host: str = "127.0.0.1"
+    ) -> None:
+        self._folder = folder
+        self._host = host
+        self._clock = clock
+        keys = {key.key: key for key in accounts}
+        names = list(dict.fromkeys(key.account for key in accounts))
+        if len(keys) < len(accounts) or any(not name or name.startswith("@") for name in names):
+            raise ConfigError("the venue's accounts need a key each, all different, and names that don't begin with @")
+        source = make_source(config)
+        fees = (config.taker_fee, config.maker_fee)
+        self.exchange = Exchange(source.symbols, names, config.opening_balance, fees)
+        self.market = Market(self.exchange, source, clock, config.speed, config.history_bars)
+        limits = RateLimits()
+        data = MarketData(self.exchange, self.market)
+        trading, public = Trading(self.exchange, limits, clock), MarketRest(data, clock)
+        streams, users = Streams(data, clock), UserStream(self.exchange, clock)
+        self.market.listeners.append(streams.publish)
+        self._rest = Rest(public, trading, keys, limits, clock)
+        api = WebSocketApi(market=public, trading=trading, users=users, keys=keys, limits=limits, clock=clock)
+        self._sockets = WebSockets(streams, api)
+        self._runner: web.AppRunner | None = None
+        self._driving = False
+
+    async def start(self, port: int = 0) -> int:
+        """Open the store, quote the books, listen; the port. Raises OSError (EADDRINUSE), DatabaseError."""
+        runner = web.AppRunner(
+            self._application(), handle_signals=False, access_log=None, shutdown_timeout=CLOSE_WITHIN_S
+        )
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, self._host, port).start()
+            self.exchange.open(Store(self._folder / STORE_NAME), self._clock.now_ms())
+            self.market.resume()  # nobody is served before: there is no await since the port was bound
+        except BaseException:
+            await runner.cleanup()
+            raise
+        self._runner = runner
+        bound = int(runner.addresses[0][1])
+        log.info("listening", extra={"fields": {"port": bound, "candle": self.market.candles.next_index}})
+        return bound
+
+    def _application(self) -> web.Application:
+        application = web.Application(client_max_size=BODY_MAX_BYTES)
+        for path in ("/ws", "/ws/{streams:.*}", "/stream", "/stream/ws", "/stream/ws/{streams:.*}"):
+            application.router.add_get(path, self._sockets.market)
+        application.router.add_get("/ws-api/v3", self._sockets.api)
+        application.router.add_route("*", "/{path:.*}", self._rest.handle)
+        return application
+
+    async def run_market(self) -> None:
+        """Make market time pass, for ever. Call after `start`."""
+        self._driving = True
+        try:
+            await self.market.run()
+        finally:
+            self._driving = False
+
+    async def stop(self) -> None:
+        """Close the doors, then the store. Nothing that was acknowledged depends on it."""
+        if self._runner is None:
+            return
+        runner, self._runner = self._runner, None
+        await self._sockets.close()
+        await runner.cleanup()
+        try:
+            self.market.remember_exactly()
+        except ApiError as error:
+            log.error("the market's position was not stored", extra={"fields": {"error": str(error)}})
+        self.exchange.store.close()
+
+    def get_health(self) -> dict[str, object]:
+        """status (healthy, degraded, starting, stopped), last_activity (monotonic s), error_count, metrics."""
+        errors = self._rest.failures + self._sockets.failures + self.market.failures + self.exchange.store_errors
+        status, reason = self._status()
+        metrics: dict[str, object] = {
+            "reason": reason,
+            "market_ms": self.market.candles.now_ms(),
+            "candles_closed": self.market.bars_closed,
+            "requests": self._rest.requests,
+            "connections": len(self._sockets.connections),
+            "open_orders": sum(len(self.exchange.engine.open_orders(name)) for name in self.exchange.accounts),
+        }
+        return {"status": status, "last_activity": self.market.last_step, "error_count": errors, "metrics": metrics}
+
+    def _status(self) -> tuple[str, str]:
+        if self._runner is None:
+            return "stopped", ""
+        if self.market.ended:
+            return "degraded", "replay ended"
+        if not self._driving:
+            return "starting", ""
+        if self._clock.monotonic() - self.market.last_step > STALLED_AFTER_S:
+            return "degraded", "the market stands still"
+        return "healthy", ""
+
+
+def make_source(config: VenueConfig) -> Source:
+    """The market that [venue] names. Raises ConfigError."""
+    if config.market == "synthetic":
+        return SyntheticMarket(config.seed, config.symbols)
+    kind, _, path = config.market.partition(":")
+    if kind == "replay" and path:
+        file = Path(path).expanduser()
+        return RecordedMarket(file, load_candles(file, config.volume_unit, config.replay_symbol))
+    raise ConfigError(f'venue.market = {config.market!r} isn\'t known; it must be "synthetic" or "replay:FILE"')

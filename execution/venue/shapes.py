@@ -1,0 +1,183 @@
+"""Orders, fills and balances in the exact JSON shapes of Binance's REST replies and user stream. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+
+from execution.venue.accounts import Balance
+from execution.venue.engine import Fill, Report
+from execution.venue.store import OrderRecord
+from execution.venue.symbols import amount_text
+
+Json = dict[str, object]
+ZERO_TEXT = "0.00000000"
+
+
+def _sizes(order: OrderRecord) -> Json:
+    return {
+        "price": amount_text(order.price),
+        "origQty": amount_text(order.quantity),
+        "executedQty": amount_text(order.filled),
+        "origQuoteOrderQty": amount_text(order.quote_budget),
+        "cummulativeQuoteQty": amount_text(order.filled_quote),
+        "status": order.status,
+        "timeInForce": order.time_in_force,
+        "type": order.type,
+        "side": order.side,
+    }
+
+
+def order_reply(order: OrderRecord, fills: Sequence[Fill], kind: str) -> Json:
+    """The reply to a new order: ACK, RESULT or FULL."""
+    reply: Json = {
+        "symbol": order.symbol,
+        "orderId": order.id,
+        "orderListId": -1,
+        "clientOrderId": order.client_id,
+        "transactTime": order.updated_ms,
+    }
+    if kind == "ACK":
+        return reply
+    reply |= _sizes(order)
+    reply |= {"workingTime": order.created_ms, "selfTradePreventionMode": "EXPIRE_MAKER"}
+    if kind == "FULL":
+        reply["fills"] = [_fill_part(fill) for fill in fills]
+    return reply
+
+
+def _fill_part(fill: Fill) -> Json:
+    return {
+        "price": amount_text(fill.price),
+        "qty": amount_text(fill.quantity),
+        "commission": amount_text(fill.commission),
+        "commissionAsset": fill.commission_asset,
+        "tradeId": fill.trade_id,
+    }
+
+
+def order_state(order: OrderRecord) -> Json:
+    """An order that is asked for."""
+    return {
+        "symbol": order.symbol,
+        "orderId": order.id,
+        "orderListId": -1,
+        "clientOrderId": order.client_id,
+        **_sizes(order),
+        "stopPrice": ZERO_TEXT,
+        "icebergQty": ZERO_TEXT,
+        "time": order.created_ms,
+        "updateTime": order.updated_ms,
+        "isWorking": True,
+        "workingTime": order.created_ms,
+        "selfTradePreventionMode": "EXPIRE_MAKER",
+    }
+
+
+def cancel_reply(order: OrderRecord, cancel_id: str) -> Json:
+    """The reply to a cancel; the cancel has a client id of its own."""
+    return {
+        "symbol": order.symbol,
+        "origClientOrderId": order.client_id,
+        "orderId": order.id,
+        "orderListId": -1,
+        "clientOrderId": cancel_id,
+        "transactTime": order.updated_ms,
+        **_sizes(order),
+        "selfTradePreventionMode": "EXPIRE_MAKER",
+    }
+
+
+def my_trade(fill: Fill) -> Json:
+    """A row of myTrades."""
+    return {
+        "symbol": fill.symbol,
+        "id": fill.trade_id,
+        "orderId": fill.order_id,
+        "orderListId": -1,
+        "price": amount_text(fill.price),
+        "qty": amount_text(fill.quantity),
+        "quoteQty": amount_text(fill.quote),
+        "commission": amount_text(fill.commission),
+        "commissionAsset": fill.commission_asset,
+        "time": fill.time_ms,
+        "isBuyer": fill.side == "BUY",
+        "isMaker": fill.is_maker,
+        "isBestMatch": True,
+    }
+
+
+def account(
+    balances: Mapping[str, Balance], fees: tuple[Decimal, Decimal], uid: int, now_ms: int, omit_zero: bool
+) -> Json:
+    """The account: what it has and what it pays. `fees` are (taker, maker) as shares."""
+    taker, maker = fees
+    rows = [
+        {"asset": asset, "free": amount_text(held.free), "locked": amount_text(held.locked)}
+        for asset, held in sorted(balances.items())
+        if not omit_zero or held.free or held.locked
+    ]
+    rates = {"maker": amount_text(maker), "taker": amount_text(taker), "buyer": ZERO_TEXT, "seller": ZERO_TEXT}
+    return {
+        "makerCommission": int(maker * 10_000),
+        "takerCommission": int(taker * 10_000),
+        "buyerCommission": 0,
+        "sellerCommission": 0,
+        "commissionRates": rates,
+        "canTrade": True,
+        "canWithdraw": False,
+        "canDeposit": False,
+        "brokered": False,
+        "requireSelfTradePrevention": False,
+        "preventSor": False,
+        "updateTime": now_ms,
+        "accountType": "SPOT",
+        "balances": rows,
+        "permissions": ["SPOT"],
+        "uid": uid,
+    }
+
+
+def execution_report(report: Report, order: OrderRecord, now_ms: int) -> Json:
+    """The user stream's word on an order."""
+    fill = report.fill
+    return {
+        "e": "executionReport",
+        "E": now_ms,
+        "s": order.symbol,
+        "c": order.client_id,
+        "S": order.side,
+        "o": order.type,
+        "f": order.time_in_force,
+        "q": amount_text(order.quantity),
+        "p": amount_text(order.price),
+        "P": ZERO_TEXT,
+        "F": ZERO_TEXT,
+        "g": -1,
+        "C": order.client_id if report.kind == "CANCELED" else "",
+        "x": report.kind,
+        "X": order.status,
+        "r": "NONE",
+        "i": order.id,
+        "l": amount_text(fill.quantity) if fill else ZERO_TEXT,
+        "z": amount_text(order.filled),
+        "L": amount_text(fill.price) if fill else ZERO_TEXT,
+        "n": amount_text(fill.commission) if fill else "0",
+        "N": fill.commission_asset if fill else None,
+        "T": order.updated_ms,
+        "t": fill.trade_id if fill else -1,
+        "I": order.id,
+        "w": order.status in ("NEW", "PARTIALLY_FILLED"),
+        "m": bool(fill and fill.is_maker),
+        "M": False,
+        "O": order.created_ms,
+        "Z": amount_text(order.filled_quote),
+        "Y": amount_text(fill.quote) if fill else ZERO_TEXT,
+        "Q": amount_text(order.quote_budget),
+        "W": order.created_ms,
+        "V": "EXPIRE_MAKER",
+    }
+
+
+def account_position(balances: Iterable[tuple[str, Balance]], now_ms: int) -> Json:
+    """The user stream's word on balances that have changed."""
+    rows = [{"a": asset, "f": amount_text(held.free), "l": amount_text(held.locked)} for asset, held in balances]
+    return {"e": "outboundAccountPosition", "E": now_ms, "u": now_ms, "B": rows}

@@ -1,0 +1,179 @@
+"""Market data by WebSocket: who listens to which stream, and what each market step sends them. A message is put into
+bytes once however many listen, and not at all when nobody does."""
+
+import re
+from collections.abc import Callable, Iterable
+
+import orjson
+
+from execution.runtime.clock import Clock
+from execution.venue.connection import Connection
+from execution.venue.market import Tick
+from execution.venue.market_data import Json, MarketData, level_texts
+from execution.venue.symbols import Symbol
+
+STREAM_FORM = re.compile(r"([a-z0-9]+)@(bookTicker|trade|aggTrade|ticker|miniTicker|depth(?:@100ms)?|kline_(\w+))")
+STREAMS_MAX = 1024
+KLINE_PERIOD_S = 0.2  # an open kline is sent at most this often
+TICKER_PERIOD_S = 0.9
+BEST_PERIOD_S = 0.9  # an unchanged best bid and ask is said again after this, so that silence means trouble
+Levels = dict[int, int]
+
+
+class Subscriber:
+    """A connection and how it reads: combined streams come wrapped in their stream's name."""
+
+    def __init__(self, connection: Connection, combined: bool) -> None:
+        self.connection = connection
+        self.combined = combined
+        self.streams: dict[str, None] = {}
+
+
+class Streams:
+    """All subscriptions. `publish` is called by the market after every step and every trade."""
+
+    def __init__(self, data: MarketData, clock: Clock) -> None:
+        self._data = data
+        self._clock = clock
+        self._listeners: dict[str, set[Subscriber]] = {}
+        self._by_symbol: dict[str, dict[str, Callable[[Symbol, list[Tick], bool], None]]] = {}
+        self._best: dict[str, tuple[str, str, str, str]] = {}
+        self._depth: dict[str, tuple[int, Levels, Levels]] = {}
+        self._sent: dict[str, float] = {}
+
+    # who listens
+
+    def check(self, names: Iterable[str]) -> None:
+        """Raises ValueError naming the first stream that doesn't exist here."""
+        lower = {name.lower() for name in self._data.symbols}
+        for name in names:
+            match = STREAM_FORM.fullmatch(name)
+            interval = match.group(3) if match else None
+            if not match or match.group(1) not in lower:
+                raise ValueError(name)
+            if interval is not None and interval not in self._data.market.candles.intervals:
+                raise ValueError(name)
+
+    def subscribe(self, subscriber: Subscriber, names: Iterable[str]) -> None:
+        """Add streams that `check` has passed. Raises ValueError past the most a connection may have."""
+        wanted = list(names)
+        if len(subscriber.streams) + len(wanted) > STREAMS_MAX:
+            raise ValueError(f"more than {STREAMS_MAX} streams")
+        for name in wanted:
+            subscriber.streams[name] = None
+            self._listeners.setdefault(name, set()).add(subscriber)
+            symbol, _, kind = name.partition("@")
+            self._by_symbol.setdefault(symbol.upper(), {})[name] = self._sender(name, kind)
+            if kind.startswith("depth"):
+                self._depth.setdefault(name, self._levels(symbol.upper()))
+
+    def unsubscribe(self, subscriber: Subscriber, names: Iterable[str]) -> None:
+        """Take streams away; one that wasn't subscribed doesn't matter."""
+        for name in list(names):
+            subscriber.streams.pop(name, None)
+            listeners = self._listeners.get(name, set())
+            listeners.discard(subscriber)
+            if not listeners:
+                self._listeners.pop(name, None)
+                self._by_symbol.get(name.partition("@")[0].upper(), {}).pop(name, None)
+                self._best.pop(name, None)
+                self._depth.pop(name, None)
+                self._sent.pop(name, None)
+
+    def leave(self, subscriber: Subscriber) -> None:
+        """The connection has gone."""
+        self.unsubscribe(subscriber, list(subscriber.streams))
+
+    # what they get
+
+    def publish(self, symbol: str, fresh: list[Tick], closed: bool) -> None:
+        """A step of the market: trades that happened, and whether a candle has just been closed."""
+        senders = self._by_symbol.get(symbol)
+        if senders:
+            for send in senders.values():
+                send(self._data.symbols[symbol], fresh, closed)
+
+    def _sender(self, name: str, kind: str) -> Callable[[Symbol, list[Tick], bool], None]:
+        if kind.startswith("kline_"):
+            return self._kline_sender(name, kind.removeprefix("kline_"))
+        if kind.startswith("depth"):
+            return lambda symbol, _fresh, _closed: self._send_depth(name, symbol)
+        if kind == "bookTicker":
+            return lambda symbol, _fresh, _closed: self._send_best(name, symbol)
+        if kind in ("trade", "aggTrade"):
+            return lambda symbol, fresh, _closed: self._send_trades(name, kind, symbol, fresh)
+        event = self._data.ticker_event if kind == "ticker" else self._data.mini_ticker_event
+        return lambda symbol, _fresh, closed: self._send_ticker(name, symbol, event, closed)
+
+    def _kline_sender(self, name: str, interval: str) -> Callable[[Symbol, list[Tick], bool], None]:
+        candles = self._data.market.candles
+        interval_ms = candles.intervals[interval]
+
+        def send(symbol: Symbol, _fresh: list[Tick], closed: bool) -> None:
+            complete = closed and candles.is_last_part(interval_ms, candles.next_index - 1)
+            if not complete and not self._due(name, KLINE_PERIOD_S):
+                return
+            kline = candles.current(symbol.name, interval_ms)
+            if kline is not None:
+                self._send(name, kline.event(symbol, interval, complete, self._clock.now_ms()))
+
+        return send
+
+    def _due(self, name: str, period_s: float) -> bool:
+        now = self._clock.monotonic()
+        if now - self._sent.get(name, -period_s) < period_s:
+            return False
+        self._sent[name] = now
+        return True
+
+    def _send_best(self, name: str, symbol: Symbol) -> None:
+        best = self._data.best(symbol.name)
+        due = self._due(name, BEST_PERIOD_S)
+        if best == self._best.get(name) and not due:
+            return
+        self._best[name] = best
+        bid, bid_size, ask, ask_size = best
+        version = self._data.version(symbol.name)
+        self._send(name, {"u": version, "s": symbol.name, "b": bid, "B": bid_size, "a": ask, "A": ask_size})
+
+    def _send_trades(self, name: str, kind: str, symbol: Symbol, fresh: list[Tick]) -> None:
+        now_ms = self._clock.now_ms()
+        for tick in fresh:
+            event: Json = {"e": kind, "E": now_ms, "s": symbol.name} | self._data.aggregate_trade(symbol, tick)
+            if kind == "trade":
+                event["t"] = event.pop("a")
+                del event["f"], event["l"]
+            self._send(name, event)
+
+    def _send_ticker(self, name: str, symbol: Symbol, event: Callable[[str, int], Json], closed: bool) -> None:
+        if not closed and self._due(name, TICKER_PERIOD_S):
+            self._send(name, event(symbol.name, self._clock.now_ms()))
+
+    def _levels(self, symbol: str) -> tuple[int, Levels, Levels]:
+        book = self._data.book(symbol)
+        return book.version, dict(book.bids()), dict(book.asks())
+
+    def _send_depth(self, name: str, symbol: Symbol) -> None:
+        version, bids, asks = self._depth[name]
+        now = self._depth[name] = self._levels(symbol.name)
+        if now[0] == version:
+            return
+        changes = [level_texts(symbol, _changed(old, new)) for old, new in ((bids, now[1]), (asks, now[2]))]
+        event: Json = {"e": "depthUpdate", "E": self._clock.now_ms(), "s": symbol.name, "U": version + 1, "u": now[0]}
+        self._send(name, event | {"b": changes[0], "a": changes[1]})
+
+    def _send(self, name: str, event: Json) -> None:
+        data = orjson.dumps(event)
+        wrapped = b""
+        for subscriber in self._listeners[name]:
+            if not subscriber.combined:
+                subscriber.connection.offer(data)
+                continue
+            wrapped = wrapped or b'{"stream":"%s","data":%s}' % (name.encode(), data)
+            subscriber.connection.offer(wrapped)
+
+
+def _changed(old: Levels, new: Levels) -> list[tuple[int, int]]:
+    """Levels whose size has changed; 0 for those that have gone."""
+    gone = [(ticks, 0) for ticks in old if ticks not in new]
+    return gone + [(ticks, lots) for ticks, lots in new.items() if old.get(ticks) != lots]

@@ -1,0 +1,179 @@
+"""The markets the venue lists: their steps, their filters, their entry in exchangeInfo. Prices are whole ticks and
+quantities whole lots inside the venue; here they become Decimals and text. No order, no balance."""
+
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from math import floor, log10
+
+from execution.vocabulary.exit_codes import ConfigError
+
+TRADING = "TRADING"
+BREAK = "BREAK"
+ORDER_TYPES = ("LIMIT", "LIMIT_MAKER", "MARKET")
+MAX_OPEN_ORDERS = 200
+PERCENT_UP = Decimal(5)
+PERCENT_DOWN = Decimal("0.2")
+E8 = 100_000_000
+E8_DIGITS = 8
+PRICE_DIGITS = 5  # significant digits after which a tick ends
+STABLE_QUOTES = ("USDT", "USDC", "FDUSD", "BUSD", "DAI", "USD", "EUR")
+COIN_PRICE = Decimal(100_000)  # what one BTC counts as, to size books and opening balances quoted in it
+
+
+def quote_unit(quote: str) -> Decimal:
+    """What about one dollar is in `quote`: 1 for a stable coin, 0.00001 for a coin such as BTC."""
+    return Decimal(1) if quote in STABLE_QUOTES else 1 / COIN_PRICE
+
+
+@dataclass(slots=True)
+class Symbol:
+    """One market. `status` is the only thing that changes (BREAK when its candles have ended)."""
+
+    base: str
+    quote: str
+    price_decimals: int
+    lot_decimals: int
+    status: str = TRADING
+    name: str = field(init=False)
+    tick: Decimal = field(init=False)
+    lot: Decimal = field(init=False)
+    notional_min: Decimal = field(init=False)
+    tick_e8: int = field(init=False)
+    lot_e8: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.name = self.base + self.quote
+        self.tick = Decimal(1).scaleb(-self.price_decimals)
+        self.lot = Decimal(1).scaleb(-self.lot_decimals)
+        self.notional_min = 5 * quote_unit(self.quote) if quote_unit(self.quote) == 1 else 10 * quote_unit(self.quote)
+        self.tick_e8 = 10 ** (E8_DIGITS - self.price_decimals)
+        self.lot_e8 = 10 ** (E8_DIGITS - self.lot_decimals)
+
+    def price(self, ticks: int) -> Decimal:
+        """Ticks as an amount of the quote currency."""
+        return ticks * self.tick
+
+    def quantity(self, lots: int) -> Decimal:
+        """Lots as an amount of the base currency."""
+        return lots * self.lot
+
+    def value(self, ticks: int, lots: int) -> Decimal:
+        """Price times quantity, exact."""
+        return self.price(ticks) * self.quantity(lots)
+
+    def price_text(self, ticks: int) -> str:
+        """Ticks with the eight decimals Binance prints."""
+        return e8_text(ticks * self.tick_e8)
+
+    def quantity_text(self, lots: int) -> str:
+        """Lots with the eight decimals Binance prints."""
+        return e8_text(lots * self.lot_e8)
+
+    @property
+    def most_lots(self) -> int:
+        """The largest quantity of one order, in lots: worth about nine million dollars."""
+        return int(9_000_000 / self.lot)
+
+    @property
+    def most_ticks(self) -> int:
+        """The highest price, in ticks."""
+        return int(1_000_000 / self.tick)
+
+
+def e8_text(value: int) -> str:
+    """A whole number of 0.00000001 as text with eight decimals."""
+    whole, rest = divmod(value, E8)
+    return f"{whole}.{rest:08d}"
+
+
+def amount_text(value: Decimal) -> str:
+    """An exact amount with at least eight decimals, as Binance prints balances; more only if it holds more."""
+    plain = format(value, "f")
+    whole, _, rest = plain.partition(".")
+    return f"{whole}.{rest.rstrip('0'):0<8}"
+
+
+def split_pair(pair: str, where: str) -> tuple[str, str]:
+    """'BTC/USDT' as base and quote. Raises ConfigError naming `where` it was written."""
+    base, slash, quote = pair.partition("/")
+    valid = slash and all(part.isascii() and part.isalnum() and part == part.upper() for part in (base, quote))
+    if not valid or base == quote or len(base + quote) > 20:
+        raise ConfigError(f'{where} = {pair!r} is not a market; write it like "BTC/USDT", in capitals')
+    return base, quote
+
+
+def steps_for(base: str, quote: str, price: float, decimals_seen: int = 0) -> Symbol:
+    """A market whose tick is fine enough for `price` (and for prices already recorded) and whose lot is small money."""
+    magnitude = floor(log10(price))
+    price_decimals = min(E8_DIGITS, max(2, PRICE_DIGITS - 1 - magnitude, decimals_seen))
+    dollars = floor(log10(price / float(quote_unit(quote))))
+    return Symbol(base, quote, price_decimals, min(5, max(0, dollars + 1)))
+
+
+def closed(symbol: Symbol) -> Symbol:
+    """The same market, no longer trading."""
+    return replace(symbol, status=BREAK)
+
+
+def filters(symbol: Symbol) -> list[dict[str, object]]:
+    """The symbol's filters as exchangeInfo shows them."""
+    price_step, lot_step = symbol.price_text(1), symbol.quantity_text(1)
+    most = symbol.quantity_text(symbol.most_lots)
+    return [
+        {
+            "filterType": "PRICE_FILTER",
+            "minPrice": price_step,
+            "maxPrice": symbol.price_text(symbol.most_ticks),
+            "tickSize": price_step,
+        },
+        {"filterType": "LOT_SIZE", "minQty": lot_step, "maxQty": most, "stepSize": lot_step},
+        {"filterType": "MARKET_LOT_SIZE", "minQty": e8_text(0), "maxQty": most, "stepSize": e8_text(0)},
+        {
+            "filterType": "PERCENT_PRICE_BY_SIDE",
+            "bidMultiplierUp": str(PERCENT_UP),
+            "bidMultiplierDown": str(PERCENT_DOWN),
+            "askMultiplierUp": str(PERCENT_UP),
+            "askMultiplierDown": str(PERCENT_DOWN),
+            "avgPriceMins": 5,
+        },
+        {
+            "filterType": "NOTIONAL",
+            "minNotional": amount_text(symbol.notional_min),
+            "applyMinToMarket": True,
+            "maxNotional": "9000000.00000000",
+            "applyMaxToMarket": False,
+            "avgPriceMins": 5,
+        },
+        {"filterType": "MAX_NUM_ORDERS", "maxNumOrders": MAX_OPEN_ORDERS},
+    ]
+
+
+def exchange_info(symbol: Symbol) -> dict[str, object]:
+    """The symbol's entry in exchangeInfo."""
+    return {
+        "symbol": symbol.name,
+        "status": symbol.status,
+        "baseAsset": symbol.base,
+        "baseAssetPrecision": E8_DIGITS,
+        "quoteAsset": symbol.quote,
+        "quotePrecision": E8_DIGITS,
+        "quoteAssetPrecision": E8_DIGITS,
+        "baseCommissionPrecision": E8_DIGITS,
+        "quoteCommissionPrecision": E8_DIGITS,
+        "orderTypes": list(ORDER_TYPES),
+        "icebergAllowed": False,
+        "ocoAllowed": False,
+        "otoAllowed": False,
+        "quoteOrderQtyMarketAllowed": True,
+        "allowTrailingStop": False,
+        "cancelReplaceAllowed": False,
+        "amendAllowed": False,
+        "pegInstructionsAllowed": False,
+        "isSpotTradingAllowed": True,
+        "isMarginTradingAllowed": False,
+        "filters": filters(symbol),
+        "permissions": [],
+        "permissionSets": [["SPOT"]],
+        "defaultSelfTradePreventionMode": "EXPIRE_MAKER",
+        "allowedSelfTradePreventionModes": ["EXPIRE_MAKER"],
+    }

@@ -1,0 +1,61 @@
+"""Who listens to which account's orders and balances. Events are sent after they are stored, in the order in which they
+happened, wrapped with the subscription they belong to."""
+
+import orjson
+
+from execution.runtime.clock import Clock
+from execution.venue import errors, shapes
+from execution.venue.connection import Connection
+from execution.venue.engine import Outcome
+from execution.venue.exchange import Balances, Exchange
+
+SUBSCRIPTIONS_MAX = 1000  # over the life of one connection
+
+
+class UserStream:
+    """All subscriptions to accounts, by connection."""
+
+    def __init__(self, exchange: Exchange, clock: Clock) -> None:
+        self._exchange = exchange
+        self._clock = clock
+        self._listeners: dict[str, dict[Connection, int]] = {}
+        self._numbers: dict[Connection, int] = {}
+        exchange.listeners.append(self._publish)
+
+    def subscribe(self, connection: Connection, account: str) -> int:
+        """Listen to an account; the subscription's number on this connection. Raises ApiError when it already does."""
+        listeners = self._listeners.setdefault(account, {})
+        if connection in listeners or self._numbers.get(connection, 0) >= SUBSCRIPTIONS_MAX:
+            raise errors.ApiError(-2035, "User Data Stream subscription already active.")
+        number = self._numbers.get(connection, 0)
+        self._numbers[connection] = number + 1
+        listeners[connection] = number
+        return number
+
+    def unsubscribe(self, connection: Connection, number: int | None) -> None:
+        """Stop one subscription of a connection, or all of them."""
+        for listeners in self._listeners.values():
+            if number is None or listeners.get(connection) == number:
+                listeners.pop(connection, None)
+
+    def leave(self, connection: Connection) -> None:
+        """The connection has gone."""
+        self.unsubscribe(connection, None)
+        self._numbers.pop(connection, None)
+
+    def _publish(self, outcome: Outcome, balances: dict[str, Balances]) -> None:
+        if not any(self._listeners.values()):
+            return
+        now_ms = self._clock.now_ms()
+        for report in outcome.reports:
+            if self._listeners.get(report.order.account):
+                event = shapes.execution_report(report, self._exchange.record(report.order), now_ms)
+                self._send(report.order.account, event)
+        for account, changed in balances.items():
+            if self._listeners.get(account):
+                self._send(account, shapes.account_position(changed.items(), now_ms))
+
+    def _send(self, account: str, event: shapes.Json) -> None:
+        data = orjson.dumps(event)
+        for connection, number in self._listeners[account].items():
+            connection.offer(b'{"subscriptionId":%d,"event":%s}' % (number, data))
