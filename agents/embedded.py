@@ -6,6 +6,7 @@ Keys of the embedded venue are made here, at random, readable by the owner only;
 from pathlib import Path
 
 from execution.exchange.credentials import Credentials, create_embedded_credentials, load_credentials
+
 from execution.runtime.clock import Clock
 from execution.runtime.files import write_atomically
 from execution.runtime.home import Home

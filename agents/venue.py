@@ -5,6 +5,8 @@ import logging
 import sys
 from typing import Any
 
+import msgspec
+
 from agents.embedded import read_port, venue_keys, write_port
 from agents.process import Context, in_background, run_process
 from execution.runtime.bus import Refused
@@ -31,7 +33,6 @@ class VenueAgent:
         self._port = await self._bind(self._server)
         write_port(home, self._port)
         in_background(self._context, self._server.run_market(), "market")
-        log.info("listening", extra={"fields": {"port": self._port, "market": self._context.config.venue.market}})
 
     async def _bind(self, server: VenueServer) -> int:
         """The configured port; else the one of the last start, so that clients find us again; else any."""
@@ -54,7 +55,7 @@ class VenueAgent:
 
     def components(self) -> dict[str, ComponentHealth]:
         assert self._server is not None
-        return {"market": self._server.get_health()}
+        return {"market": msgspec.convert(self._server.get_health(), ComponentHealth)}
 
     def facts(self) -> dict[str, Any]:
         return {"port": self._port, "market": self._context.config.venue.market}
