@@ -12,7 +12,6 @@ from typing import Any, TypeVar, cast
 from execution.research import bars, windows
 from execution.research.exits import exit_step
 from execution.research.loop import Loop, make_loop
-from execution.research.strategies import trend
 from execution.research.strategies.registry import Step
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -26,8 +25,8 @@ BLOCKS = (
     windows.mean_of,
     windows.highest_below,
     windows.deviation_of,
+    windows.walked_over,
     windows.true_range,
-    trend.gap_of,
 )
 
 

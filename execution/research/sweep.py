@@ -6,7 +6,7 @@ It runs and reports; choosing among the results, and doubting the best of many, 
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice, product
+from itertools import product
 
 from execution.research.backtest import BacktestResult, backtest
 from execution.research.candles import CandleArray
@@ -54,10 +54,12 @@ def sweep(
 
 
 def grid(strategy: Strategy, at_most: int = GRID_MAX) -> list[dict[str, float]]:
-    """Sets around the defaults, the defaults first: every combination of lower, default and higher, up to `at_most`."""
-    names = [param.name for param in strategy.params]
+    """Combinations of lower, default and higher values, the nearest to the defaults first, up to `at_most`."""
+    defaults = strategy.defaults()
     combinations = product(*(_levels(param) for param in strategy.params))
-    return [dict(zip(names, values, strict=True)) for values in islice(combinations, at_most)]
+    sets = [dict(zip(defaults, values, strict=True)) for values in combinations]
+    sets.sort(key=lambda params: sum(params[name] != value for name, value in defaults.items()))
+    return sets[:at_most]
 
 
 def _levels(param: Param) -> tuple[float, ...]:

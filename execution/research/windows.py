@@ -79,6 +79,18 @@ def deviation_of(state: Vector, start: int, stop: int, mean: float) -> float:
     return sqrt((a + b) / (stop - start))
 
 
+def walked_over(state: Vector, start: int, stop: int) -> float:
+    """How far the values of state[start:stop] went in all, ups and downs added: never less than the way they came."""
+    a = b = 0.0
+    whole = start + 1 + (stop - start - 1) // 2 * 2
+    for k in range(start + 1, whole, 2):
+        a += abs(state[k] - state[k - 1])
+        b += abs(state[k + 1] - state[k])
+    for k in range(whole, stop):
+        a += abs(state[k] - state[k - 1])
+    return a + b
+
+
 def true_range(high: float, low: float, previous_close: float) -> float:
     """How far a bar reached, the gap from the bar before included."""
     top = high if high > previous_close else previous_close

@@ -79,9 +79,9 @@ def test_a_restarted_trader_decides_as_one_that_saw_everything(
     [
         ("momentum_breakout", {"lookback": 5.0, "margin_atr": 0.0, "atr_window": 12.0}),
         ("momentum_breakout", {"lookback": 12.0, "margin_atr": 0.0, "atr_window": 5.0}),
-        ("mean_reversion", {"window": 12.0, "entry_z": 0.5}),
-        ("trend", {"fast": 3.0, "slow": 21.0, "gap_atr": 0.0, "atr_window": 30.0}),
-        ("trend", {"fast": 3.0, "slow": 21.0, "gap_atr": 0.0, "atr_window": 5.0}),
+        ("mean_reversion", {"window": 12.0, "entry_z": 0.5, "sag": 1.0}),
+        ("trend", {"fast": 3.0, "slow": 21.0, "gap_atr": 0.0, "efficiency": 0.1, "atr_window": 30.0}),
+        ("trend", {"fast": 3.0, "slow": 21.0, "gap_atr": 0.0, "efficiency": 0.1, "atr_window": 5.0}),
     ],
 )
 def test_a_trader_restarted_at_any_bar_never_enters_where_the_other_would_not(
@@ -144,21 +144,32 @@ def test_mean_reversion_enters_when_price_turns_up_far_below_its_mean() -> None:
     assert [at for at, score in enumerate(scores) if score > 0] == [43]
 
 
-def test_trend_enters_once_when_the_averages_part() -> None:
-    candles = rows([100.0, 100.1] * 30 + [100.0 + 0.3 * k for k in range(1, 15)])
-    scores = plain_scores(STRATEGIES["trend"], candles, STRATEGIES["trend"].defaults())
-    assert len([score for score in scores if score > 0]) == 1
+def test_mean_reversion_leaves_a_market_alone_that_falls_all_the_way() -> None:
+    candles = rows([100.0 - 0.1 * k + 0.05 * (k % 3 == 0) for k in range(60)] + [93.5, 93.6])
+    strategy = STRATEGIES["mean_reversion"]
+    assert not any(plain_scores(strategy, candles, strategy.defaults()))
+    assert any(plain_scores(strategy, candles, strategy.defaults() | {"sag": 2.0}))
+
+
+def test_trend_enters_while_price_goes_straight_up_and_not_while_it_wanders() -> None:
+    strategy = STRATEGIES["trend"]
+    candles = rows([100.0, 100.1] * 30 + [100.0 + 0.3 * k for k in range(1, 25)])
+    scores = plain_scores(strategy, candles, strategy.defaults())
     assert not any(scores[:61])
+    assert all(scores[-10:])
+    wandering = rows([100.0 + 0.05 * k + (k % 2) for k in range(200)])
+    assert not any(plain_scores(strategy, wandering, strategy.defaults()))
+    assert any(plain_scores(strategy, wandering, strategy.defaults() | {"efficiency": 0.0, "gap_atr": 0.0}))
 
 
 @pytest.mark.parametrize(
     ("params", "words"),
     [
-        ({"window": 30.0}, "needs parameter 'entry_z'"),
-        ({"window": 30.0, "entry_z": 2.0, "zz": 1.0}, "no parameter 'zz'; it takes window, entry_z"),
-        ({"window": 30.5, "entry_z": 2.0}, "window = 30.5: must be a whole number"),
-        ({"window": 500.0, "entry_z": 2.0}, "window = 500.0: must be between 10 and 120"),
-        ({"window": 30.0, "entry_z": float("nan")}, "entry_z = nan: must be between 0.5 and 4"),
+        ({"window": 30.0, "sag": 0.5}, "needs parameter 'entry_z'"),
+        ({"window": 30.0, "entry_z": 2.0, "sag": 0.5, "zz": 1.0}, "no parameter 'zz'; it takes window, entry_z, sag"),
+        ({"window": 30.5, "entry_z": 2.0, "sag": 0.5}, "window = 30.5: must be a whole number"),
+        ({"window": 500.0, "entry_z": 2.0, "sag": 0.5}, "window = 500.0: must be between 10 and 120"),
+        ({"window": 30.0, "entry_z": float("nan"), "sag": 0.5}, "entry_z = nan: must be between 0.5 and 4"),
     ],
 )
 def test_unfit_parameters_are_refused_by_name(params: dict[str, float], words: str) -> None:

@@ -1,4 +1,6 @@
-"""Mean reversion: the close is far below its average, counted in standard deviations, and the bar turned up.
+"""Mean reversion: the close is far below its average, the bar turned up, and the average itself isn't sinking.
+
+Distances are counted in standard deviations; a market that falls all the way isn't one that comes back.
 
 It doesn't size, exit or look at costs; it says "enter long now" with a score in deviations beyond the entry distance.
 """
@@ -9,7 +11,7 @@ from execution.research.windows import HEADER, SEEN, advance, deviation_of, mean
 
 
 def step(state: Vector, bar: Vector, params: Vector) -> float:
-    """Params: window, entry_z. Score: deviations below the entry distance, 0 when there is no entry."""
+    """Params: window, entry_z, sag. Score: deviations below the entry distance, 0 when there is no entry."""
     if not is_bar(bar):
         return 0.0
     window = int(params[0])
@@ -24,6 +26,9 @@ def step(state: Vector, bar: Vector, params: Vector) -> float:
     deviation = deviation_of(state, slot + 1 - window, slot + 1, mean)
     if deviation <= 0.0:
         return 0.0
+    middle = slot + 1 - window // 2
+    if mean_of(state, slot + 1 - window, middle) - mean_of(state, middle, slot + 1) > params[2] * deviation:
+        return 0.0
     below = (mean - close) / deviation - params[1]
     return below if below > 0.0 else 0.0
 
@@ -33,7 +38,8 @@ MEAN_REVERSION = Strategy(
     step=step,
     state_size=state_size(1),
     params=(
-        Param("window", 30, 10, 120, window=True),
-        Param("entry_z", 1.75, 0.5, 4.0),
+        Param("window", 40, 10, 120, window=True),
+        Param("entry_z", 1.25, 0.5, 4.0),
+        Param("sag", 0.75, 0.0, 2.0),
     ),
 )

@@ -47,7 +47,7 @@ MOMENTUM_BREAKOUT = Strategy(
     step=step,
     state_size=state_size(2),
     params=(
-        Param("lookback", 20, 5, 60, window=True),
+        Param("lookback", 30, 5, 60, window=True),
         Param("margin_atr", 0.5, 0.0, 2.0),
         Param("atr_window", 14, 5, 30, window=True),
     ),
