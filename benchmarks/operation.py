@@ -1,7 +1,7 @@
 """How long a start takes, when both accounts have traded, and what the whole operation costs while it runs.
 
-python -m benchmarks.operation [--rounds 3] [--watch 60]: each round in a fresh home, everything already installed. Measured from
-outside: the start command's own wall time, `nae status --json`, and the kernel's accounts of every process.
+python -m benchmarks.operation [--rounds 3] [--watch 60]: each round in a fresh home, with everything already installed.
+Measured from outside: the start command's own wall time, `nae status --json`, the kernel's accounts of every process.
 """
 
 import argparse
