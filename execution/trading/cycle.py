@@ -65,6 +65,11 @@ class CycleRecord:
             self.reason = exception_reason(error)
         self.errors.append(f"{type(error).__name__}: {error}"[:300])
 
+    def stay_out(self, reason: str) -> None:
+        """Why nothing is bought. What raised before stays the reason."""
+        if not self.errors:
+            self.reason = reason
+
     def take_signals(self, signals: Signals) -> None:
         """Note what the strategies said and what the rules made of it."""
         self.armed = signals.armed

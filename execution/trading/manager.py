@@ -83,6 +83,7 @@ class InfinityTradingManager:
             self.cycles += 1
             record = CycleRecord(self.cycles, f"{self._ledger.account}-{self._ledger.epoch}-{self.cycles}")
             started = self._clock.monotonic()
+            await self._guarded(self._exits, record)  # what a bar has ended mustn't stand in the way of what it begins
             await self._guarded(self._entries, record)
             await self._guarded(self._exits, record)
             await self._guarded(self._performance, record)
@@ -135,18 +136,18 @@ class InfinityTradingManager:
         record.take_signals(signals)
         off = self._entries_off()
         if off:
-            record.reason = off
+            record.stay_out(off)
             return
         if not universe.listings:
-            record.reason = NoTradeReason.EMPTY_UNIVERSE
+            record.stay_out(NoTradeReason.EMPTY_UNIVERSE)
         elif not fresh:
-            record.reason = NoTradeReason.NO_NEW_BAR
+            record.stay_out(NoTradeReason.NO_NEW_BAR)
         elif not signals.armed:
-            record.reason = NoTradeReason.NO_CONDITIONS
+            record.stay_out(NoTradeReason.NO_CONDITIONS)
         elif not signals.triggers:
-            record.reason = NoTradeReason.NO_CANDIDATES
+            record.stay_out(NoTradeReason.NO_CANDIDATES)
         elif not signals.proposals:
-            record.reason = NoTradeReason.NO_PROPOSALS
+            record.stay_out(NoTradeReason.NO_PROPOSALS)
         else:
             await self._enter(signals, held, record)
 
@@ -154,7 +155,7 @@ class InfinityTradingManager:
         assessment = self._with.risk.assess(signals.proposals, held, record.correlation_id)
         record.approved, record.refused = len(assessment.approved), assessment.refused
         if not assessment.approved:
-            record.reason = NoTradeReason.BLOCKED_BY_RISK
+            record.stay_out(NoTradeReason.BLOCKED_BY_RISK)
             return
         executed = await self._with.execution.execute_all(assessment.approved)
         record.orders += [order_line(one) for one in executed]
@@ -164,14 +165,14 @@ class InfinityTradingManager:
                 self._with.exits.entered(one.request.symbol, one.request.signal_bar_ms)
         if not any(one.sent for one in executed):
             dry = any(one.dry_run for one in executed)
-            record.reason = NoTradeReason.DRY_RUN if dry else NoTradeReason.NO_ORDERS
+            record.stay_out(NoTradeReason.DRY_RUN if dry else NoTradeReason.NO_ORDERS)
 
     async def _exits(self, record: CycleRecord) -> None:
-        lines, errors = await self._exit_positions(record.correlation_id)
-        record.exits += lines
-        record.positions = len(self._ledger.positions())
-        if errors:
-            raise errors[0]
+        if self._ledger.positions():
+            lines, errors = await self._exit_positions(record.correlation_id)
+            record.exits += lines
+            if errors:
+                raise errors[0]
 
     async def check_exits(self) -> None:
         """Exits alone, on the price of the moment, between cycles. Nothing happens while nothing is held."""
@@ -189,7 +190,7 @@ class InfinityTradingManager:
         async with self._exits_running:
             held = self.portfolio()
             quotes = {symbol: self._feed.quote(symbol) for symbol in held.holdings}
-            found = self._with.exits.look(held.holdings, self.rules, quotes, self._with.execution.blocked())
+            found = self._with.exits.look(held.holdings, self.rules, quotes, self._with.execution.exits_waiting())
             lines: list[dict[str, Any]] = [{"symbol": symbol, "outcome": "dust"} for symbol in found.new_dust]
             errors: list[Exception] = []
             for decision in found.decisions:
@@ -204,6 +205,7 @@ class InfinityTradingManager:
             return lines, errors
 
     async def _performance(self, record: CycleRecord) -> None:
+        record.positions = len(self._ledger.positions())
         closed = self._with.performance.update()
         record.closed = [
             {"symbol": trade.symbol, "net": text(trade.pnl_quote), "reason": str(trade.exit_reason)} for trade in closed

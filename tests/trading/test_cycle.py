@@ -132,8 +132,15 @@ def test_a_cycle_that_raised_still_looks_after_positions_and_the_next_one_goes_o
         world.system.arm([condition(0, "ETH/USDT")])
         world.bar(flat(0), "ETH/USDT")
         world.bar(jump(1), "ETH/USDT")
-        world.market.price("BTC/USDT", "95")
-        world.venue.answers.append(OSError("no space left on device"))
+        world.market.price("BTC/USDT", "101")
+        place = world.venue.place
+
+        async def fall_and_fail(request):  # type: ignore[no-untyped-def]
+            world.venue.place = place  # type: ignore[method-assign]
+            world.market.price("BTC/USDT", "95")
+            raise OSError("no space left on device")
+
+        world.venue.place = fall_and_fail  # type: ignore[method-assign]
         result = await world.manager.run_cycle()
         assert result.reason == "exception:OSError" and result.exits == 1
         assert world.ledger.positions() == {}
@@ -157,8 +164,28 @@ def test_one_exit_that_raises_does_not_keep_the_others_from_being_sold(tmp_path:
         world.venue.answers.append(OSError("no space left on device"))
         result = await world.manager.run_cycle()
         assert result.reason == "exception:OSError" and result.exits == 1
+        world.clock.advance(1)
         assert (await world.manager.run_cycle()).exits == 1
         assert world.ledger.positions() == {}
+
+    asyncio.run(run())
+
+
+def test_a_refused_sale_is_tried_again_after_a_growing_pause_and_not_before(tmp_path: Path) -> None:
+    async def run() -> None:
+        world = World(tmp_path)
+        await _entered(world)
+        world.market.price("BTC/USDT", "95")
+        world.venue.answers += ["refuse"] * 3
+        tries = []
+        for _ in range(100):
+            before = len(world.venue.placed)
+            await world.manager.check_exits()
+            tries.append(len(world.venue.placed) - before)
+            world.clock.advance(0.25)
+        assert sum(tries) == 4 and not world.ledger.positions()
+        moments = [number for number, tried in enumerate(tries) if tried]
+        assert moments[0] == 0 and moments[3] - moments[2] > moments[1] - moments[0]
 
     asyncio.run(run())
 

@@ -136,7 +136,7 @@ class Venue:
         base, cash = request.symbol.split("/")
         buy = request.side is Side.BUY
         price = quote.ask if buy else quote.bid
-        fee = request.quantity * Decimal("0.001") * (1 if buy else price)
+        fee = request.quantity * self.rules[request.symbol].taker_fee * (1 if buy else price)
         return Fill(
             symbol=request.symbol,
             trade_id=str(self.trades),

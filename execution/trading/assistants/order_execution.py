@@ -9,19 +9,46 @@ from collections.abc import Callable
 import msgspec
 
 from execution.ledger.store import Ledger
+from execution.runtime.backoff import Backoff
 from execution.runtime.clock import Clock, iso
 from execution.runtime.config import TradingConfig
 from execution.trading.ports import Feed, Gateway
 from execution.vocabulary.health import ComponentHealth, ComponentStatus
 from execution.vocabulary.limits import ENTRIES_OFF_AFTER_S
 from execution.vocabulary.market import Quote
-from execution.vocabulary.order_states import OrderState
+from execution.vocabulary.order_states import SETTLED, OrderState
 from execution.vocabulary.orders import Fill, OrderOutcome, OrderRequest, Purpose
 
 log = logging.getLogger("nae.trading")
 
 PRICE_DRIFT_MAX_SPREADS = 3  # an entry whose price ran away this many allowed spreads is not chased
 DRY_RUN_REFUSAL = "dry_run"
+EXIT_PAUSE_FIRST_S = 1.0  # after a sale that was refused, before the next is tried ...
+EXIT_PAUSE_LAST_S = 30.0  # ... doubling up to this
+
+
+class Pauses:
+    """Which symbols' exits wait because the last one was refused: a venue that says no isn't asked again at once."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._backoffs: dict[str, Backoff] = {}
+        self._until: dict[str, float] = {}
+
+    def failed(self, symbol: str) -> None:
+        """Wait, longer each time."""
+        backoff = self._backoffs.setdefault(symbol, Backoff(EXIT_PAUSE_FIRST_S, EXIT_PAUSE_LAST_S))
+        self._until[symbol] = self._clock.monotonic() + backoff.next_s()
+
+    def worked(self, symbol: str) -> None:
+        """No more waiting."""
+        self._backoffs.pop(symbol, None)
+        self._until.pop(symbol, None)
+
+    def waiting(self) -> frozenset[str]:
+        """The symbols that wait now."""
+        now = self._clock.monotonic()
+        return frozenset(symbol for symbol, until in self._until.items() if now < until)
 
 
 class Executed(msgspec.Struct, frozen=True):
@@ -45,6 +72,11 @@ class Executed(msgspec.Struct, frozen=True):
     def unknown(self) -> bool:
         """Is its end not known?"""
         return self.outcome is not None and self.outcome.state is OrderState.UNKNOWN
+
+    @property
+    def moved(self) -> bool:
+        """Did anything come of it, or may it still?"""
+        return self.sent and (bool(self.fills) or self.outcome is None or self.outcome.state not in SETTLED)
 
     @property
     def fills(self) -> list[Fill]:
@@ -94,6 +126,7 @@ class OrderExecutionAssistant:
         self._clock = clock
         self._may_enter = may_enter
         self._in_flight: set[str] = set()
+        self._pauses = Pauses(clock)
         self._acted_ms: int | None = None
         self.orders = 0
         self.refusals = 0
@@ -103,6 +136,10 @@ class OrderExecutionAssistant:
     def blocked(self) -> frozenset[str]:
         """Symbols with an order on its way or of unknown end."""
         return frozenset(order.symbol for order in self._ledger.unsettled()) | self._in_flight
+
+    def exits_waiting(self) -> frozenset[str]:
+        """Symbols not to be sold this moment: blocked, or their last sale was refused a moment ago."""
+        return self.blocked() | self._pauses.waiting()
 
     async def execute_all(self, requests: list[OrderRequest]) -> list[Executed]:
         """Entries one after another; the first without a clear answer ends the round, for the venue isn't well."""
@@ -120,11 +157,15 @@ class OrderExecutionAssistant:
         if reason:
             return Executed(request, filtered=reason)
         self._in_flight.add(request.symbol)
+        moved = False
         try:
-            outcome = await self._gateway.place(request)
+            executed = Executed(request, await self._gateway.place(request))
+            moved = executed.moved
         finally:
             self._in_flight.discard(request.symbol)
-        return self._noted(Executed(request, outcome))
+            if request.purpose is Purpose.EXIT:
+                (self._pauses.worked if moved else self._pauses.failed)(request.symbol)
+        return self._noted(executed)
 
     def _hold_back(self, request: OrderRequest) -> str:
         if request.symbol in self.blocked():
