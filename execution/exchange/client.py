@@ -60,9 +60,9 @@ class VenueClient(ProBinance):  # type: ignore[misc]
         try:
             return await getattr(self, method)(parameters or {})
         except BaseError as error:
-            # ccxt's own texts carry the signed URL: replayable, so they end here
             failure = getattr(error, "failure", None) or Failure(type(error).__name__)
-            raise VenueError(classify(failure)) from None
+        # raised out here, without a context: ccxt's own texts carry the signed URL, which could be replayed
+        raise VenueError(classify(failure))
 
     async def fetch(self, url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
         """ccxt's own door to HTTP, guarded; the facts of a failure travel on the exception as `failure`."""

@@ -1,13 +1,22 @@
-"""Our ledger against the venue. (Signatures; bodies follow.)"""
+"""Our ledger against the venue: what the venue knows becomes known to us, then both must agree to the last digit.
+
+The same path at every start and all the time after. Somebody else's orders, and money that came or went without us, are
+said and never taken over in silence: only `adopt` (a person's decision) books them.
+"""
 
 import msgspec
 
 from execution.exchange.gateway import ExchangeGateway
 from execution.ledger.store import Ledger
+from execution.vocabulary.money import ZERO, text
+from execution.vocabulary.order_states import OrderState
+from execution.vocabulary.orders import Balance
+
+ATTEMPTS = 3  # a fill between two reads makes them differ: read again
 
 
 class Reconciliation(msgspec.Struct, frozen=True):
-    """What a comparison found."""
+    """What a comparison found. `differences` are sentences for people; empty when reconciled."""
 
     reconciled: bool
     differences: list[str]
@@ -16,6 +25,101 @@ class Reconciliation(msgspec.Struct, frozen=True):
     external_orders: int = 0
 
 
-async def reconcile(gateway: ExchangeGateway, ledger: Ledger) -> Reconciliation:
-    """Make everything the venue knows known to the ledger, then compare."""
-    raise NotImplementedError
+async def reconcile(gateway: ExchangeGateway, ledger: Ledger, adopt: bool = False) -> Reconciliation:
+    """Learn, compare, remember the result in the ledger. VenueError or BadReply when the venue can't be asked.
+
+    `adopt` books money that differs as an external cash flow, named so.
+    """
+    await gateway.fresh_clock()
+    if ledger.opened_ms is None:
+        await open_books(gateway, ledger)
+    await gateway.settle_unknown()
+    await gateway.refresh_resting()
+    new_fills, differences = await _compare(gateway, ledger)
+    if differences and gateway.in_flight:
+        differences = []  # an order is on its way: not a moment to compare; the last result stands
+        reconciled = ledger.reconciliation().reconciled
+    else:
+        if differences and adopt:
+            differences = await _adopt(gateway, ledger)
+        reconciled = not differences
+    external = await gateway.find_external_orders()
+    unknown = [order for order in ledger.unsettled() if order.state is OrderState.UNKNOWN]
+    remarks = [f"open order {order} isn't ours" for order in external]
+    ledger.set_reconciliation(reconciled, differences + remarks)
+    return Reconciliation(reconciled, differences + remarks, new_fills, len(unknown), len(external))
+
+
+async def open_books(gateway: ExchangeGateway, ledger: Ledger) -> None:
+    """At the very first start: what the venue says we hold is what we begin with. Trades before now aren't ours."""
+    symbols = sorted(gateway.symbols_of_interest())
+    for _ in range(ATTEMPTS):
+        before = await _newest_trades(gateway, symbols)
+        opened_ms = gateway.venue_now_ms()
+        balances = await gateway.fetch_balances()
+        after = await _newest_trades(gateway, symbols)
+        if before == after:
+            break
+    totals = {currency: balance.total for currency, balance in balances.items()}
+    ledger.open_books(totals, {symbol: trade for symbol, trade in after.items() if trade}, opened_ms)
+
+
+async def _newest_trades(gateway: ExchangeGateway, symbols: list[str]) -> dict[str, str]:
+    newest = {}
+    for symbol in symbols:
+        trades = await gateway.reader.fetch_trades(symbol, limit=1)
+        newest[symbol] = trades[-1].trade_id if trades else ""
+    return newest
+
+
+async def _compare(gateway: ExchangeGateway, ledger: Ledger) -> tuple[int, list[str]]:
+    """How many fills were new, and what still differs after reading up to three times."""
+    new_fills = 0
+    differences: list[str] = []
+    for _ in range(ATTEMPTS):
+        known = ledger.fills_count
+        venue = await gateway.fetch_balances()
+        if ledger.fills_count != known:
+            continue  # a fill was booked while the venue answered
+        differences = balance_differences(venue, ledger) + position_differences(venue, ledger)
+        if not differences:
+            break
+        for symbol in sorted(gateway.symbols_of_interest()):
+            new_fills += len(await gateway.fetch_new_fills(symbol))
+    return new_fills, differences
+
+
+def balance_differences(venue: dict[str, Balance], ledger: Ledger) -> list[str]:
+    """Where the venue's balances and our books disagree, currency by currency. Equal means equal to the last digit."""
+    ours = ledger.balances()
+    found = []
+    for currency in sorted(venue.keys() | ours.keys()):
+        there = venue[currency].total if currency in venue else ZERO
+        here = ours.get(currency, ZERO)
+        if there != here:
+            found.append(f"{currency}: the venue says {text(there)}, our books {text(here)}")
+    return found
+
+
+def position_differences(venue: dict[str, Balance], ledger: Ledger) -> list[str]:
+    """Positions of ours that the account doesn't hold any more: somebody else sold them."""
+    found = []
+    for symbol, position in sorted(ledger.positions().items()):
+        base = symbol.partition("/")[0]
+        there = venue[base].total if base in venue else ZERO
+        if there < position.quantity:
+            found.append(f"{symbol}: our position is {text(position.quantity)}, the account holds {text(there)}")
+    return found
+
+
+async def _adopt(gateway: ExchangeGateway, ledger: Ledger) -> list[str]:
+    """Book what differs as external cash flows; what still differs after that."""
+    venue = await gateway.fetch_balances()
+    ours = ledger.balances()
+    flows = []
+    for currency in sorted(venue.keys() | ours.keys()):
+        delta = (venue[currency].total if currency in venue else ZERO) - ours.get(currency, ZERO)
+        if delta:
+            flows.append((currency, delta))
+    ledger.record_cash_flows(flows, "external", "adopted by an operator")
+    return balance_differences(venue, ledger) + position_differences(venue, ledger)

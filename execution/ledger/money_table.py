@@ -77,6 +77,11 @@ class MoneyTable:
         self._fill_chain = linked
         return True
 
+    def has_fill(self, symbol: str, trade_id: str) -> bool:
+        """Is this trade among the rows?"""
+        query = "SELECT 1 FROM fills WHERE symbol = ? AND trade_id = ?"
+        return self._connection.execute(query, (symbol, trade_id)).fetchone() is not None
+
     def add_up(self, fills: list[Fill]) -> None:
         """Take committed fills into the fold; one older than what is applied means adding up anew, in trade order."""
         ordered = sorted(fills, key=rows.fill_order)

@@ -61,6 +61,7 @@ class Ledger:
         with self._writing():
             for name, value in (("account", self.account), ("epoch", str(self.epoch)), ("tag", self._tag)):
                 self._facts.put(name, value)
+            self._facts.put_json("reconciliation", ReconciliationFact(differences=["not compared since the start"]))
             for order in self._orders.unanswered():
                 self._orders.apply(order, OrderEvent.AMBIGUOUS, note=f"found unanswered by epoch {self.epoch}")
 
@@ -167,6 +168,32 @@ class Ledger:
     def last_trade_id(self, symbol: str) -> str | None:
         """The trade id up to which nothing is missing on this symbol; later ones may be known singly. None: never."""
         return self._facts.get(f"swept:{symbol}")
+
+    def has_fill(self, symbol: str, trade_id: str) -> bool:
+        """Is this trade booked?"""
+        return self._money.has_fill(symbol, trade_id)
+
+    @property
+    def opened_ms(self) -> int | None:
+        """When this account's books were opened, on the venue's clock; None before."""
+        opened = self._facts.get("opened_ms")
+        return None if opened is None else int(opened)
+
+    def open_books(self, balances: Mapping[str, Decimal], swept: Mapping[str, str], opened_ms: int) -> None:
+        """Book what the account holds at the very beginning, in one commit. Trades up to `swept` came before us.
+
+        Raises ValueError when the books are open already.
+        """
+        if self.opened_ms is not None:
+            raise ValueError(f"the books of {self.account} were opened at {self.opened_ms}")
+        with self._writing():
+            for currency, total in balances.items():
+                self._money.insert_cash_flow(currency, total, "opening", "", self._clock.now_ms())
+            for symbol, trade_id in swept.items():
+                self._facts.put(f"swept:{symbol}", trade_id)
+            self._facts.put("opened_ms", str(opened_ms))
+        for currency, total in balances.items():
+            self._money.fold.apply_cash_flow(currency, total)
 
     def record_cash_flow(self, currency: str, delta: Decimal, kind: str, note: str = "") -> None:
         """Book money that came or went without a trade: an opening balance, a deposit, a withdrawal."""

@@ -1,0 +1,90 @@
+"""Puts together what the risk gate needs to know of this moment: from the ledger, the quotes, and what was sent lately.
+
+Decides nothing. An UNKNOWN order counts in full: as exposure when it buys, as already sold when it sells.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+
+from execution.exchange.risk_gate import RiskFacts
+from execution.ledger.store import Ledger
+from execution.runtime.clock import Clock
+from execution.vocabulary.market import Quote, SymbolRules
+from execution.vocabulary.money import ZERO
+from execution.vocabulary.order_states import OrderState
+from execution.vocabulary.orders import OrderRequest, Position, Purpose, Side
+
+QuoteOf = Callable[[str], Quote | None]
+_SIGNALS_REMEMBERED = 500
+
+
+class RiskRecord:
+    """One account's view for the risk gate; remembers what was sent in the last minute and which signals were used."""
+
+    def __init__(self, ledger: Ledger, clock: Clock) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._sent_at: deque[float] = deque()
+        recent = ledger.orders(limit=_SIGNALS_REMEMBERED)
+        self._signals = {
+            (order.symbol, order.strategy, order.signal_bar_ms) for order in recent if order.purpose is Purpose.ENTRY
+        }
+
+    def sent(self, request: OrderRequest) -> None:
+        """An order is about to leave."""
+        self._sent_at.append(self._clock.monotonic())
+        if request.purpose is Purpose.ENTRY:
+            self._signals.add(_signal(request))
+
+    def facts(self, request: OrderRequest, rules: SymbolRules | None, quote_of: QuoteOf) -> RiskFacts:
+        """Everything as of now."""
+        now = self._clock.monotonic()
+        while self._sent_at and now - self._sent_at[0] > 60:
+            self._sent_at.popleft()
+        symbol = request.symbol
+        positions = self._ledger.positions()
+        unsettled = self._ledger.unsettled()
+        buying = [order for order in unsettled if order.side is Side.BUY]
+        open_symbols = positions.keys() | {order.symbol for order in buying}
+        quote = quote_of(symbol)
+        state, reason = self._ledger.trading_state()
+        held = positions.get(symbol)
+        return RiskFacts(
+            trading_state=state,
+            state_reason=reason,
+            reconciled=self._ledger.reconciliation().reconciled,
+            quote_mid=quote.mid if quote else None,
+            quote_age_s=now - quote.received if quote else float("inf"),
+            rules=rules,
+            held=held.quantity if held else ZERO,
+            selling=_total(order.remaining for order in unsettled if _sells(order.side) and order.symbol == symbol),
+            position_value=_value(held, quote_of) + _total(o.open_value for o in buying if o.symbol == symbol),
+            exposure=_total(_value(position, quote_of) for position in positions.values())
+            + self._ledger.reserved_exposure(),
+            open_positions=len(open_symbols),
+            symbol_is_open=symbol in open_symbols,
+            unknown_on_symbol=any(o.symbol == symbol and o.state is OrderState.UNKNOWN for o in unsettled),
+            orders_last_minute=len(self._sent_at),
+            signal_used=request.signal_bar_ms > 0 and _signal(request) in self._signals,
+        )
+
+
+def _signal(request: OrderRequest) -> tuple[str, str, int]:
+    return request.symbol, request.strategy, request.signal_bar_ms
+
+
+def _sells(side: Side) -> bool:
+    return side is Side.SELL
+
+
+def _total(amounts: Iterable[Decimal]) -> Decimal:
+    return sum(amounts, ZERO)
+
+
+def _value(position: Position | None, quote_of: QuoteOf) -> Decimal:
+    """What a position is worth now, or what it cost when that is more or nobody quotes it: risk never looks smaller."""
+    if position is None:
+        return ZERO
+    quote = quote_of(position.symbol)
+    return position.cost if quote is None else max(position.cost, position.quantity * quote.mid)
