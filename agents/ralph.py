@@ -1,0 +1,125 @@
+"""The process `ralph`: research. Candles from the venue, regimes, sweeps with costs, and from them the conditions that
+the traders may act on, said again every period. It holds no key and sends no order.
+"""
+
+import asyncio
+import logging
+import sys
+from typing import Any
+
+import msgspec
+
+from agents.embedded import reach_embedded_venue, tradable, wait_for_rules
+from agents.process import Context, run_process
+from execution.exchange.endpoint import build_client
+from execution.exchange.venue_reader import VenueReader
+from execution.learning.conditions import choose_conditions
+from execution.ledger.audit_log import AuditLogger
+from execution.research import kernels
+from execution.research.candles import candle_array
+from execution.research.costs import Costs
+from execution.research.exits import Exits
+from execution.research.regime import Regime, classify
+from execution.research.strategies import STRATEGIES
+from execution.research.sweep import grid, sweep
+from execution.runtime.bus import Refused
+from execution.runtime.clock import iso
+from execution.runtime.tasks import Task
+from execution.vocabulary.health import ComponentHealth, ComponentStatus
+from execution.vocabulary.market import Candle, Condition, SymbolRules
+from execution.vocabulary.messages import Conditions
+
+log = logging.getLogger("nae.ralph")
+NAME = "ralph"
+RESEARCH_PERIOD_S = 20.0
+PUBLISH_PERIOD_S = 1.0
+HISTORY_BARS = 500
+TTL_BARS = 240
+
+
+class RalphAgent:
+    """Studies one symbol after the other and keeps saying what it found."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._audit = AuditLogger(context.home.audit_trail(NAME), context.clock, NAME)
+        self._reader: VenueReader | None = None
+        self._rules: dict[str, SymbolRules] = {}
+        self._symbols: list[str] = []
+        self._conditions: dict[str, list[Condition]] = {}
+        self._regimes: dict[str, str] = {}
+        self._studied_ms: int | None = None
+
+    async def start(self) -> None:
+        context = self._context
+        endpoint = await reach_embedded_venue(context.home, context.clock)
+        self._reader = VenueReader(build_client(endpoint, None, context.clock))
+        self._rules = await wait_for_rules(self._reader.load_rules, context.clock)
+        self._symbols = tradable(self._rules, context.config.trading, context.home.config_file)
+        log.info("studying", extra={"fields": {"symbols": ",".join(self._symbols), "compiled": kernels.available()}})
+
+    def tasks(self) -> list[Task]:
+        return [Task("research", RESEARCH_PERIOD_S, self._research), Task("publish", PUBLISH_PERIOD_S, self._publish)]
+
+    async def _research(self) -> None:
+        assert self._reader is not None
+        for symbol in self._symbols:
+            candles = await self._reader.fetch_candles(
+                symbol, self._context.config.trading.timeframe, None, HISTORY_BARS
+            )
+            if candles:
+                regime, found = await asyncio.to_thread(self._study, symbol, candles)
+                self._take(symbol, regime, found, len(candles))
+        self._studied_ms = self._context.clock.now_ms()
+
+    def _study(self, symbol: str, candles: list[Candle]) -> tuple[Regime, list[Condition]]:
+        """Pure but for time spent: regime, sweeps after costs, and what deserves to be armed."""
+        trading = self._context.config.trading
+        bars = candle_array(candles)
+        regime = classify(bars[:, 1].tolist(), bars[:, 2].tolist(), bars[:, 3].tolist())
+        exits = Exits(float(trading.profit_target), float(trading.stop_loss), trading.time_exit_bars)
+        costs = Costs.of(self._rules[symbol].taker_fee, trading.spread_max / 4)
+        results = [
+            result
+            for strategy in STRATEGIES.values()
+            for result in sweep(bars, strategy, grid(strategy), exits, costs, compiled=kernels.available())
+        ]
+        return regime, choose_conditions(symbol, results, regime, candles[-1].open_ms, TTL_BARS)
+
+    def _take(self, symbol: str, regime: Regime, found: list[Condition], bars: int) -> None:
+        self._conditions[symbol] = found
+        self._regimes[symbol] = regime
+        armed = [{"strategy": one.strategy, "score": round(one.score, 3), "params": one.params} for one in found]
+        self._audit.record("research", symbol=symbol, bars=bars, regime=regime, armed=armed)
+
+    async def _publish(self) -> None:
+        conditions = [condition for found in self._conditions.values() for condition in found]
+        await self._context.bus.publish(
+            Conditions(process=NAME, sent_ms=self._context.clock.now_ms(), conditions=conditions)
+        )
+
+    def components(self) -> dict[str, ComponentHealth]:
+        status = ComponentStatus.HEALTHY if self._studied_ms else ComponentStatus.STARTING
+        studied = iso(self._studied_ms) if self._studied_ms else None
+        return {"strategist": ComponentHealth(status, studied, 0, {"symbols": len(self._conditions)})}
+
+    def facts(self) -> dict[str, Any]:
+        return {
+            "learning_active": self._studied_ms is not None,
+            "conditions": sum(len(found) for found in self._conditions.values()),
+            "regimes": self._regimes,
+        }
+
+    async def command(self, verb: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        if verb != "conditions":
+            raise Refused(f"ralph knows the verb conditions, not {verb}")
+        return {"conditions": msgspec.to_builtins(self._conditions)}
+
+    async def stop(self) -> None:
+        if self._reader is not None:
+            await self._reader.client.close()
+        self._audit.close()
+
+
+if __name__ == "__main__":
+    sys.exit(run_process(NAME, RalphAgent))
