@@ -157,6 +157,8 @@ def test_trend_enters_while_price_goes_straight_up_and_not_while_it_wanders() ->
     scores = plain_scores(strategy, candles, strategy.defaults())
     assert not any(scores[:61])
     assert all(scores[-10:])
+    line = rows([100.0 + 0.25 * k for k in range(40)])
+    assert plain_scores(strategy, line, strategy.defaults() | {"efficiency": 0.9})[-1] > 0
     wandering = rows([100.0 + 0.05 * k + (k % 2) for k in range(200)])
     assert not any(plain_scores(strategy, wandering, strategy.defaults()))
     assert any(plain_scores(strategy, wandering, strategy.defaults() | {"efficiency": 0.0, "gap_atr": 0.0}))
