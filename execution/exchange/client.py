@@ -15,9 +15,7 @@ from execution.exchange.classify import Failure, VenueError, classify
 from execution.exchange.rate_budget import RateBudget
 from execution.exchange.venue_clock import VenueClock
 
-_ORDER_STREAM_EVENTS = frozenset(
-    {"executionReport", "outboundAccountPosition", "balanceUpdate", "eventStreamTerminated"}
-)
+_ACCOUNT_EVENTS = frozenset({"executionReport", "outboundAccountPosition", "balanceUpdate"})
 
 
 class StreamListener(Protocol):
@@ -143,9 +141,10 @@ class VenueClient(ProBinance):  # type: ignore[misc]
     async def subscribe(self, streams: list[str]) -> None:
         """Market streams by Binance's names; the listener hears them. Ends only by raising, when the line is lost."""
         url = f"{self.urls['api']['ws']['spot']}/0"
-        request = {"method": "SUBSCRIBE", "params": streams, "id": self.request_id(url)}
+        number = self.request_id(url)
+        request = {"method": "SUBSCRIBE", "params": streams, "id": number}
         try:
-            await self.watch_multiple(url, ["line"], request, ["line"])
+            await self.watch_multiple(url, ["line"], request, ["line"], {"id": number})
         except BaseError as error:
             raise ConnectionError(f"market stream: {type(error).__name__}") from None
 
@@ -154,29 +153,34 @@ class VenueClient(ProBinance):  # type: ignore[misc]
         url = self.urls["api"]["ws"]["ws-api"]["spot"]
         try:
             await self.ensure_user_data_stream_ws_subscribe_signature("spot")
-            await self.watch_multiple(url, ["line"], None, ["line"])
+            await self.watch_multiple(url, ["line"], None, ["line"], {})
         except BaseError as error:
             raise ConnectionError(f"user stream: {type(error).__name__}") from None
 
     def handle_message(self, client: Any, message: Any) -> None:
         """Every frame of every stream."""
+        try:
+            if not self._tell_listener(message):
+                super().handle_message(client, message)
+        except Exception as error:  # noqa: BLE001 -- a callback's boundary: the task that listens gets the error
+            client.reject(error)
+
+    def _tell_listener(self, message: Any) -> bool:
+        """True when the frame was the listener's; what is left is ccxt's own: replies to requests, errors."""
         listener = self.listener
-        event = message
-        if isinstance(message, dict) and listener is not None:
-            event = message.get("event") or message.get("data") or message
-        if isinstance(event, dict) and listener is not None:
-            kind = event.get("e")
-            if kind is None and "b" in event and "a" in event and "s" in event:
-                listener.on_book_ticker(event)
-                return
-            if kind == "kline":
-                listener.on_kline(event)
-                return
-            if kind in _ORDER_STREAM_EVENTS:
-                listener.on_user_event(event)
-                if kind != "eventStreamTerminated":
-                    return
-        super().handle_message(client, message)
+        if listener is None or not isinstance(message, dict):
+            return False
+        event = message.get("event") or message.get("data") or message
+        kind = event.get("e")
+        if kind is None and "b" in event and "a" in event and "s" in event:
+            listener.on_book_ticker(event)
+        elif kind == "kline":
+            listener.on_kline(event)
+        elif kind in _ACCOUNT_EVENTS:
+            listener.on_user_event(event)
+        else:
+            return False
+        return True
 
 
 def _with_failure(error: Any, failure: Failure) -> Any:

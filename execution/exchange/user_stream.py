@@ -26,7 +26,7 @@ POLL_PERIOD_S = 2.0
 
 
 class UserStream:
-    """Listens for `symbols`. `poll` books what may have been missed: called after each connection and while there is none.
+    """Listens for `symbols`. `poll` books what may have been missed, after each connection and while there is none.
 
     Uses a client of its own, made by `client.renewed()`.
     """
