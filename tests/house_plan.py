@@ -87,6 +87,9 @@ CATCH_ALL: dict[str, tuple[int, str]] = {
         2,
         "the boundary of half a cycle; and of one exit: raised when all are done",
     ),
+    "execution/venue/rest.py": (1, "the boundary of a request: counted, and its sender gets an answer"),
+    "execution/venue/server.py": (1, "a start that gives everything back, then raises"),
+    "execution/venue/web_sockets.py": (1, "the boundary of a message: counted, and its sender gets an answer"),
     "agents/process.py": (2, "the boundary of the process, and of its background work"),
 }
 

@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import reprlib
 import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
@@ -144,8 +145,8 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Config:
         raw = tomllib.loads(path.read_text(), parse_float=Decimal)
     except FileNotFoundError:
         pass  # every key has a default
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not valid TOML: {error}") from error
+    except (ValueError, ArithmeticError, RecursionError) as error:  # tomllib lets absurd numbers and nesting through
+        raise ConfigError(f"{path}: not valid TOML: {str(error) or type(error).__name__}") from error
     except OSError as error:
         raise ConfigError(f"{path}: can't be read: {error.strerror}") from error
     _check(raw, Config, str(path), "")
@@ -170,18 +171,18 @@ def _check(raw: dict[str, Any], section: type[Strict], place: str, prefix: str) 
         if key not in types:
             close = difflib.get_close_matches(key, types, n=1)
             hint = f"did you mean {prefix}{close[0]}?" if close else f"known keys: {', '.join(sorted(types))}"
-            raise ConfigError(f"{place}: unknown key {name} = {value!r}; {hint}")
+            raise ConfigError(f"{place}: unknown key {name} = {_shown(value)}; {hint}")
         kind = types[key]
         if isinstance(kind, type) and issubclass(kind, Strict):
             if not isinstance(value, dict):
-                raise ConfigError(f"{place}: {name} = {value!r} must be a section: write [{name}]")
+                raise ConfigError(f"{place}: {name} = {_shown(value)} must be a section: write [{name}]")
             _check(value, kind, place, f"{name}.")
         else:
             _check_value(value, kind, place, name, True)
 
 
 def _check_value(value: Any, kind: Any, place: str, name: str, strict: bool) -> None:
-    shown = str(value) if isinstance(value, Decimal) else repr(value)
+    shown = _shown(value)
     if strict and isinstance(value, bool) != (kind is bool):
         raise ConfigError(f"{place}: {name} = {shown} has the wrong type; it must be {_plain(kind)}")
     try:
@@ -194,6 +195,10 @@ def _check_value(value: Any, kind: Any, place: str, name: str, strict: bool) -> 
             raise ConfigError(f"{place}: {name} = {shown} is out of range; it must be {problem}")
     if name in CHOICES and value not in CHOICES[name]:
         raise ConfigError(f"{place}: {name} = {shown} isn't known; it must be one of {', '.join(CHOICES[name])}")
+
+
+def _shown(value: Any) -> str:
+    return str(value) if isinstance(value, Decimal) else reprlib.repr(value)  # short, however long the value is
 
 
 def _widened(value: Any, kind: Any) -> Any:
