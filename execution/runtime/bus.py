@@ -29,6 +29,7 @@ from execution.vocabulary.messages import Command, Fact, Reply
 log = logging.getLogger("nae.bus")
 ANSWERS_KEPT = 256
 RECONNECT_MS = 100
+PROBLEM_MAX = 2_000  # characters of an error's text that travel back
 
 Answer = Callable[[Command], Awaitable[dict[str, Any]]]
 
@@ -56,7 +57,7 @@ class Bus:
         self._context: zmq.asyncio.Context = zmq.asyncio.Context()
         self._publisher: zmq.asyncio.Socket | None = None
         self._router: zmq.asyncio.Socket | None = None
-        self._answered: OrderedDict[str, Reply] = OrderedDict()
+        self._answered: OrderedDict[str, bytes] = OrderedDict()
         self.garbage = 0
 
     def open(self, holder: str) -> None:
@@ -70,9 +71,10 @@ class Bus:
     def close(self) -> None:
         """Give up the name. Messages still queued are dropped: facts repeat, commands have deadlines."""
         self._context.destroy(linger=0)
-        for kind in ("pub", "cmd"):
-            (self._run / f"{self._process}.{kind}").unlink(missing_ok=True)
-        self._lock.release()
+        if self._lock.held:  # else the sockets of that name are another process's
+            for kind in ("pub", "cmd"):
+                (self._run / f"{self._process}.{kind}").unlink(missing_ok=True)
+            self._lock.release()
 
     def _socket(self, kind: int, largest: int) -> zmq.asyncio.Socket:
         socket = self._context.socket(kind)
@@ -121,29 +123,35 @@ class Bus:
                 self._drop(problem)
                 continue
             reply = self._answered.get(command.id) or await self._carry_out(command, answer)
-            await self._router.send_multipart([frames[0], encode(reply)])
+            await self._router.send_multipart([frames[0], reply])
 
-    async def _carry_out(self, command: Command, answer: Answer) -> Reply:
-        now_ms = self._clock.now_ms()
-        result: dict[str, Any] = {}
-        problem = ""
-        if command.deadline_ms < now_ms:
-            problem = f"too late: the deadline passed {now_ms - command.deadline_ms} ms ago"
-        else:
-            try:
-                result = await answer(command)
-            except Refused as refusal:
-                problem = str(refusal)
-            except Exception as error:  # the boundary of a command: its sender gets the error, we go on
-                log.exception("command failed", extra={"fields": {"verb": command.verb, "id": command.id}})
-                problem = f"{type(error).__name__}: {error}"
-        reply = Reply(
-            process=self._process, sent_ms=now_ms, id=command.id, ok=not problem, result=result, error=problem
-        )
+    async def _carry_out(self, command: Command, answer: Answer) -> bytes:
+        late_ms = self._clock.now_ms() - command.deadline_ms
+        try:
+            if late_ms > 0:
+                raise Refused(f"too late: the deadline passed {late_ms} ms ago")
+            reply = self._reply(command, result=await answer(command))
+        except Refused as refusal:
+            reply = self._reply(command, problem=str(refusal))
+        except Exception as error:  # the boundary of a command: its sender gets the error, we go on
+            log.exception("command failed", extra={"fields": {"verb": command.verb, "id": command.id}})
+            reply = self._reply(command, problem=f"{type(error).__name__}: {error}"[:PROBLEM_MAX])
         self._answered[command.id] = reply
         while len(self._answered) > ANSWERS_KEPT:
             self._answered.popitem(last=False)
         return reply
+
+    def _reply(self, command: Command, result: dict[str, Any] | None = None, problem: str = "") -> bytes:
+        return encode(
+            Reply(
+                process=self._process,
+                sent_ms=self._clock.now_ms(),
+                id=command.id,
+                ok=result is not None,
+                result=result or {},
+                error=problem,
+            )
+        )
 
     def _drop(self, problem: Garbage) -> None:
         self.garbage += 1
@@ -179,7 +187,10 @@ def ask(
         socket.send(encode(command))
         if not socket.poll(round(deadline_s * 1000)):
             raise NoAnswer(f"{process} didn't answer {verb} within {deadline_s:g} s")
-        reply = decode(socket.recv())
+        try:
+            reply = decode(socket.recv())
+        except Garbage as problem:
+            raise NoAnswer(f"{process} answered {verb} with garbage: {problem}") from problem
     if not isinstance(reply, Reply) or reply.id != command.id:
         raise NoAnswer(f"{process} answered something else")
     if not reply.ok:
