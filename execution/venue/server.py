@@ -56,10 +56,10 @@ class VenueServer:
         limits = RateLimits()
         data = MarketData(self.exchange, self.market)
         trading, public = Trading(self.exchange, limits, clock), MarketRest(data, clock)
-        streams, users = Streams(data, clock), UserStream(self.exchange, clock)
+        streams, self.users = Streams(data, clock), UserStream(self.exchange, clock)
         self.market.listeners.append(streams.publish)
         self._rest = Rest(public, trading, keys, limits, clock)
-        api = WebSocketApi(market=public, trading=trading, users=users, keys=keys, limits=limits, clock=clock)
+        api = WebSocketApi(market=public, trading=trading, users=self.users, keys=keys, limits=limits, clock=clock)
         self._sockets = WebSockets(streams, api)
         self._runner: web.AppRunner | None = None
         self._driving = False

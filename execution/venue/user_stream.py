@@ -38,6 +38,10 @@ class UserStream:
             if number is None or listeners.get(connection) == number:
                 listeners.pop(connection, None)
 
+    def listeners(self, account: str) -> list[Connection]:
+        """Who listens to an account."""
+        return list(self._listeners.get(account, ()))
+
     def leave(self, connection: Connection) -> None:
         """The connection has gone."""
         self.unsubscribe(connection, None)
