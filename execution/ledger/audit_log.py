@@ -195,9 +195,10 @@ def _decoded(line: bytes) -> dict[str, Any] | None:
     if not line.endswith(b"}\n"):
         return None
     try:
-        return msgspec.json.decode(line, type=dict[str, Any])
-    except msgspec.DecodeError:
+        entry = msgspec.json.decode(line, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None
+    return entry if isinstance(entry.get("seq"), int) and "hash" in entry else None
 
 
 def _end_of_chain(path: Path) -> tuple[int, str, int]:
@@ -207,7 +208,7 @@ def _end_of_chain(path: Path) -> tuple[int, str, int]:
         for line in _lines_backwards(file):
             entry = _decoded(line)
             if entry is not None:
-                return int(entry["seq"]), str(entry["hash"]), torn
+                return entry["seq"], str(entry["hash"]), torn
             if not line.endswith(b"\n"):
                 torn += len(line)
     return 0, START, torn

@@ -1,0 +1,65 @@
+"""An order's final state is a function of what was learned, not of the order in which it was learned."""
+
+import itertools
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from execution.vocabulary.order_states import SETTLED, TRANSITIONS, UNSETTLED, OrderEvent, OrderState, advance
+
+LEARNED = [event for event in OrderEvent if event is not OrderEvent.SENT]
+
+
+def after(events: list[OrderEvent], state: OrderState = OrderState.SENT) -> OrderState:
+    for event in events:
+        state = advance(state, event)
+    return state
+
+
+@given(st.lists(st.sampled_from(LEARNED), min_size=1, max_size=6), st.randoms())
+def test_the_final_state_does_not_depend_on_the_order_of_events_nor_on_repetition(
+    events: list[OrderEvent], random: Random
+) -> None:
+    shuffled = events * 2
+    random.shuffle(shuffled)
+    assert after(shuffled) == after(events)
+
+
+@pytest.mark.parametrize("events", list(itertools.permutations(["acknowledged", "partly_filled", "canceled"])))
+def test_a_cancel_racing_a_partial_fill_ends_canceled(events: list[OrderEvent]) -> None:
+    assert after([OrderEvent(event) for event in events]) is OrderState.CANCELED
+
+
+def test_a_late_full_fill_disproves_a_cancel_and_life_disproves_a_rejection() -> None:
+    assert after([OrderEvent.CANCELED, OrderEvent.FILLED_IN_FULL]) is OrderState.FILLED
+    assert after([OrderEvent.REJECTED, OrderEvent.PARTLY_FILLED]) is OrderState.PARTIALLY_FILLED
+    assert after([OrderEvent.REJECTED, OrderEvent.ACKNOWLEDGED]) is OrderState.OPEN
+
+
+def test_a_lost_reply_never_hides_what_was_learned_before_it() -> None:
+    assert after([OrderEvent.ACKNOWLEDGED, OrderEvent.AMBIGUOUS]) is OrderState.OPEN
+    assert after([OrderEvent.AMBIGUOUS]) is OrderState.UNKNOWN
+
+
+@pytest.mark.parametrize("state", [state for state in OrderState if state is not OrderState.INTENT])
+def test_nothing_is_sent_twice(state: OrderState) -> None:
+    with pytest.raises(ValueError, match="can't be sent"):
+        advance(state, OrderEvent.SENT)
+
+
+@pytest.mark.parametrize("event", [OrderEvent.ACKNOWLEDGED, OrderEvent.FILLED_IN_FULL, OrderEvent.CANCELED])
+def test_an_order_that_never_left_cannot_be_known_to_the_venue(event: OrderEvent) -> None:
+    with pytest.raises(ValueError, match="an order that is intent"):
+        advance(OrderState.INTENT, event)
+
+
+def test_only_evidence_leaves_unknown() -> None:
+    leaving = {event for (state, event), to in TRANSITIONS.items() if state is OrderState.UNKNOWN and to is not state}
+    assert leaving == set(LEARNED) - {OrderEvent.AMBIGUOUS}
+
+
+def test_every_state_is_either_settled_or_not() -> None:
+    assert set(OrderState) == SETTLED | UNSETTLED
+    assert not SETTLED & UNSETTLED
