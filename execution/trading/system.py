@@ -42,6 +42,7 @@ RECONCILE_PERIOD_S = 5.0
 SAVE_PERIOD_S = 5.0
 EXITS_PERIOD_S = 0.25
 STREAMS_PERIOD_S = 1.0
+RULES_PERIOD_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -145,11 +146,19 @@ class TradingSystem(AccountControls):
         self.parts.ledger.close()
 
     async def _recover(self) -> None:
-        """What a fresh start needs, in order; each step once."""
+        """What a fresh start needs; each step once, the reconciliation every time."""
         if not self.manager.rules:
-            self.manager.rules = await self.parts.gateway.load_rules()
+            await self._load_rules()
         self.parts.ledger.set_lot_steps({symbol: row.lot_step for symbol, row in self.manager.rules.items()})
-        await self._reconcile()
+        try:
+            await self._warm_up()
+        finally:
+            await self._reconcile()
+
+    async def _load_rules(self) -> None:
+        self.manager.rules = await self.parts.gateway.load_rules()
+
+    async def _warm_up(self) -> None:
         if not self._warm:
             if not self.parts.bars.newest():
                 await self.parts.feed.warm(BARS_KEPT)
@@ -168,8 +177,9 @@ class TradingSystem(AccountControls):
         self.reconciled, self.differences = found.reconciled, differences
 
     def keep_streams(self) -> None:
-        """Have the feed and the user stream running; one that ended is an error and is started again."""
-        if not self.parts.feed_running:
+        """Have the feed and the user stream running; one that ended is an error and is started again. The feed starts
+        on warm bars, for what it delivered already can't be put in front later."""
+        if self._warm and not self.parts.feed_running:
             self.streams.keep("feed", self.parts.feed.run)
         if self.parts.user_stream is not None:
             self.streams.keep("user_stream", self.parts.user_stream.run)
@@ -190,6 +200,7 @@ class TradingSystem(AccountControls):
             Task("cycle", self.config.interval_s, cycle, critical=True, wake=self.parts.bars.wake),
             Task("exits", EXITS_PERIOD_S, self.manager.check_exits, critical=True),
             Task("reconcile", RECONCILE_PERIOD_S, self._recover),
+            Task("rules", RULES_PERIOD_S, self._load_rules),
             Task("state", SAVE_PERIOD_S, save),
             Task("streams", STREAMS_PERIOD_S, streams),
         ]
