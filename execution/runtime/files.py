@@ -40,6 +40,6 @@ def tail_lines(path: Path, count: int, most_bytes: int = 65_536) -> list[str]:
         with path.open("rb") as file:
             file.seek(0, os.SEEK_END)
             file.seek(max(0, file.tell() - most_bytes))
-            return file.read().decode(errors="replace").splitlines()[-count:]
+            return file.read().decode(errors="replace").splitlines()[-count:] if count else []
     except FileNotFoundError:
         return []

@@ -6,25 +6,29 @@ import logging
 import os
 import shutil
 import sys
+import textwrap
 from pathlib import Path
 
 from execution.runtime.clock import iso
 from execution.vocabulary.limits import LOG_KEEP, LOG_MAX_BYTES
 
 PLAIN = frozenset(" =\"'\n")
+_SEPARATORS = (*range(9), *range(11, 32), *range(127, 160), 0x2028, 0x2029)  # all but tab and newline
+CONTROL = {code: f"\\x{code:02x}" for code in _SEPARATORS}  # a terminal must not obey what a venue wrote
 
 
 class LineFormatter(logging.Formatter):
     """`2026-11-21T08:15:00.123Z INFO  nae.venue: listening port=8123`."""
 
     def format(self, record: logging.LogRecord) -> str:
-        line = f"{iso(int(record.created * 1000))} {record.levelname:<7} {record.name}: {record.getMessage()}"
+        message = record.getMessage().replace("\n", "\\n")  # one record, one line: text from outside forges none
+        line = f"{iso(int(record.created * 1000))} {record.levelname:<7} {record.name}: {message}"
         fields = getattr(record, "fields", None)
         if fields:
             line += " " + " ".join(f"{key}={_shown(value)}" for key, value in fields.items())
         if record.exc_info:
-            line += "\n" + self.formatException(record.exc_info)
-        return line.replace("\x00", "\\0").replace("\r", "\\r")
+            line += "\n" + textwrap.indent(self.formatException(record.exc_info), "  ")
+        return line.translate(CONTROL)
 
 
 def _shown(value: object) -> str:

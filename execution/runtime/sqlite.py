@@ -58,7 +58,8 @@ def transaction(connection: Connection) -> Iterator[Connection]:
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield connection
+        connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:  # a full disk has rolled it back already; a refused COMMIT has not
+            connection.execute("ROLLBACK")
         raise
-    connection.execute("COMMIT")
