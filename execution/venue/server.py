@@ -87,7 +87,7 @@ class VenueServer:
         for path in ("/ws", "/ws/{streams:.*}", "/stream", "/stream/ws", "/stream/ws/{streams:.*}"):
             application.router.add_get(path, self._sockets.market)
         application.router.add_get("/ws-api/v3", self._sockets.api)
-        application.router.add_route("*", "/{path:.*}", self._rest.handle)
+        application.router.add_route("*", "/{path:(?s:.*)}", self._rest.handle)
         return application
 
     async def run_market(self) -> None:

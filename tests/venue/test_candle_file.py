@@ -67,9 +67,7 @@ def test_a_volume_in_quote_becomes_base(tmp_path: Path) -> None:
     assert series.bars[0].volume_e8 == round(10.0 / 100.5 * 1e8)
 
 
-def test_missing_candles_become_flat_ones_counted_and_said(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_missing_candles_become_flat_ones_counted_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     content = rows(6)
     del content[2:4]
     series = load_candles(write_csv(tmp_path, content))
@@ -158,7 +156,11 @@ DATA = Path(os.environ.get("NAE_CANDLE_DATA", Path(__file__).resolve().parents[3
 @pytest.mark.skipif(not DATA.is_dir(), reason="set NAE_CANDLE_DATA to a folder with recorded candles")
 @pytest.mark.parametrize(
     ("name", "unit", "missing", "decimals"),
-    [("BTC_USD-1m.parquet", "quote", 0, 3), ("DASH_BTC-5m.parquet", "base", 2, 8), ("ETC_BTC-5m.parquet", "base", 0, 8)],
+    [
+        ("BTC_USD-1m.parquet", "quote", 0, 3),
+        ("DASH_BTC-5m.parquet", "base", 2, 8),
+        ("ETC_BTC-5m.parquet", "base", 0, 8),
+    ],
 )
 def test_real_candles_come_back_to_eight_decimals(name: str, unit: str, missing: int, decimals: int) -> None:
     import polars

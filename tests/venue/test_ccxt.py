@@ -2,6 +2,7 @@
 
 import asyncio
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ def test_markets_and_candles_are_read(tmp_path: Path) -> None:
             source, symbol = venue.server.market, client.market_id(PAIR)
             bar = source.candles.select(symbol, 60_000, None, None, 1)[0].bar
             assert candles[-1][4] == float(venue.server.exchange.symbols[symbol].price(bar.close))
-            assert all(later[0] - sooner[0] == 60_000 for sooner, later in zip(candles, candles[1:], strict=False))
+            assert all(later[0] - sooner[0] == 60_000 for sooner, later in pairwise(candles))
             assert len(await client.fetch_ohlcv(PAIR, "5m", since=candles[0][0], limit=10)) == 10
             ticker = await client.fetch_ticker(PAIR)
             assert ticker["bid"] < ticker["last"] < ticker["ask"]

@@ -2,6 +2,7 @@
 
 import math
 import statistics
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -50,7 +51,7 @@ def test_moves_are_of_the_wanted_size_and_symbols_move_together() -> None:
     returns = {}
     for symbol in ("BTCUSDT", "ETHUSDT"):
         prices = closes(market, symbol, 5 * BLOCK)
-        returns[symbol] = [math.log(b / a) for a, b in zip(prices, prices[1:], strict=False)]
+        returns[symbol] = [math.log(b / a) for a, b in pairwise(prices)]
         assert 0.0015 < statistics.pstdev(returns[symbol]) < 0.0035
     assert 0.15 < statistics.correlation(returns["BTCUSDT"], returns["ETHUSDT"]) < 0.7
 

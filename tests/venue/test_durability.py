@@ -1,0 +1,199 @@
+"""What was acknowledged is never lost: restarts, a store that refuses, markets that change, and kill -9."""
+
+import asyncio
+import random
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from execution.runtime.clock import SystemClock
+from execution.runtime.config import VenueConfig
+from execution.runtime.sqlite import DatabaseError, read_all
+from execution.venue.store import Store
+from tests.venue.support import LIVE, Raw, raw_client, running, signed
+
+MARKET = {"symbol": "BTCUSDT", "type": "MARKET"}
+LIMIT = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "price": "30000"}
+
+
+def totals(folder: Path) -> dict[str, Decimal]:
+    """What everybody has of each asset, house included, as stored."""
+    sums: dict[str, Decimal] = {}
+    for row in read_all(folder / "venue.db", "SELECT * FROM balances"):
+        sums[row["asset"]] = sums.get(row["asset"], Decimal(0)) + Decimal(row["free"]) + Decimal(row["locked"])
+    return sums
+
+
+def test_a_restart_brings_back_orders_fills_balances_and_the_book(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with running(tmp_path, driven=False) as venue, raw_client(venue) as raw:
+            bought = (await raw.signed("POST", "order", **MARKET, side="BUY", quantity="0.01")).body
+            resting = (await raw.signed("POST", "order", **LIMIT, quantity="0.02", newClientOrderId="mine")).body
+            account = (await raw.signed("GET", "account")).body["balances"]
+            trades = (await raw.signed("GET", "myTrades", symbol="BTCUSDT")).body
+            state = (await raw.signed("GET", "order", symbol="BTCUSDT", orderId=resting["orderId"])).body
+        async with running(tmp_path, driven=False) as venue, raw_client(venue) as raw:
+            assert (await raw.signed("GET", "account")).body["balances"] == account
+            assert (await raw.signed("GET", "myTrades", symbol="BTCUSDT")).body == trades
+            assert (await raw.signed("GET", "openOrders", symbol="BTCUSDT")).body == [state]
+            assert (await raw.signed("GET", "order", symbol="BTCUSDT", origClientOrderId="mine")).body == state
+            depth = (await raw.public("depth", symbol="BTCUSDT")).body
+            assert ["30000.00000000", "0.02000000"] in depth["bids"]
+            assert (await raw.signed("POST", "order", **LIMIT, quantity="1", newClientOrderId="mine")).code == -2010
+            again = (await raw.signed("POST", "order", **MARKET, side="SELL", quantity="0.001")).body
+            assert again["orderId"] > resting["orderId"] > bought["orderId"]
+            assert again["fills"][0]["tradeId"] > trades[-1]["id"]
+            assert (await raw.signed("DELETE", "order", symbol="BTCUSDT", origClientOrderId="mine")).status == 200
+        assert totals(tmp_path) == {"USDT": Decimal(20_000), "BTC": Decimal(0)}
+
+    asyncio.run(scene())
+
+
+def test_market_time_stands_still_while_the_venue_is_down(tmp_path: Path) -> None:
+    async def scene() -> None:
+        config = VenueConfig(speed=6000)
+        async with running(tmp_path, config) as venue:
+            while venue.server.market.bars_closed < 3:
+                await asyncio.sleep(0.01)
+        stopped = venue.server.market.candles.next_index
+        async with running(tmp_path, config, driven=False) as venue, raw_client(venue) as raw:
+            assert venue.server.market.candles.next_index == stopped
+            rows = (await raw.public("klines", symbol="BTCUSDT", interval="1m", limit=1000)).body
+            assert len(rows) == stopped, "history has grown by what has passed"
+
+    asyncio.run(scene())
+
+
+def test_when_the_store_refuses_nothing_is_acknowledged_and_memory_goes_back_to_it(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with running(tmp_path, driven=False) as venue, raw_client(venue) as raw:
+            await raw.signed("POST", "order", **LIMIT, quantity="0.02", newClientOrderId="kept")
+            account = (await raw.signed("GET", "account")).body["balances"]
+            original = Store.save
+
+            def full(*_args: Any) -> None:
+                Store.save = original  # type: ignore[method-assign]
+                raise DatabaseError("database or disk is full")
+
+            for values in (MARKET | {"side": "BUY", "quantity": "0.01"}, LIMIT | {"quantity": "0.05"}):
+                Store.save = full  # type: ignore[method-assign,assignment]
+                reply = await raw.signed("POST", "order", **values)
+                assert (reply.status, reply.code) == (503, -1006)
+            Store.save = full  # type: ignore[method-assign,assignment]
+            assert (await raw.signed("DELETE", "order", symbol="BTCUSDT", origClientOrderId="kept")).status == 503
+            assert (await raw.signed("GET", "account")).body["balances"] == account
+            assert [o["clientOrderId"] for o in (await raw.signed("GET", "openOrders")).body] == ["kept"]
+            assert (await raw.signed("GET", "myTrades", symbol="BTCUSDT")).body == []
+            assert venue.server.get_health()["error_count"] == 3
+            assert (await raw.signed("DELETE", "order", symbol="BTCUSDT", origClientOrderId="kept")).status == 200
+
+    asyncio.run(scene())
+
+
+def test_an_open_order_whose_market_is_gone_is_given_back(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with running(tmp_path, driven=False) as venue, raw_client(venue) as raw:
+            await raw.signed("POST", "order", **LIMIT, quantity="0.02")
+        other = VenueConfig(symbols=("ETH/USDT",))
+        async with running(tmp_path, other, driven=False) as venue, raw_client(venue) as raw:
+            assert (await raw.signed("GET", "openOrders")).body == []
+            (dollars,) = (await raw.signed("GET", "account")).body["balances"]
+            assert (dollars["free"], dollars["locked"]) == ("10000.00000000", "0.00000000")
+        rows = read_all(tmp_path / "venue.db", "SELECT status FROM orders")
+        assert [row["status"] for row in rows] == ["EXPIRED"]
+
+    asyncio.run(scene())
+
+
+def test_a_port_that_is_taken_is_said_and_leaves_the_store_alone(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with running(tmp_path / "one", driven=False) as venue:
+            from execution.venue.server import VenueServer
+            from tests.venue.support import CLIENTS
+
+            second = VenueServer(VenueConfig(), tmp_path / "two", CLIENTS, SystemClock())
+            with pytest.raises(OSError, match="address already in use"):
+                await second.start(venue.port)
+            assert not (tmp_path / "two").exists()
+
+    asyncio.run(scene())
+
+
+@asynccontextmanager
+async def process(folder: Path) -> AsyncIterator[tuple[Raw, asyncio.subprocess.Process]]:
+    """A venue in its own process; it is killed at the end, if it still lives."""
+    command = (sys.executable, "-m", "tests.venue.serving", str(folder))
+    child = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    try:
+        assert child.stdout is not None
+        port = int(await asyncio.wait_for(child.stdout.readline(), 20))
+        timeout = aiohttp.ClientTimeout(total=5)
+        async with aiohttp.ClientSession(timeout=timeout) as session:
+            yield Raw(session, f"http://127.0.0.1:{port}", SystemClock()), child
+    finally:
+        if child.returncode is None:
+            child.send_signal(signal.SIGKILL)
+        await child.wait()
+
+
+async def trade(raw: Raw, seed: int, acknowledged: dict[int, dict[str, Any]], cancelled: set[int]) -> None:
+    """Orders and cancels until the venue is gone; what it acknowledged, by order id, and which cancels were sent."""
+    seeded = random.Random(seed)
+    while True:
+        draw = seeded.random()
+        try:
+            if draw < 0.4:
+                side = seeded.choice(["BUY", "SELL"])
+                reply = await raw.signed("POST", "order", **MARKET, side=side, quantity="0.001")
+            elif draw < 0.7 or not acknowledged:
+                reply = await raw.signed("POST", "order", **LIMIT, quantity="0.0005")
+            else:
+                order_id = seeded.choice(list(acknowledged))
+                cancelled.add(order_id)
+                reply = await raw.signed("DELETE", "order", symbol="BTCUSDT", orderId=order_id)
+        except (TimeoutError, aiohttp.ClientError):
+            return
+        if reply.status == 200:
+            acknowledged[reply.body["orderId"]] = reply.body
+        await asyncio.sleep(0.002)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_kill_9_at_any_moment_loses_nothing_that_was_acknowledged(tmp_path: Path, seed: int) -> None:
+    async def scene() -> None:
+        acknowledged: dict[int, dict[str, Any]] = {}
+        cancelled: set[int] = set()
+        async with process(tmp_path) as (raw, child):
+            traders = [
+                asyncio.create_task(trade(raw, seed * 10 + number, acknowledged, cancelled)) for number in range(3)
+            ]
+            enough = random.Random(seed).randint(20, 60)
+            while len(acknowledged) < enough:
+                await asyncio.sleep(0.001)
+            child.send_signal(signal.SIGKILL)
+            await asyncio.gather(*traders)
+        async with process(tmp_path) as (raw, _child):
+            stored = {o["orderId"]: o for o in (await raw.signed("GET", "allOrders", symbol="BTCUSDT")).body}
+            for order_id, reply in acknowledged.items():
+                maybe = {"CANCELED"} if order_id in cancelled and reply["status"] == "NEW" else set()
+                assert stored[order_id]["status"] in {reply["status"]} | maybe
+                assert stored[order_id]["executedQty"] == reply["executedQty"]
+            still_open = {i for i, o in stored.items() if o["status"] == "NEW"}
+            assert {o["orderId"] for o in (await raw.signed("GET", "openOrders")).body} == still_open
+            locked = sum(Decimal(stored[i]["origQty"]) * 30_000 for i in still_open)
+            held = {row["asset"]: row for row in (await raw.signed("GET", "account")).body["balances"]}
+            assert Decimal(held["USDT"]["locked"]) == locked
+            assert totals(tmp_path) == {"USDT": Decimal(20_000), "BTC": Decimal(0)}
+            live = await raw.ask(
+                "GET", "/api/v3/account", signed({}, SystemClock().now_ms(), LIVE.secret), key=LIVE.key
+            )
+            assert live.body["balances"][0]["free"] == "10000.00000000"
+
+    asyncio.run(scene())
