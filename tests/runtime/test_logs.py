@@ -86,7 +86,7 @@ def test_rotation_keeps_the_newest_copies_and_the_same_file(tmp_path: Path) -> N
 def test_a_tail_goes_on_through_a_rotation(tmp_path: Path) -> None:
     path = tmp_path / "venue.log"
     log = handler(path, max_bytes=200, keep=1)
-    say(log, "before")
+    say(log, "before" * 30)
     with subprocess.Popen(["tail", "-n", "+1", "-f", path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as tail:
         try:
             assert tail.stdout is not None
@@ -99,10 +99,10 @@ def test_a_tail_goes_on_through_a_rotation(tmp_path: Path) -> None:
                 heard += tail.stdout.read() or b""
                 return word in heard
 
-            eventually(lambda: hears(b"before"))
-            say(log, "x" * 250)
+            eventually(lambda: hears(b"before\n"))
+            say(log, "the line too many")
             assert path.stat().st_size == 0, "no rotation happened"
-            say(log, "after the rotation")
+            say(log, "after the rotation")  # shorter than what the tail has seen: so it knows
             eventually(lambda: hears(b"after the rotation"))
         finally:
             tail.kill()

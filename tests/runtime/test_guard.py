@@ -1,0 +1,93 @@
+"""Real processes: a worker doesn't outlive its parent, and is gone by its deadline whatever hangs."""
+
+import resource
+import time
+from pathlib import Path
+
+import pytest
+
+from execution.runtime import guard
+from execution.vocabulary.exit_codes import ExitCode
+from tests.support import child, eventually, is_running, line_of
+
+# A parent that starts the worker below with a pipe for its standard input, says its pid, and waits to be killed.
+PARENT = """
+import subprocess, sys, threading
+from subprocess import PIPE
+worker = subprocess.Popen([sys.executable, "-c", *sys.argv[1:]], stdin=PIPE, stdout=PIPE, text=True)
+assert worker.stdout.readline() == "watching\\n"
+print(worker.pid, flush=True)
+threading.Event().wait()
+"""
+WORKER = """
+import os, sys, threading
+from pathlib import Path
+if sys.argv[1] == "by standard input":
+    sys.platform = "darwin"
+from execution.runtime import guard
+def orphaned():
+    Path(sys.argv[2]).write_text("told")
+    if sys.argv[1] != "hanging":
+        os._exit(0)
+guard.end_with_parent(orphaned)
+print("watching", flush=True)
+while True:
+    threading.Event().wait(0.01 if sys.argv[1] != "hanging" else None)
+"""
+
+
+@pytest.mark.parametrize("way", ["by signal", "by standard input", "hanging"])
+def test_a_worker_ends_within_two_seconds_of_its_parents_kill_9(tmp_path: Path, way: str) -> None:
+    told = tmp_path / "told"
+    with child(PARENT, WORKER, way, str(told)) as parent:
+        worker = int(line_of(parent))
+        assert is_running(worker)
+        parent.kill()
+        began = time.monotonic()
+        eventually(lambda: not is_running(worker), within_s=6)
+        took_s = time.monotonic() - began
+    assert told.read_text() == "told"
+    assert took_s < 2.0 + (0.5 if way == "hanging" else 0.0), "half a second is for a busy machine"
+
+
+def test_a_worker_stays_while_its_parent_lives(tmp_path: Path) -> None:
+    with child(PARENT, WORKER, "by signal", str(tmp_path / "told")) as parent:
+        worker = int(line_of(parent))
+        with pytest.raises(AssertionError):
+            eventually(lambda: not is_running(worker), within_s=0.3)
+        assert not (tmp_path / "told").exists()
+
+
+DEADLINE = """
+import signal, sys, threading
+from execution.runtime import guard
+signal.signal(signal.SIGTERM, lambda *_: None)
+for seconds in sys.argv[1:]:
+    guard.end_by(float(seconds))
+print("armed", flush=True)
+while True:
+    threading.Event().wait()
+"""
+
+
+@pytest.mark.parametrize("deadlines", [("0.2",), ("60", "0.2")], ids=["one", "tightened"])
+def test_a_hanging_process_is_gone_by_its_deadline_with_its_own_exit_code(deadlines: tuple[str, ...]) -> None:
+    with child(DEADLINE, *deadlines) as process:
+        assert line_of(process) == "armed"
+        process.terminate()
+        assert process.wait(timeout=5) == guard.OVERDUE_EXIT == ExitCode.SOFTWARE
+
+
+def test_no_process_of_ours_leaves_a_core_file() -> None:
+    code = "import resource\nfrom execution.runtime import guard\nguard.no_core_dumps()\n"
+    code += "print(resource.getrlimit(resource.RLIMIT_CORE), flush=True)"
+    with child(code) as process:
+        assert line_of(process) == "(0, 0)"
+    assert resource.getrlimit(resource.RLIMIT_CORE) is not None
+
+
+def test_supervisord_is_known_by_what_it_puts_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SUPERVISOR_ENABLED", raising=False)
+    assert not guard.under_supervisord()
+    monkeypatch.setenv("SUPERVISOR_ENABLED", "1")
+    assert guard.under_supervisord()
