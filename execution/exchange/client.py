@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from execution.exchange.ccxt_door import BaseError, ProBinance
-from execution.exchange.classify import Failure, VenueError, classify
+from execution.exchange.classify import Failure, Verdict, VenueError, classify
 from execution.exchange.rate_budget import RateBudget
 from execution.exchange.venue_clock import VenueClock
 
@@ -59,8 +59,11 @@ class VenueClient(ProBinance):  # type: ignore[misc]
             return await getattr(self, method)(parameters or {})
         except BaseError as error:
             failure = getattr(error, "failure", None) or Failure(type(error).__name__)
+        outcome = classify(failure)
+        if outcome.verdict is Verdict.CLOCK:
+            self.venue_clock.forget()
         # raised out here, without a context: ccxt's own texts carry the signed URL, which could be replayed
-        raise VenueError(classify(failure))
+        raise VenueError(outcome)
 
     async def fetch(self, url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
         """ccxt's own door to HTTP, guarded; the facts of a failure travel on the exception as `failure`."""

@@ -158,8 +158,6 @@ class ExchangeGateway:
     def _failed(self, client_order_id: str, outcome: Outcome) -> OrderOutcome:
         self._last_error = str(outcome.reason)
         self._counts["errors"] += 1
-        if outcome.verdict is Verdict.CLOCK:
-            self._client.venue_clock.forget()
         if not outcome.never_executed:
             return self._unknown(client_order_id, outcome.reason)
         self._counts["rejected"] += 1
