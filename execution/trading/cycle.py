@@ -3,6 +3,7 @@
 It holds facts and shapes them for people and machines; it decides nothing.
 """
 
+from collections import Counter
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -14,6 +15,9 @@ from execution.trading.assistants.signal_generation import Signals
 from execution.vocabulary.money import ZERO, text
 from execution.vocabulary.orders import OrderRequest
 from execution.vocabulary.reasons import exception_reason
+
+DECIMALS = 8
+NAMED_MAX = 12  # symbols left out are named up to this many, then only counted by reason
 
 
 class CycleResult(msgspec.Struct, frozen=True):
@@ -100,12 +104,17 @@ class CycleRecord:
         """Orders that left us, entries and exits."""
         return sum(bool(line.get("order")) for line in (*self.orders, *self.exits))
 
+    @property
+    def because(self) -> str | None:
+        """Why nothing was bought or sold; None when something was and nothing went wrong."""
+        return str(self.reason) if self.errors or not self.sent else None
+
     def result(self) -> CycleResult:
         """In numbers."""
         return CycleResult(
             number=self.number,
             correlation_id=self.correlation_id,
-            reason=self.reason if self.errors or not self.sent else None,
+            reason=self.because,
             fresh=len(self.fresh),
             universe=len(self.universe),
             triggers=len(self.triggers),
@@ -123,7 +132,7 @@ class CycleRecord:
         """The audit line: every stage's number always, lists only where there is something to list."""
         numbers: dict[str, Any] = {
             "cycle": self.number,
-            "reason": self.reason if self.errors or not self.sent else None,
+            "reason": self.because,
             "universe": len(self.universe),
             "new_bars": len(self.fresh),
             "armed": self.armed,
@@ -133,11 +142,11 @@ class CycleRecord:
             "orders": sum(bool(line.get("order")) for line in self.orders),
             "exits": sum(bool(line.get("order")) for line in self.exits),
             "positions": self.positions,
-            "equity": text(self.equity),
+            "equity": text(round(self.equity, DECIMALS)),
             "duration_ms": self.duration_ms,
         }
         details = {
-            "excluded": self.excluded,
+            "excluded": _brief(self.excluded),
             "triggered": self.triggers,
             "proposed": self.proposals,
             "dropped": self.dropped,
@@ -166,3 +175,7 @@ def order_line(executed: Executed) -> dict[str, Any]:
         "fills": len(executed.fills),
         "filled": text(sum((fill.quantity for fill in executed.fills), ZERO)),
     }
+
+
+def _brief(excluded: dict[str, str]) -> dict[str, Any]:
+    return excluded if len(excluded) <= NAMED_MAX else dict(Counter(excluded.values()))

@@ -15,7 +15,7 @@ from execution.ledger.store import Ledger
 from execution.runtime.clock import Clock
 from execution.runtime.config import TradingConfig
 from execution.trading.assistants.data_analysis import DataAnalysisAssistant
-from execution.trading.assistants.order_execution import OrderExecutionAssistant
+from execution.trading.assistants.order_execution import Executed, OrderExecutionAssistant
 from execution.trading.assistants.performance_tracking import PerformanceTrackingAssistant
 from execution.trading.assistants.risk_management import RiskManagementAssistant
 from execution.trading.assistants.signal_generation import SignalGenerationAssistant, Signals
@@ -186,23 +186,18 @@ class InfinityTradingManager:
             raise errors[0]
 
     async def _exit_positions(self, correlation_id: str) -> tuple[list[dict[str, Any]], list[Exception]]:
-        """Audit lines of what was sold, and what went wrong: one sale that raises doesn't hold up the others."""
+        """Audit lines of what was sold, and what went wrong. All sales leave at once: none waits for another's answer,
+        and one that raises holds up no other."""
         async with self._exits_running:
             held = self.portfolio()
             quotes = {symbol: self._feed.quote(symbol) for symbol in held.holdings}
             found = self._with.exits.look(held.holdings, self.rules, quotes, self._with.execution.exits_waiting())
             lines: list[dict[str, Any]] = [{"symbol": symbol, "outcome": "dust"} for symbol in found.new_dust]
-            errors: list[Exception] = []
-            for decision in found.decisions:
-                request = request_of(decision, held.holdings[decision.symbol], correlation_id)
-                try:
-                    executed = await self._with.execution.execute(request)
-                except Exception as error:  # noqa: BLE001 - raised again by the caller once all have had their turn
-                    errors.append(error)
-                    continue
-                self.exit_orders += executed.sent
-                lines.append(order_line(executed))
-            return lines, errors
+            requests = [request_of(row, held.holdings[row.symbol], correlation_id) for row in found.decisions]
+            done = await asyncio.gather(*map(self._with.execution.execute, requests), return_exceptions=True)
+            sold = [row for row in done if isinstance(row, Executed)]
+            self.exit_orders += sum(row.sent for row in sold)
+            return [*lines, *map(order_line, sold)], [row for row in done if isinstance(row, Exception)]
 
     async def _performance(self, record: CycleRecord) -> None:
         record.positions = len(self._ledger.positions())

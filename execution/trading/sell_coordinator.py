@@ -119,8 +119,8 @@ class UnifiedSellCoordinator:
         quotes: Mapping[str, Quote | None],
         waiting: Collection[str] = (),
     ) -> Exiting:
-        """Which of all `holdings` to sell now. One without a price waits for one; symbols `waiting` for the end of an
-        order are looked at when it is known."""
+        """Which of all `holdings` to sell now. One without a price waits for one, save in an emergency; symbols
+        `waiting` for the end of an order are looked at when it is known."""
         self._forget_gone(holdings)
         self._looked_ms = self._clock.now_ms()
         decisions: list[Decision] = []
@@ -140,10 +140,19 @@ class UnifiedSellCoordinator:
         return Exiting(decisions, new_dust)
 
     def _decide(self, symbol: str, holding: Holding, rules: SymbolRules | None, quote: Quote | None) -> Decision | None:
-        if rules is None or quote is None or holding.sellable <= 0:
+        if rules is None or holding.sellable <= 0:
             return None
+        if quote is None:
+            if symbol not in self._emergency:
+                return None
+            return Decision(symbol, ExitReason.EMERGENCY, holding.sellable, self._last_price(symbol, holding))
         reason = self._reason(symbol, holding, quote.bid, rules.taker_fee)
         return None if reason is None else Decision(symbol, reason, holding.sellable, quote.bid)
+
+    def _last_price(self, symbol: str, holding: Holding) -> Decimal:
+        """What risk is counted at while nobody quotes."""
+        bars = self._bars.series(symbol).candles
+        return bars[-1].close if bars else holding.position.entry_price
 
     def _reason(self, symbol: str, holding: Holding, bid: Decimal, taker_fee: Decimal) -> ExitReason | None:
         paid = float(holding.price_paid)

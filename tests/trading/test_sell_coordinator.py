@@ -145,6 +145,13 @@ def test_without_a_price_nothing_is_decided() -> None:
     assert Desk().look(None, holding(None)).decisions == []
 
 
+def test_an_emergency_does_not_wait_for_a_price() -> None:
+    desk = Desk()
+    desk.coordinator.sell_all([SYMBOL], "operator")
+    (decision,) = desk.look(None, holding(None)).decisions
+    assert decision.reason is ExitReason.EMERGENCY and decision.price == Decimal(100)
+
+
 def test_an_entry_that_joins_older_dust_counts_its_own_time() -> None:
     desk = Desk()
     for number in range(1, 101):

@@ -1,6 +1,7 @@
 """The whole trading system on a small venue: recovery, restarts, controls, what it says of itself."""
 
 import asyncio
+import dataclasses
 import subprocess
 import sys
 from decimal import Decimal
@@ -9,8 +10,11 @@ from pathlib import Path
 import pytest
 
 from execution.ledger.audit_log import verify
+from execution.runtime.config import RiskConfig, TradingConfig
 from execution.runtime.tasks import TaskRunner
+from execution.trading.system import TradingSystem
 from execution.vocabulary.lifecycle import TradingState
+from execution.vocabulary.modes import TradeMode
 from tests.trading.world import World, condition, flat, jump
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -218,6 +222,52 @@ def test_it_reports_on_every_part_of_itself(tmp_path: Path) -> None:
         assert world.system.trigger_reflection()["trades"] == 0
         assert world.system.get_loop_stats()["total_reflections"] == 1
         await world.system.stop()
+
+    asyncio.run(run())
+
+
+def test_a_standby_that_has_bars_rules_and_a_running_feed_asks_for_none_of_them_again(tmp_path: Path) -> None:
+    async def run() -> None:
+        world = World(tmp_path)
+        await world.market.warm(200)
+        world.venue.load_error = AssertionError("the rules are known")
+        parts = dataclasses.replace(world.system.parts, feed_running=True, rules=world.venue.rules)
+        system = TradingSystem(
+            parts, TradingConfig(), RiskConfig(), trade_mode=TradeMode.PAPER, venue="small", explore=True
+        )
+        await system.start()
+        await asyncio.sleep(0)
+        assert world.market.runs == 0 and world.bars.ignored == 0 and system.get_recent_errors() == []
+        system.arm([condition(-1)])
+        world.bar(jump(0))
+        assert (await system.manager.run_cycle()).entries == 1
+
+    asyncio.run(run())
+
+
+def test_all_sales_leave_at_once(tmp_path: Path) -> None:
+    async def run() -> None:
+        world = World(tmp_path, symbols=("BTC/USDT", "ETH/USDT"))
+        await world.system.start()
+        world.system.arm([condition(-1), condition(-1, "ETH/USDT")])
+        for name in world.venue.rules:
+            world.bar(jump(0), name)
+        await world.manager.run_cycle()
+        for name in world.venue.rules:
+            world.market.price(name, "95")
+        place, both, on_their_way = world.venue.place, asyncio.Event(), 0
+
+        async def wait_for_both(request):  # type: ignore[no-untyped-def]
+            nonlocal on_their_way
+            on_their_way += 1
+            if on_their_way == 2:
+                both.set()
+            await asyncio.wait_for(both.wait(), 5)
+            return await place(request)
+
+        world.venue.place = wait_for_both  # type: ignore[method-assign]
+        await world.manager.check_exits()
+        assert not world.ledger.positions() and world.manager.exit_orders == 2
 
     asyncio.run(run())
 

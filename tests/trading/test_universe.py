@@ -59,6 +59,13 @@ def test_only_configured_symbols_are_looked_at_and_each_has_its_regime() -> None
     assert desk.get_health().status == "healthy"
 
 
+def test_symbols_of_other_quote_currencies_are_not_even_looked_at() -> None:
+    clock, bars = ManualClock(), BarBook("1m")
+    desk = DataAnalysisAssistant(TradingConfig(), bars, Market(clock, bars), clock)
+    found = desk.universe({name: rules_of(name) for name in ("BTC/USDT", "ETH/EUR")}, Decimal(500))
+    assert found.excluded == {"BTC/USDT": "no_quote"} and desk.get_health().status == "degraded"
+
+
 def test_the_regime_follows_the_bars() -> None:
     clock, bars = ManualClock(), BarBook("1m")
     desk = DataAnalysisAssistant(TradingConfig(), bars, Market(clock, bars), clock)

@@ -86,7 +86,7 @@ class DataAnalysisAssistant:
         now = self._clock.monotonic()
         listings: dict[str, Listing] = {}
         excluded: dict[str, str] = {}
-        for symbol in self._config.symbols or rules:
+        for symbol in self._config.symbols or [name for name, row in rules.items() if row.quote == self._config.quote]:
             rule, quote, series = rules.get(symbol), self._feed.quote(symbol), self._bars.series(symbol)
             age = 0.0 if quote is None else now - quote.received
             reason = exclusion(

@@ -15,6 +15,7 @@ from execution.vocabulary.health import ComponentHealth, ComponentStatus
 from execution.vocabulary.money import ZERO, text
 from execution.vocabulary.performance import ClosedTrade
 
+DECIMALS = 8
 FILLS_READ_MAX = 5_000  # at a start: more than a day's fills, less than a life's
 
 
@@ -95,7 +96,7 @@ class PerformanceTrackingAssistant:
         return Tally(
             trades=self._trades_seen,
             wins=self._wins,
-            net=text(self._net),
+            net=text(round(self._net, DECIMALS)),
             coins={name: round(score, 4) for name, score in self._coins.items()},
             strategies={name: round(score, 4) for name, score in self._strategies.items()},
         )
