@@ -88,13 +88,11 @@ def _never_heard(sample: Sample) -> Verdict | None:
     return Verdict(HealthStatus.DEGRADED, ("starting",))
 
 
-def _silent(sample: Sample) -> Verdict | None:
+def _hung(sample: Sample) -> Verdict | None:
     silent_s = sample.silent_s or 0.0
     limit = SILENT_AFTER_S if sample.idle else SILENT_AND_BUSY_AFTER_S  # a starved process isn't a hung one
     if silent_s > limit:
         return Verdict(HealthStatus.CRITICAL, (f"hung: silent for {silent_s:.1f} s",), hung=True)
-    if silent_s > SILENT_AFTER_S:
-        return Verdict(HealthStatus.DEGRADED, (f"slow: silent for {silent_s:.1f} s",))
     return None
 
 
@@ -135,15 +133,22 @@ def _components(sample: Sample) -> Verdict | None:
     return Verdict(HealthStatus.DEGRADED, causes) if causes else None
 
 
+def _slow(sample: Sample) -> Verdict | None:
+    if (sample.silent_s or 0.0) <= SILENT_AFTER_S:
+        return None
+    return Verdict(HealthStatus.DEGRADED, (f"slow: silent for {sample.silent_s:.1f} s",))
+
+
 _TABLE: tuple[Callable[[Sample], Verdict | None], ...] = (
     _dead,
     _stopped,
     _never_heard,
-    _silent,
+    _hung,
     _not_running_yet,
     _overdue,
     _erring,
     _components,
+    _slow,  # last: a slow process is no better than its last heartbeat said
 )
 
 

@@ -100,7 +100,7 @@ def test_a_tail_goes_on_through_a_rotation(tmp_path: Path) -> None:
                 return word in heard
 
             eventually(lambda: hears(b"before\n"))
-            say(log, "the line too many")
+            say(log, "this is the one line that is too many")
             assert path.stat().st_size == 0, "no rotation happened"
             say(log, "after the rotation")  # shorter than what the tail has seen: so it knows
             eventually(lambda: hears(b"after the rotation"))
