@@ -58,8 +58,8 @@ def errors(in_window: int) -> list[ErrorCount]:
     return [ErrorCount("f", "KeyError", "a.py:b", "text", in_window + 5, in_window, 1.0)]
 
 
-def part(status: ComponentStatus) -> dict[str, ComponentHealth]:
-    return {"feed": ComponentHealth(status)}
+def part(status: str) -> dict[str, ComponentHealth]:
+    return {"feed": ComponentHealth(ComponentStatus(status))}
 
 
 LATE_S = TASK_OVERDUE_LEAST_S + 1
@@ -104,28 +104,17 @@ TABLE = [
     ("errors at the limit", sample(heartbeat=beat(errors=errors(MANY_ERRORS))), DEGRADED, "150x", False),
     ("too many errors", sample(heartbeat=beat(errors=errors(MANY_ERRORS + 1))), UNHEALTHY, "151x", False),
     ("old errors", sample(heartbeat=beat(errors=errors(0))), HEALTHY, "", False),
+    ("a part failed", sample(heartbeat=beat(components=part("failed"))), UNHEALTHY, "feed has failed", False),
+    ("a part weak", sample(heartbeat=beat(components=part("degraded"))), DEGRADED, "feed is degraded", False),
+    ("a part stopped", sample(heartbeat=beat(components=part("stopped"))), DEGRADED, "feed is stopped", False),
+    ("a part starting", sample(heartbeat=beat(components=part("starting"))), HEALTHY, "", False),
     (
-        "a part failed",
-        sample(heartbeat=beat(components=part(ComponentStatus.FAILED))),
+        "slow with a task overdue",
+        sample(heartbeat=beat(tasks=[task(LATE_S)]), silent_s=2.0),
         UNHEALTHY,
-        "feed has failed",
+        "overdue",
         False,
     ),
-    (
-        "a part weak",
-        sample(heartbeat=beat(components=part(ComponentStatus.DEGRADED))),
-        DEGRADED,
-        "feed is degraded",
-        False,
-    ),
-    (
-        "a part stopped",
-        sample(heartbeat=beat(components=part(ComponentStatus.STOPPED))),
-        DEGRADED,
-        "feed is stopped",
-        False,
-    ),
-    ("a part starting", sample(heartbeat=beat(components=part(ComponentStatus.STARTING))), HEALTHY, "", False),
 ]
 
 
@@ -144,9 +133,7 @@ def test_differing_builds_degrade_what_is_otherwise_healthy_and_hide_nothing_wor
 AGES = st.floats(0, 1000)
 SAMPLES = st.builds(
     Sample,
-    program_state=st.sampled_from(
-        ["STOPPED", "STARTING", "RUNNING", "BACKOFF", "STOPPING", "EXITED", "FATAL", "UNKNOWN"]
-    ),
+    program_state=st.sampled_from(["STOPPED", "STARTING", "RUNNING", "BACKOFF", "STOPPING", "EXITED", "FATAL"]),
     pid=st.integers(0, 10),
     up_s=AGES,
     heartbeat=st.none()
@@ -195,8 +182,7 @@ def test_a_longer_silence_never_makes_a_verdict_better(seen: Sample, longer_s: f
     if seen.silent_s is not None:
         later = Sample(**vars(seen) | {"silent_s": seen.silent_s + longer_s})
         order = list(HealthStatus)
-        before, after = judge(seen).status, judge(later).status
-        assert order.index(after) >= order.index(before) or after is DEGRADED, "slow hides what its old beat said"
+        assert order.index(judge(later).status) >= order.index(judge(seen).status)
 
 
 @given(st.floats(0.01, 1000), st.floats(0, 10_000), st.none() | st.floats(0, 10_000))

@@ -1,5 +1,6 @@
 """Restarts: at once the first time, then with a growing pause; never for what is well."""
 
+import itertools
 from dataclasses import dataclass
 
 from hypothesis import given
@@ -42,7 +43,8 @@ STEPS = st.lists(
 
 
 def actions_of(steps: list[Step]) -> list[tuple[float, Action, Step]]:
-    history, now, taken = History(), 0.0, []
+    history, now = History(), 0.0
+    taken: list[tuple[float, Action, Step]] = []
     for step in steps:
         now += step.after_s
         action, history = decide(step.state, step.verdict, step.stuck, history, now)
@@ -88,7 +90,7 @@ def test_only_the_given_up_is_started_and_only_the_living_is_killed(steps: list[
 def test_a_program_that_fails_for_ever_is_started_ever_more_rarely_but_never_given_up() -> None:
     begun = actions_of([Step("FATAL", DEAD, False, 0.5)] * 4000)
     times = [now for now, _, _ in begun]
-    pauses = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    pauses = [later - earlier for earlier, later in itertools.pairwise(times)]
     assert times[0] == 0.5, "the first comes at once"
     assert pauses == sorted(pauses)
     assert pauses[:4] == [1, 2, 4, 8]
