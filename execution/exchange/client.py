@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from execution.exchange.ccxt_door import BaseError, ProBinance
-from execution.exchange.classify import Failure, Verdict, VenueError, classify
+from execution.exchange.classify import Failure, VenueError, Verdict, classify
 from execution.exchange.rate_budget import RateBudget
 from execution.exchange.venue_clock import VenueClock
 
@@ -125,6 +125,12 @@ class VenueClient(ProBinance):  # type: ignore[misc]
         asked_at = self.budget.clock.monotonic()
         reply = await self.call("publicGetTime")
         self.venue_clock.learn(int(reply["serverTime"]), asked_at, self.budget.clock.monotonic())
+
+    async def drop(self) -> None:
+        """Close at once, without waiting for a venue that may not answer any more."""
+        if self.tcp_connector is not None:
+            await self.tcp_connector.close()
+        await self.close()
 
     # hosts
 

@@ -40,9 +40,11 @@ def load_credentials(path: Path) -> Credentials:
         raise ConfigError(f"{path}: there is no such key file; write {_SHAPE} there, mode 0600") from None
     except OSError as error:
         raise ConfigError(f"{path}: can't be opened ({error.strerror}); it must be a plain file of yours") from None
-    with os.fdopen(descriptor, "rb") as file:
-        _check_owner_and_mode(path, os.fstat(file.fileno()))
-        content = file.read(65_536)
+    try:
+        _check_owner_and_mode(path, os.fstat(descriptor))
+        content = os.read(descriptor, 65_536)
+    finally:
+        os.close(descriptor)
     try:
         credentials = msgspec.json.decode(content, type=Credentials)
     except (msgspec.DecodeError, UnicodeDecodeError):

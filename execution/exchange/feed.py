@@ -138,7 +138,7 @@ class MarketFeed:
         client, self._client = self._client, None
         if client is not None:
             client.listener = None
-            await client.close()
+            await client.drop()
 
     # what the stream says
 

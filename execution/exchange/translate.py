@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 import msgspec
 
 from execution.exchange.classify import BadReply
+from execution.vocabulary import money
 from execution.vocabulary.market import Candle, Quote, SymbolRules
-from execution.vocabulary.money import ZERO, amount, text
+from execution.vocabulary.money import ZERO, text
 from execution.vocabulary.order_states import OrderEvent
 from execution.vocabulary.orders import Balance, Fill, OrderRequest, OrderType, Side
 
@@ -216,6 +217,13 @@ def execution_report_of(event: Mapping[str, Any], symbol: str) -> OrderReport:
         return OrderReport(symbol, venue_order_id, client_order_id, _EVENTS[event["X"]], executed, fills)
 
     return _reading("executionReport", read)
+
+
+def amount(value: Any) -> Decimal:
+    """An amount, which the venue must have written as text: a JSON number may have lost digits already."""
+    if not isinstance(value, str):
+        raise TypeError(f"an amount must be text, not {type(value).__name__}")
+    return money.amount(value)
 
 
 def _reading(place: str, read: Callable[[], T]) -> T:

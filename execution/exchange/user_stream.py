@@ -77,7 +77,7 @@ class UserStream:
             stream.cancel()
             with contextlib.suppress(asyncio.CancelledError, ConnectionError):
                 await stream
-            await client.close()
+            await client.drop()
 
     async def _poll_for(self, seconds: float) -> None:
         """In place of the stream: poll until it is time to try it again."""
