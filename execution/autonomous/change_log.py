@@ -30,12 +30,12 @@ class ChangeLog:
         """
         try:
             record = json.loads(self._path.read_text())
-            if isinstance(record, dict) and record.get("format") == FORMAT and isinstance(record.get("entries"), list):
-                return record
+            if _has_our_shape(record):
+                return dict(record)
         except FileNotFoundError:
             return _empty()
-        except (ValueError, UnicodeDecodeError):
-            pass  # not JSON: set aside below
+        except (ValueError, RecursionError):
+            pass  # not JSON, or not text: set aside below
         self._path.replace(self._path.with_suffix(".json.broken"))
         return _empty() | {"note": "an unreadable record was set aside as change_log.json.broken"}
 
@@ -60,6 +60,21 @@ class ChangeLog:
             record["fixed_by_type"] = dict(Counter(record["fixed_by_type"]) + Counter([str(details.get("type", what))]))
         write_atomically(self._path, json.dumps(record, indent=1) + "\n")
         return str(entry["id"])
+
+
+def _has_our_shape(record: Any) -> bool:
+    return (
+        isinstance(record, dict)
+        and record.get("format") == FORMAT
+        and isinstance(record.get("entries"), list)
+        and all(isinstance(entry, dict) and "kind" in entry for entry in record["entries"])
+        and _counts(record.get("totals"))
+        and _counts(record.get("fixed_by_type"))
+    )
+
+
+def _counts(value: Any) -> bool:
+    return isinstance(value, dict) and all(type(count) is int for count in value.values())
 
 
 def _empty() -> dict[str, Any]:

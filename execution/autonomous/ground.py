@@ -83,9 +83,9 @@ def clear_stale_pid_file(home: Home) -> list[str]:
     """A pid file without an operation is a leftover; whoever has that pid now is a stranger and isn't touched."""
     if not home.pid_file.exists():
         return []
-    text = home.pid_file.read_text().strip()
+    text = home.pid_file.read_text(errors="replace").strip()[:20]
     home.pid_file.unlink()
-    words = command_line(int(text)) if text.isdigit() else ""
+    words = command_line(int(text)) if text.isdecimal() else ""
     owner = f"that pid now belongs to: {words[:60]}" if words else "no such process"
     return [f"removed a stale pid file ({text or 'empty'}; {owner})"]
 

@@ -28,9 +28,9 @@ class Tail:
 
 def count_lines(tail: Tail, text: str) -> None:
     """Add the marked lines of `text` to `tail`."""
-    for line in text.splitlines():
+    for line in text.split("\n"):
         for mark, name in MARKS.items():
-            if mark in line[:40]:
+            if line[:1].isdigit() and mark in line[:40]:  # a record begins with its time; a traceback doesn't
                 setattr(tail, name, getattr(tail, name) + 1)
                 if name == "errors":
                     tail.last_error = line[:300]
@@ -74,16 +74,28 @@ class LogWatch:
             with (self._folder / name).open("rb") as file:
                 status = os.fstat(file.fileno())
                 if status.st_ino != tail.inode or status.st_size < tail.offset:
+                    if tail.inode:
+                        self._read_rest(name, tail)
                     tail.inode, tail.offset = status.st_ino, 0
                 file.seek(tail.offset)
                 data = file.read(READ_MAX_BYTES)
         except FileNotFoundError:
             return  # moved away between the hint and the look
         whole = data[: data.rfind(b"\n") + 1]
-        tail.offset += len(whole)
+        full = len(data) == READ_MAX_BYTES
+        tail.offset += len(whole) or (len(data) if full else 0)  # a line without an end is passed over
         count_lines(tail, whole.decode(errors="replace"))
-        if len(data) == READ_MAX_BYTES:
+        if full:
             self._changed.add(name)
+
+    def _read_rest(self, name: str, tail: Tail) -> None:
+        """What was written between the last look and the rotation stands in the copy."""
+        try:
+            with (self._folder / f"{name}.1").open("rb") as file:
+                file.seek(tail.offset)
+                count_lines(tail, file.read().decode(errors="replace"))
+        except FileNotFoundError:
+            pass  # truncated by hand, without a copy: nothing more to read
 
 
 class _Hints(FileSystemEventHandler):

@@ -109,7 +109,7 @@ TABLE = [
     ("a part stopped", sample(heartbeat=beat(components=part("stopped"))), DEGRADED, "feed is stopped", False),
     ("a part starting", sample(heartbeat=beat(components=part("starting"))), HEALTHY, "", False),
     (
-        "slow with a task overdue",
+        "slow and overdue",
         sample(heartbeat=beat(tasks=[task(LATE_S)]), silent_s=2.0),
         UNHEALTHY,
         "overdue",
