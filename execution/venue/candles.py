@@ -23,6 +23,7 @@ INTERVALS_MS = {
     "1d": 1440 * MINUTE_MS,
 }
 TRADES_PER_BAR = 4
+HISTORY_LEAST = 20_000
 
 
 @dataclass(slots=True)
@@ -85,7 +86,9 @@ class Kline:
 class Candles:
     """The klines of all symbols up to the present of market time. `next_index` is the first candle not yet closed."""
 
-    def __init__(self, source: Source, next_index: int) -> None:
+    def __init__(self, source: Source, next_index: int, history_bars: int = 0) -> None:
+        """Candles further back than `history_bars` (at least HISTORY_LEAST) are not served: each has to be made."""
+        self._history = max(history_bars, HISTORY_LEAST)
         self._source = source
         self.step_ms = source.interval_ms
         self.next_index = next_index
@@ -132,7 +135,8 @@ class Candles:
         self, symbol: str, interval_ms: int, start_ms: int | None, end_ms: int | None, limit: int
     ) -> list[Kline]:
         """Klines that open within [start, end]: the first `limit` from a start on, else the last ones."""
-        earliest = self._source.first_ms - self._source.first_ms % interval_ms
+        oldest = max(0, self.next_index - self._history) * self.step_ms + self._source.first_ms
+        earliest = oldest - oldest % interval_ms
         latest = self.now_ms() if symbol in self.progress else self.now_ms() - self._source.interval_ms
         latest = min(latest, latest if end_ms is None else end_ms)
         latest -= latest % interval_ms

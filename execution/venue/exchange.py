@@ -15,7 +15,6 @@ from execution.venue.symbols import Symbol, quote_unit
 
 log = logging.getLogger("nae.venue")
 
-TRADE_IDS_SKIPPED = 1_000  # after a restart: numbers on the tape that were never stored aren't used again
 OPENING_STEP = Decimal("0.00000001")
 Levels = list[tuple[int, int]]
 Balances = dict[str, Balance]
@@ -64,7 +63,8 @@ class Exchange:
             accounts.open(account, self._opening)
         last_order, last_trade = self.store.last_ids()
         engine.next_order_id = last_order + 1
-        engine.next_trade_id = max(last_trade + 1, int(self.store.market().get("next_trade_id", 1)) + TRADE_IDS_SKIPPED)
+        stored_trade = int(self.store.market().get("next_trade_id", 1))
+        engine.next_trade_id = max(last_trade + 1, stored_trade, before.next_trade_id)
         delisted = []
         for record in self.store.open_orders():
             order = self._to_order(record)

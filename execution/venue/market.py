@@ -22,6 +22,7 @@ log = logging.getLogger("nae.venue")
 
 STEPS_LEAST = 4
 TAPE_MAX = 500
+TRADE_IDS_SPARE = 1_000
 LATE_MAX_S = 1.0  # further behind than this, lost time is dropped instead of caught up
 
 
@@ -39,7 +40,7 @@ class Market:
     """The present of market time, and what makes it pass."""
 
     def __init__(self, exchange: Exchange, source: Source, clock: Clock, speed: float, history_bars: int) -> None:
-        self.candles = Candles(source, self._first_index(source, history_bars))
+        self.candles = Candles(source, self._first_index(source, history_bars), history_bars)
         self.tape: dict[str, deque[Tick]] = {name: deque(maxlen=TAPE_MAX) for name in exchange.symbols}
         self.listeners: list[StepListener] = []
         self.ended = False
@@ -86,7 +87,8 @@ class Market:
         self._remember(self.candles.next_index)
 
     def _remember(self, index: int) -> None:
-        trade_id = str(self._exchange.engine.next_trade_id)
+        ahead = self._reserve * self._steps * len(self._exchange.symbols) + TRADE_IDS_SPARE
+        trade_id = str(self._exchange.engine.next_trade_id + ahead)  # those on the tape aren't stored one by one
         values = {"name": self._source.name, "next_index": str(index), "next_trade_id": trade_id}
         self._exchange.remember_market(values)
         self._stored_index = index

@@ -4,6 +4,7 @@ sees a traceback or a 500: what isn't foreseen is counted, logged and answered w
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import orjson
 from aiohttp import web
@@ -11,6 +12,7 @@ from aiohttp import web
 from execution.runtime.clock import Clock
 from execution.venue import errors
 from execution.venue.auth import ApiKey, check_signature, find_account, read_window
+from execution.venue.faults import CUT_OFF, EXECUTED, UNANSWERED, Fault, Faults
 from execution.venue.limits import RateLimits
 from execution.venue.market_rest import MarketRest
 from execution.venue.parameters import parse
@@ -24,6 +26,7 @@ JSON_TYPE = "application/json"
 GONE = errors.ApiError(-1020, "The listenKey user data stream was removed; use userDataStream.subscribe.", 410)
 NOT_FOUND = errors.ApiError(-1020, "This operation is not supported.", 404)
 NOT_ALLOWED = errors.ApiError(-1020, "This operation is not supported with this HTTP method.", 405)
+TIMED_OUT = errors.ApiError(-1007, "Timeout waiting for response from backend server. Execution status unknown.", 504)
 UNFORESEEN = errors.ApiError(-1000, "An unknown error occurred while processing the request.", 503)
 
 
@@ -42,13 +45,21 @@ class Rest:
     """All endpoints."""
 
     def __init__(
-        self, market: MarketRest, trading: Trading, keys: Mapping[str, ApiKey], limits: RateLimits, clock: Clock
+        self,
+        *,
+        market: MarketRest,
+        trading: Trading,
+        keys: Mapping[str, ApiKey],
+        limits: RateLimits,
+        clock: Clock,
+        faults: Faults | None = None,
     ) -> None:
         self.requests = 0
         self.failures = 0
         self._keys = keys
         self._limits = limits
         self._clock = clock
+        self._faults = faults
         self._endpoints = _public(market) | _signed(trading)
         self._paths = {path for _, path in self._endpoints}
 
@@ -87,12 +98,28 @@ class Rest:
         check_signature(key.secret, _payload(raw_query) + _payload(raw_body), values.get("signature"))
         window = read_window(values)
         window.check(now_ms)
+        run = partial(endpoint.signed, key.account, values, window)
         try:
-            return endpoint.signed(key.account, values, window)
+            return run() if self._faults is None else await self._misbehave(self._faults, request, run)
         finally:
             if endpoint.counts_orders:
                 counts = self._limits.order_counts(key.account, now_ms)
                 headers["X-MBX-ORDER-COUNT-10S"], headers["X-MBX-ORDER-COUNT-1D"] = map(str, counts)
+
+    async def _misbehave(self, faults: Faults, request: web.Request, run: Callable[[], object]) -> object:
+        fault = faults.next(f"{request.method} {request.path}")
+        if fault is None:
+            return run()
+        if fault is Fault.DELAY:
+            await self._clock.sleep(faults.delay_s)
+        reply = run() if fault in EXECUTED else None
+        if fault is Fault.LATE_REPLY:
+            await self._clock.sleep(faults.delay_s)
+        if fault in UNANSWERED:
+            raise TIMED_OUT
+        if fault in CUT_OFF and request.transport is not None:
+            request.transport.abort()
+        return reply
 
     def _find(self, request: web.Request) -> Endpoint:
         endpoint = self._endpoints.get((request.method, request.path))

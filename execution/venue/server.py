@@ -14,6 +14,7 @@ from execution.venue.bars import Source
 from execution.venue.candle_file import RecordedMarket, load_candles
 from execution.venue.errors import ApiError
 from execution.venue.exchange import Exchange
+from execution.venue.faults import Faults
 from execution.venue.limits import RateLimits
 from execution.venue.market import Market
 from execution.venue.market_data import MarketData
@@ -40,8 +41,16 @@ class VenueServer:
     """One venue in one folder. Raises ConfigError when its market can't be what `config` says."""
 
     def __init__(
-        self, config: VenueConfig, folder: Path, accounts: Sequence[ApiKey], clock: Clock, host: str = "127.0.0.1"
+        self,
+        config: VenueConfig,
+        folder: Path,
+        accounts: Sequence[ApiKey],
+        clock: Clock,
+        host: str = "127.0.0.1",
+        *,
+        faults: Faults | None = None,
     ) -> None:
+        """`faults` makes it misbehave on purpose, for drills; leave it out otherwise."""
         self._folder = folder
         self._host = host
         self._clock = clock
@@ -58,7 +67,7 @@ class VenueServer:
         trading, public = Trading(self.exchange, limits, clock), MarketRest(data, clock)
         streams, self.users = Streams(data, clock), UserStream(self.exchange, clock)
         self.market.listeners.append(streams.publish)
-        self._rest = Rest(public, trading, keys, limits, clock)
+        self._rest = Rest(market=public, trading=trading, keys=keys, limits=limits, clock=clock, faults=faults)
         api = WebSocketApi(market=public, trading=trading, users=self.users, keys=keys, limits=limits, clock=clock)
         self._sockets = WebSockets(streams, api)
         self._runner: web.AppRunner | None = None

@@ -14,6 +14,7 @@ import aiohttp
 
 from execution.runtime.clock import Clock, SystemClock
 from execution.runtime.config import VenueConfig
+from execution.venue.faults import Faults
 from execution.venue.server import ApiKey, VenueServer
 
 SANDBOX = ApiKey("sandbox", "sandbox-key", "sandbox-secret")
@@ -35,10 +36,14 @@ class Running:
 
 @asynccontextmanager
 async def running(
-    folder: Path, config: VenueConfig | None = None, clock: Clock | None = None, driven: bool = True
+    folder: Path,
+    config: VenueConfig | None = None,
+    clock: Clock | None = None,
+    driven: bool = True,
+    faults: Faults | None = None,
 ) -> AsyncIterator[Running]:
     """Start a venue, drive its market unless told not to, stop it at the end."""
-    server = VenueServer(config or VenueConfig(), folder, CLIENTS, clock or SystemClock())
+    server = VenueServer(config or VenueConfig(), folder, CLIENTS, clock or SystemClock(), faults=faults)
     port = await server.start()
     driver = asyncio.create_task(server.run_market()) if driven else None
     try:

@@ -10,6 +10,7 @@ import ccxt
 import pytest
 
 from execution.runtime.config import VenueConfig
+from tests.support import eventually_async
 from tests.venue.support import LIVE, Running, ccxt_client, running
 
 PAIR = "BTC/USDT"
@@ -185,12 +186,7 @@ def test_orders_and_balances_are_watched(tmp_path: Path) -> None:
 
 async def subscribed(venue: Running) -> None:
     """Until the user stream has a listener."""
-
-    async def wait() -> None:
-        while not any(venue.server.users.listeners("sandbox")):
-            await asyncio.sleep(0.01)
-
-    await soon(wait())
+    await eventually_async(lambda: venue.server.users.listeners("sandbox"))
 
 
 def test_an_order_is_placed_and_cancelled_by_web_socket(tmp_path: Path) -> None:

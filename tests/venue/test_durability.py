@@ -16,8 +16,10 @@ import pytest
 from execution.runtime.clock import SystemClock
 from execution.runtime.config import VenueConfig
 from execution.runtime.sqlite import DatabaseError, read_all
+from execution.venue.server import VenueServer
 from execution.venue.store import Store
-from tests.venue.support import LIVE, Raw, raw_client, running, signed
+from tests.support import eventually_async
+from tests.venue.support import CLIENTS, LIVE, Raw, raw_client, running, signed
 
 MARKET = {"symbol": "BTCUSDT", "type": "MARKET"}
 LIMIT = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "price": "30000"}
@@ -60,8 +62,7 @@ def test_market_time_stands_still_while_the_venue_is_down(tmp_path: Path) -> Non
     async def scene() -> None:
         config = VenueConfig(speed=6000)
         async with running(tmp_path, config) as venue:
-            while venue.server.market.bars_closed < 3:
-                await asyncio.sleep(0.01)
+            await eventually_async(lambda: venue.server.market.bars_closed >= 3)
         stopped = venue.server.market.candles.next_index
         async with running(tmp_path, config, driven=False) as venue, raw_client(venue) as raw:
             assert venue.server.market.candles.next_index == stopped
@@ -115,9 +116,6 @@ def test_an_open_order_whose_market_is_gone_is_given_back(tmp_path: Path) -> Non
 def test_a_port_that_is_taken_is_said_and_leaves_the_store_alone(tmp_path: Path) -> None:
     async def scene() -> None:
         async with running(tmp_path / "one", driven=False) as venue:
-            from execution.venue.server import VenueServer
-            from tests.venue.support import CLIENTS
-
             second = VenueServer(VenueConfig(), tmp_path / "two", CLIENTS, SystemClock())
             with pytest.raises(OSError, match="address already in use"):
                 await second.start(venue.port)
@@ -162,7 +160,6 @@ async def trade(raw: Raw, seed: int, acknowledged: dict[int, dict[str, Any]], ca
             return
         if reply.status == 200:
             acknowledged[reply.body["orderId"]] = reply.body
-        await asyncio.sleep(0.002)
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -175,8 +172,9 @@ def test_kill_9_at_any_moment_loses_nothing_that_was_acknowledged(tmp_path: Path
                 asyncio.create_task(trade(raw, seed * 10 + number, acknowledged, cancelled)) for number in range(3)
             ]
             enough = random.Random(seed).randint(20, 60)
-            while len(acknowledged) < enough:
-                await asyncio.sleep(0.001)
+            await eventually_async(lambda: len(acknowledged) >= enough)
+            candles = (await raw.public("klines", symbol="BTCUSDT", interval="1m")).body
+            last_trade = (await raw.public("trades", symbol="BTCUSDT")).body[-1]["id"]
             child.send_signal(signal.SIGKILL)
             await asyncio.gather(*traders)
         async with process(tmp_path) as (raw, _child):
@@ -185,6 +183,11 @@ def test_kill_9_at_any_moment_loses_nothing_that_was_acknowledged(tmp_path: Path
                 maybe = {"CANCELED"} if order_id in cancelled and reply["status"] == "NEW" else set()
                 assert stored[order_id]["status"] in {reply["status"]} | maybe
                 assert stored[order_id]["executedQty"] == reply["executedQty"]
+            closed = [row[0] for row in candles[:-1]]
+            now = (await raw.public("klines", symbol="BTCUSDT", interval="1m", limit=1000)).body
+            assert set(closed) <= {row[0] for row in now}, "market time never goes back behind a closed candle"
+            fresh = (await raw.signed("POST", "order", **MARKET, side="BUY", quantity="0.001")).body
+            assert fresh["fills"][0]["tradeId"] > last_trade, "a trade's number is never used twice"
             still_open = {i for i, o in stored.items() if o["status"] == "NEW"}
             assert {o["orderId"] for o in (await raw.signed("GET", "openOrders")).body} == still_open
             locked = sum(Decimal(stored[i]["origQty"]) * 30_000 for i in still_open)

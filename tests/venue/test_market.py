@@ -11,6 +11,7 @@ from execution.runtime.clock import ManualClock
 from execution.runtime.config import VenueConfig
 from execution.venue.server import ApiKey, VenueServer
 from execution.vocabulary.exit_codes import ConfigError
+from tests.support import eventually_async
 from tests.venue.support import Running, raw_client, running
 
 START = 1_700_000_040_000
@@ -36,11 +37,7 @@ def replay(path: Path, speed: float = 60_000) -> VenueConfig:
 
 
 async def until_ended(venue: Running) -> None:
-    async def wait() -> None:
-        while not venue.server.market.ended:
-            await asyncio.sleep(0.005)
-
-    await asyncio.wait_for(wait(), 10)
+    await eventually_async(lambda: venue.server.market.ended)
 
 
 def test_closed_klines_are_exactly_the_recorded_ones_whoever_trades(tmp_path: Path) -> None:
