@@ -50,6 +50,11 @@ def test_the_usual_order_is_five_percent_of_the_account() -> None:
     assert size(proposal(), room(), CONFIG, LIMITS, explore=True).quantity == Decimal("5.00000")
 
 
+def test_the_smaller_of_the_two_value_limits_holds() -> None:
+    small = RiskConfig(order_value_max=Decimal(300), position_value_max=Decimal(200))
+    assert size(proposal(), room(), CONFIG, small, explore=True).quantity == Decimal(2)
+
+
 def test_what_research_found_unprofitable_gets_a_quarter_or_nothing() -> None:
     doubtful = proposal(score=-0.5)
     assert size(doubtful, room(), CONFIG, LIMITS, explore=True).quantity == Decimal("1.25000")

@@ -97,6 +97,15 @@ def test_time_is_up_after_45_closed_bars_never_before(closed: int, reason: str |
     assert desk.reason("100") == reason
 
 
+def test_time_is_counted_the_same_when_looked_at_bar_by_bar() -> None:
+    desk = Desk()
+    for number in range(1, 45):
+        desk.bars.add(SYMBOL, flat(number))
+        assert desk.reason("100") is None
+    desk.bars.add(SYMBOL, flat(45))
+    assert desk.reason("100") == "time_exit"
+
+
 def test_missing_bars_count_as_bars() -> None:
     desk = Desk()
     desk.bars.add(SYMBOL, flat(45))

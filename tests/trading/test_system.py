@@ -173,7 +173,8 @@ def test_stopping_finishes_the_running_cycle(tmp_path: Path) -> None:
         cycle = asyncio.create_task(world.manager.run_cycle())
         await held_up.wait()
         stopping = asyncio.create_task(world.system.stop())
-        await asyncio.sleep(0)
+        for _ in range(50):
+            await asyncio.sleep(0)
         assert not stopping.done()
         go_on.set()
         await stopping
