@@ -4,7 +4,7 @@ silence while rate-limited, the venue's clock for timestamps. Streams go straigh
 Knows no orders and no ledger. One connection pool; `renewed()` makes a fresh client when a stream has stalled.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -157,11 +157,18 @@ class VenueClient(ProBinance):  # type: ignore[misc]
         except BaseError as error:
             raise ConnectionError(f"market stream: {type(error).__name__}") from None
 
-    async def subscribe_user(self) -> None:
-        """The account's own events; the listener hears them. Ends only by raising, when the line is lost."""
-        url = self.urls["api"]["ws"]["ws-api"]["spot"]
+    async def subscribe_user(self) -> Awaitable[None]:
+        """The account's own events, once this returns; the listener hears them. The returned wait ends only by raising,
+        when the line is lost. ConnectionError when there is none."""
         try:
             await self.ensure_user_data_stream_ws_subscribe_signature("spot")
+        except BaseError as error:
+            raise ConnectionError(f"user stream: {type(error).__name__}") from None
+        return self._user_line_lost()
+
+    async def _user_line_lost(self) -> None:
+        url = self.urls["api"]["ws"]["ws-api"]["spot"]
+        try:
             await self.watch_multiple(url, ["line"], None, ["line"], {})
         except BaseError as error:
             raise ConnectionError(f"user stream: {type(error).__name__}") from None

@@ -64,6 +64,7 @@ def build_client(  # noqa: PLR0917
 
     config: dict[str, Any] = {
         "enableRateLimit": False,  # its throttle would hold an exit back for seconds
+        "verify": not endpoint.embedded,  # plain http on loopback: don't load a CA file for it, at each new client
         "timeout": int(REQUEST_TIMEOUT_S * 1000),
         "options": {
             "defaultType": "spot",
@@ -79,6 +80,8 @@ def build_client(  # noqa: PLR0917
         config |= {"apiKey": credentials.key, "secret": credentials.secret}
     client = VenueClient(config, shared_clock, shared_budget, renew)
     client.embedded = endpoint.embedded
+    if endpoint.embedded:
+        client.timeout_on_exit = 0  # ccxt's wait for TLS connections to end
     client.allowed_hosts = LOOPBACK if endpoint.embedded else REAL_HOSTS
     if endpoint.base_url is not None:
         _point_everything_at(client, endpoint.base_url.rstrip("/"))

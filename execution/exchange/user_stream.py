@@ -23,6 +23,7 @@ LOG = logging.getLogger("nae.user_stream")
 FIRST_RETRY_S = 0.5
 LAST_RETRY_S = 30.0
 POLL_PERIOD_S = 2.0
+CONNECT_WITHIN_S = 10.0
 
 
 class UserStream:
@@ -55,7 +56,7 @@ class UserStream:
         while True:
             try:
                 await self._listen()
-            except (ConnectionError, VenueError, BadReply) as error:
+            except (ConnectionError, TimeoutError, VenueError, BadReply) as error:
                 self._error_count += 1
                 LOG.warning("user stream: %s", error)
             await self._poll_for(self._backoff.next_s())
@@ -64,19 +65,21 @@ class UserStream:
         """One connection, from opening it to losing it. Ends only by raising."""
         client = self._source.renewed()
         client.listener = self
-        stream = asyncio.ensure_future(client.subscribe_user())
         try:
-            await asyncio.wait({stream}, timeout=POLL_PERIOD_S)
-            self._connected = not stream.done()
-            if self._connected:
-                await self._poll()
-            await stream
+            async with asyncio.timeout(CONNECT_WITHIN_S):
+                line_lost = await client.subscribe_user()
+            self._connected = True
+            line = asyncio.ensure_future(line_lost)
+            try:
+                await self._poll()  # what came before the stream was open
+                await line
+            finally:
+                line.cancel()
+                with contextlib.suppress(asyncio.CancelledError, ConnectionError):
+                    await line
         finally:
             self._connected = False
             client.listener = None
-            stream.cancel()
-            with contextlib.suppress(asyncio.CancelledError, ConnectionError):
-                await stream
             await client.drop()
 
     async def _poll_for(self, seconds: float) -> None:
