@@ -65,11 +65,16 @@ class OptimusAgent:
             context.config.risk,
             clock,
             trade_mode=trade_mode,
-            quote=lambda symbol: feed.quote(symbol),
+            quote=lambda symbol: feed.quote(symbol),  # noqa: PLW0108 - the feed is made after the gateway
         )
         rules = await wait_for_rules(gateway.load_rules, clock)
         symbols = tradable(rules, context.config.trading, home.config_file)
         feed = MarketFeed(self._client, symbols, context.config.trading.timeframe, clock, bars.add)
+
+        async def poll() -> None:
+            for symbol in symbols:
+                await gateway.fetch_new_fills(symbol)
+
         parts = TradingParts(
             ledger=ledger,
             gateway=gateway,
@@ -80,7 +85,7 @@ class OptimusAgent:
             state_store=StateStore(home.account(self._account) / "state.json"),
             clock=clock,
             errors=context.errors,
-            user_stream=UserStream(self._client, gateway, ledger, clock),
+            user_stream=UserStream(self._client, ledger, symbols, clock, poll),
             rules=rules,
         )
         self._system = TradingSystem(

@@ -79,6 +79,7 @@ class Process:
         self._sequence = 0
         self._stop_asked = asyncio.Event()
         self._loop = asyncio.get_running_loop()
+        self._loop.set_exception_handler(self._stray_error)
 
     async def run(self) -> ExitCode:
         """Live until a signal, the parent's death, or an error of the start ends it."""
@@ -89,12 +90,17 @@ class Process:
             guard.end_with_parent(self._orphaned)
         context.bus.open(f"{context.name} pid {os.getpid()}")
         always = [asyncio.create_task(self._beat()), asyncio.create_task(context.bus.serve(self._answer))]
+        living = asyncio.create_task(self._live())
         try:
-            return await self._live()
+            done, _ = await asyncio.wait({living, *always}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()  # a heart that stops beating ends the process: supervisord brings back a sound one
+            return ExitCode.OK
         finally:
+            living.cancel()
             await self._wind_up(always)
 
-    async def _live(self) -> ExitCode:
+    async def _live(self) -> None:
         starting = asyncio.create_task(self._agent.start())
         asked = asyncio.create_task(self._stop_asked.wait())
         await asyncio.wait({starting, asked}, return_when=asyncio.FIRST_COMPLETED)
@@ -102,14 +108,13 @@ class Process:
         if not starting.done():  # told to stop before we were ready
             starting.cancel()
             await asyncio.wait({starting})
-            return ExitCode.OK
+            return
         starting.result()
         self._go(ProcessState.READY)
         work = asyncio.create_task(self._runner.run(self._agent.tasks()))
         await self._stop_asked.wait()
         self._runner.stop()
         await work
-        return ExitCode.OK
 
     async def _wind_up(self, always: list[asyncio.Task[None]]) -> None:
         await self._agent.stop()
@@ -118,6 +123,13 @@ class Process:
         await asyncio.gather(*always, *self._context.background, return_exceptions=True)
         self._context.bus.close()
         log.info("stopped")
+
+    def _stray_error(self, loop: asyncio.AbstractEventLoop, happening: dict[str, Any]) -> None:
+        """An error in a callback, with nobody waiting for it: counted and said like any other."""
+        error = happening.get("exception")
+        if isinstance(error, Exception):
+            self._context.errors.note(error)
+        log.error("stray error: %s", happening.get("message"), exc_info=error)
 
     def _orphaned(self) -> None:
         log.warning("supervisord has died: stopping")

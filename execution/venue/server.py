@@ -4,6 +4,7 @@ parts from [venue] and connects them; what they do is written in their own modul
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 
@@ -120,7 +121,7 @@ class VenueServer:
             log.error("the market's position was not stored", extra={"fields": {"error": str(error)}})
         self.exchange.store.close()
 
-    def get_health(self) -> dict[str, object]:
+    def get_health(self) -> dict[str, Any]:
         """status (healthy, degraded, starting, stopped), last_activity (monotonic s), error_count, metrics."""
         errors = self._rest.failures + self._sockets.failures + self.market.failures + self.exchange.store_errors
         status, reason = self._status()
