@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from execution.runtime.clock import SystemClock
+from execution.runtime.clock import ManualClock, SystemClock
 from execution.runtime.config import VenueConfig
 from execution.runtime.sqlite import DatabaseError, read_all
 from execution.venue.server import VenueServer
@@ -68,6 +68,24 @@ def test_market_time_stands_still_while_the_venue_is_down(tmp_path: Path) -> Non
             assert venue.server.market.candles.next_index == stopped
             rows = (await raw.public("klines", symbol="BTCUSDT", interval="1m", limit=1000)).body
             assert len(rows) == stopped, "history has grown by what has passed"
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize("speed", [60, 6000])
+def test_a_closed_candle_and_its_trades_are_remembered_at_once(tmp_path: Path, speed: float) -> None:
+    """Without a clean stop too, market time and the numbers of trades never go back."""
+
+    async def scene() -> None:
+        clock = ManualClock()
+        async with running(tmp_path, VenueConfig(speed=speed), clock) as venue:
+            for wanted in (1, 5, 150, 333):
+                await eventually_async(lambda least=wanted: venue.server.market.bars_closed >= least, every_s=0)
+                rows = read_all(tmp_path / "venue.db", "SELECT name, value FROM market")
+                stored = {row["name"]: row["value"] for row in rows}
+                ahead = int(stored["next_index"]) - venue.server.market.candles.next_index
+                assert 0 <= ahead < max(1, speed / 60), "as many candles as a second has, at most"
+                assert int(stored["next_trade_id"]) > venue.server.exchange.engine.next_trade_id
 
     asyncio.run(scene())
 
