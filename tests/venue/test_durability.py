@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from execution.runtime.sqlite import DatabaseError, read_all
 from execution.venue.server import VenueServer
 from execution.venue.store import Store
 from tests.support import eventually_async
-from tests.venue.support import CLIENTS, LIVE, Raw, raw_client, running, signed
+from tests.venue.support import CLIENTS, LIVE, Raw, Running, raw_client, running, signed
 
 MARKET = {"symbol": "BTCUSDT", "type": "MARKET"}
 LIMIT = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "price": "30000"}
@@ -63,13 +64,18 @@ def test_market_time_stands_still_while_the_venue_is_down(tmp_path: Path) -> Non
         config = VenueConfig(speed=6000)
         async with running(tmp_path, config) as venue:
             await eventually_async(lambda: venue.server.market.bars_closed >= 3)
-        stopped = venue.server.market.candles.next_index
+        stopped, next_trade = venue.server.market.candles.next_index, venue.server.exchange.engine.next_trade_id
         async with running(tmp_path, config, driven=False) as venue, raw_client(venue) as raw:
             assert venue.server.market.candles.next_index == stopped
+            assert venue.server.exchange.engine.next_trade_id >= next_trade, "no number on the tape is used twice"
             rows = (await raw.public("klines", symbol="BTCUSDT", interval="1m", limit=1000)).body
             assert len(rows) == stopped, "history has grown by what has passed"
 
     asyncio.run(scene())
+
+
+def closed_at_least(venue: Running, count: int) -> bool:
+    return venue.server.market.bars_closed >= count
 
 
 @pytest.mark.parametrize("speed", [60, 6000])
@@ -80,7 +86,7 @@ def test_a_closed_candle_and_its_trades_are_remembered_at_once(tmp_path: Path, s
         clock = ManualClock()
         async with running(tmp_path, VenueConfig(speed=speed), clock) as venue:
             for wanted in (1, 5, 150, 333):
-                await eventually_async(lambda least=wanted: venue.server.market.bars_closed >= least, every_s=0)
+                await eventually_async(partial(closed_at_least, venue, wanted), every_s=0)
                 rows = read_all(tmp_path / "venue.db", "SELECT name, value FROM market")
                 stored = {row["name"]: row["value"] for row in rows}
                 ahead = int(stored["next_index"]) - venue.server.market.candles.next_index
