@@ -20,12 +20,13 @@ from execution.autonomous.supervisor_door import (
 from execution.autonomous.vitals import ProcessVitals, SystemVitals, sample_process, system_resources
 from execution.runtime.clock import Clock
 from execution.vocabulary.health import HealthStatus, worst
-from execution.vocabulary.limits import ERROR_WINDOW_S, JUDGE_LATE_AFTER_S, JUDGE_PERIOD_S, SILENT_AFTER_S
+from execution.vocabulary.limits import ERROR_WINDOW_S, HEARTBEAT_PERIOD_S, JUDGE_LATE_AFTER_S, JUDGE_PERIOD_S
 from execution.vocabulary.messages import Fact, Heartbeat
 from execution.vocabulary.programs import BY_NAME, MANAGER
 
 log = logging.getLogger("nae.manager")
 IDLE_CPU_S = 0.02
+QUIET_AFTER_S = 1.5 * HEARTBEAT_PERIOD_S  # a beat is missing: look, so that a second look can tell when it is silent
 
 
 @dataclass
@@ -35,7 +36,8 @@ class Watched:
     program: ProgramState | None = None
     heartbeat: Heartbeat | None = None
     heard_at: float = 0.0
-    cpu_s_when_heard: float | None = None
+    cpu_s_when_quiet: float | None = None  # at the first look after it fell quiet
+    idle: bool = False  # has used no CPU since then
     vitals: ProcessVitals | None = None
     verdict: Verdict = field(default_factory=lambda: Verdict(HealthStatus.DEGRADED, ("not seen yet",)))
     history: History = field(default_factory=History)
@@ -61,7 +63,7 @@ class Overseer:
             watched = self.watched[fact.process]
             watched.heartbeat = fact
             watched.heard_at = self._clock.monotonic()
-            watched.cpu_s_when_heard = None
+            watched.cpu_s_when_quiet, watched.idle = None, False
 
     async def tick(self) -> None:
         """Sample, judge, act. A tick that came late (sleep, SIGCONT, load) judges nobody for silence."""
@@ -72,6 +74,7 @@ class Overseer:
             log.warning("my own tick came late: nobody is judged for one period")
             for watched in self.watched.values():
                 watched.heard_at = now
+                watched.cpu_s_when_quiet, watched.idle = None, False
         try:
             programs = await asyncio.to_thread(self._door.programs)
         except (SupervisorUnavailable, SupervisorRefused) as error:
@@ -90,10 +93,18 @@ class Overseer:
             self._restarted(watched, program)
         if watched.heartbeat and watched.heartbeat.pid != program.pid:
             watched.heartbeat = None  # that was its former life
-        if self._silent_s(watched) > SILENT_AFTER_S and program.pid:
+        if self._silent_s(watched) > QUIET_AFTER_S and program.pid:
             watched.vitals = sample_process(program.pid)
-            if watched.vitals and watched.cpu_s_when_heard is None:
-                watched.cpu_s_when_heard = watched.vitals.cpu_s
+            self._see_idleness(watched)
+
+    def _see_idleness(self, watched: Watched) -> None:
+        """Two looks are needed: one alone can't tell a hung process from one that computes or waits for a core."""
+        if watched.vitals is None:
+            watched.idle = False
+        elif watched.cpu_s_when_quiet is None:
+            watched.cpu_s_when_quiet = watched.vitals.cpu_s
+        else:
+            watched.idle = watched.vitals.cpu_s - watched.cpu_s_when_quiet < IDLE_CPU_S
 
     def _restarted(self, watched: Watched, program: ProgramState) -> None:
         watched.restarts += 1
@@ -121,7 +132,6 @@ class Overseer:
         if watched.program is None:
             return Verdict(HealthStatus.DEGRADED, ("not seen yet",))
         vitals = watched.vitals
-        used = vitals.cpu_s - watched.cpu_s_when_heard if vitals and watched.cpu_s_when_heard is not None else 1.0
         sample = Sample(
             program_state=watched.program.state,
             pid=watched.program.pid,
@@ -129,7 +139,7 @@ class Overseer:
             heartbeat=watched.heartbeat,
             silent_s=self._silent_s(watched) if watched.heartbeat else None,
             os_status=vitals.status if vitals and vitals.pid == watched.program.pid else "sleeping",
-            idle=used < IDLE_CPU_S,
+            idle=watched.idle,
         )
         return judge(sample, builds_differ)
 

@@ -8,6 +8,7 @@ import xmlrpc.client
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from xml.parsers.expat import ExpatError
 
 from execution.vocabulary.limits import RPC_TIMEOUT_S
 
@@ -70,7 +71,7 @@ class SupervisorDoor:
             return getattr(proxy.supervisor, method)(*arguments)
         except xmlrpc.client.Fault as fault:
             raise SupervisorRefused(f"{method}{arguments}: {fault.faultString}") from fault
-        except (OSError, http.client.HTTPException, xmlrpc.client.Error) as error:
+        except (OSError, http.client.HTTPException, xmlrpc.client.Error, ExpatError) as error:  # the last: cut off
             raise SupervisorUnavailable(f"supervisord at {self._path}: {error}") from error
         finally:
             with contextlib.suppress(OSError):

@@ -2,6 +2,7 @@
 
 import math
 
+from execution.autonomous.overseer import QUIET_AFTER_S
 from execution.autonomous.restart_policy import FORGET_AFTER_S, LET_RECOVER_S
 from execution.autonomous.tuning import CLOSEST_S
 from execution.runtime.codec import CONTAINER_MAX
@@ -62,6 +63,7 @@ def test_a_process_may_lose_one_heartbeat_and_isnt_called_silent() -> None:
 
 def test_the_judge_looks_at_least_as_often_as_a_silence_lasts() -> None:
     assert JUDGE_PERIOD_S + HEARTBEAT_PERIOD_S < SILENT_AFTER_S
+    assert QUIET_AFTER_S + JUDGE_PERIOD_S <= SILENT_AFTER_S, "the judge needs two looks to call a process idle"
     assert JUDGE_LATE_AFTER_S >= JUDGE_PERIOD_S, "an ordinary tick would count as late"
     assert JUDGE_LATE_AFTER_S < SILENT_AFTER_S, "a judge could be late enough to miss beats and not know it"
 

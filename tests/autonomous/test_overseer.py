@@ -1,0 +1,242 @@
+"""The overseer beside a supervisord made of a list: what it hears, how it judges, what it does, what it records."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from execution.autonomous import overseer as overseer_module
+from execution.autonomous.change_log import ChangeLog
+from execution.autonomous.overseer import Overseer
+from execution.autonomous.supervisor_door import ProgramState, SupervisorDoor, SupervisorUnavailable
+from execution.autonomous.vitals import ProcessVitals
+from execution.runtime.clock import ManualClock
+from execution.vocabulary.health import ErrorCount, HealthStatus, TaskProgress
+from execution.vocabulary.lifecycle import ProcessState
+from execution.vocabulary.limits import JUDGE_PERIOD_S, SILENT_AFTER_S, SILENT_AND_BUSY_AFTER_S, TASK_OVERDUE_LEAST_S
+from execution.vocabulary.messages import Heartbeat, OperationHealth
+from execution.vocabulary.programs import MANAGER
+
+TRADER = "live_optimus"
+
+
+class ListedDoor(SupervisorDoor):
+    """Says what the test has listed, and remembers what it was told."""
+
+    def __init__(self) -> None:
+        super().__init__(Path("none"))
+        self.listed: dict[str, ProgramState] = {}
+        self.told: list[tuple[str, str]] = []
+        self.silent = False
+
+    def set(self, name: str, state: str = "RUNNING", pid: int = 7, since_s: float = 100.0) -> None:
+        self.listed[name] = ProgramState(name, "trade", state, pid, since_s, 0, "")
+
+    def programs(self) -> list[ProgramState]:
+        if self.silent:
+            raise SupervisorUnavailable("silent")
+        return list(self.listed.values())
+
+    def start(self, program: ProgramState) -> None:
+        self.told.append(("start", program.name))
+
+    def signal(self, program: ProgramState, name: str) -> None:
+        self.told.append((name, program.name))
+
+
+class Scene:
+    """One overseer with its clock, its door and its record."""
+
+    def __init__(self, folder: Path, *names: str) -> None:
+        self.clock = ManualClock()
+        self.door = ListedDoor()
+        self.changes = ChangeLog(folder / "change_log.json", self.clock)
+        self.overseer = Overseer("dual", list(names), self.door, self.changes, self.clock)
+        for name in names:
+            self.door.set(name)
+
+    def tick(self, times: int = 1, *, beating: tuple[str, ...] = ()) -> None:
+        for _ in range(times):
+            self.clock.advance(JUDGE_PERIOD_S)
+            for name in beating:
+                self.beat(name)
+            asyncio.run(self.overseer.tick())
+
+    def beat(self, name: str, **changes: Any) -> None:
+        pid = self.door.listed[name].pid if name in self.door.listed else 7
+        plain = Heartbeat(
+            process=name, sent_ms=0, pid=pid, build="abc", state=ProcessState.RUNNING, sequence=1, uptime_s=100.0
+        )
+        self.overseer.hear(msgspec.structs.replace(plain, **changes))
+
+    def status(self, name: str = TRADER) -> HealthStatus:
+        return self.overseer.watched[name].verdict.status
+
+    def entries(self) -> list[tuple[str, str]]:
+        return [(entry["kind"], entry["cause"]) for entry in self.changes.read()["entries"]]
+
+
+@pytest.fixture
+def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
+    """A trader and the manager itself; every process looks idle to the machine."""
+    idle = lambda pid: ProcessVitals(pid, "sleeping", 1.0, 10 * 2**20, 5)  # noqa: E731
+    monkeypatch.setattr(overseer_module, "sample_process", idle)
+    return Scene(tmp_path, TRADER, MANAGER)
+
+
+def test_nothing_seen_yet_is_degraded_and_nothing_is_done(scene: Scene) -> None:
+    scene.door.listed.clear()
+    scene.tick(5)
+    assert scene.status() is HealthStatus.DEGRADED
+    assert scene.door.told == []
+
+
+def test_a_beating_process_is_healthy_and_left_alone(scene: Scene) -> None:
+    scene.tick(200, beating=(TRADER, MANAGER))
+    assert scene.overseer.overall() is HealthStatus.HEALTHY
+    assert scene.door.told == []
+    assert scene.entries() == []
+
+
+def test_a_hung_process_is_killed_and_counted_as_fixed_only_once_it_makes_progress(scene: Scene) -> None:
+    scene.tick(4, beating=(TRADER, MANAGER))
+    ticks = int(SILENT_AFTER_S / JUDGE_PERIOD_S) + 1
+    scene.tick(ticks, beating=(MANAGER,))
+    assert scene.status() is HealthStatus.CRITICAL
+    assert scene.door.told == [("KILL", TRADER)]
+    scene.door.set(TRADER, pid=8, since_s=0.1)
+    scene.tick(2, beating=(MANAGER,))
+    assert [kind for kind, _ in scene.entries()] == ["restart"], "not fixed before it makes progress"
+    scene.beat(TRADER, state=ProcessState.READY)
+    scene.tick(beating=(MANAGER,))
+    assert [kind for kind, _ in scene.entries()] == ["restart"]
+    scene.tick(beating=(TRADER, MANAGER))
+    assert scene.entries()[-1] == ("fix", "hang")
+    assert scene.door.told == [("KILL", TRADER)]
+
+
+def test_a_silent_process_that_computes_is_slow_and_killed_only_after_the_longer_limit(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy = lambda pid: ProcessVitals(pid, "running", scene.clock.monotonic(), 10 * 2**20, 5)  # noqa: E731
+    monkeypatch.setattr(overseer_module, "sample_process", busy)
+    scene.tick(4, beating=(TRADER, MANAGER))
+    scene.tick(int(SILENT_AND_BUSY_AFTER_S / JUDGE_PERIOD_S), beating=(MANAGER,))
+    assert scene.status() is HealthStatus.DEGRADED
+    assert scene.door.told == []
+    scene.tick(beating=(MANAGER,))
+    assert scene.door.told == [("KILL", TRADER)]
+
+
+def test_a_process_whose_vitals_cant_be_read_isnt_called_idle(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(overseer_module, "sample_process", lambda pid: None)
+    scene.tick(4, beating=(TRADER, MANAGER))
+    scene.tick(8, beating=(MANAGER,))
+    assert scene.door.told == []
+
+
+def test_a_process_stopped_by_a_signal_is_killed(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    stopped = lambda pid: ProcessVitals(pid, "stopped", 1.0, 10 * 2**20, 5)  # noqa: E731
+    monkeypatch.setattr(overseer_module, "sample_process", stopped)
+    scene.tick(4, beating=(TRADER, MANAGER))
+    scene.tick(4, beating=(MANAGER,))
+    assert scene.door.told == [("KILL", TRADER)]
+    assert "stopped by a signal" in scene.overseer.watched[TRADER].verdict.causes[0]
+
+
+def test_a_late_tick_judges_nobody_and_touches_nobody(scene: Scene) -> None:
+    scene.tick(4, beating=(TRADER, MANAGER))
+    scene.clock.advance(3600)  # the machine slept
+    scene.tick()
+    assert scene.door.told == []
+    assert scene.status() is HealthStatus.HEALTHY
+    scene.tick(2, beating=(TRADER, MANAGER))
+    assert scene.door.told == []
+
+
+def test_a_crash_that_supervisord_repairs_is_recorded_and_nothing_is_done(scene: Scene) -> None:
+    scene.tick(4, beating=(TRADER, MANAGER))
+    scene.door.set(TRADER, pid=9, since_s=0.2)
+    scene.tick(3, beating=(TRADER, MANAGER))
+    assert scene.door.told == []
+    assert [kind for kind, _ in scene.entries()] == ["restart", "fix"]
+    assert scene.overseer.watched[TRADER].restarts == 1
+
+
+def test_a_given_up_program_is_started_again_with_growing_pauses(scene: Scene) -> None:
+    scene.tick(beating=(TRADER, MANAGER))
+    scene.door.set(TRADER, state="FATAL", pid=0)
+    scene.tick(20, beating=(MANAGER,))
+    assert set(scene.door.told) == {("start", TRADER)}
+    assert len(scene.door.told) == 4, "at 0, 1, 3 and 7 s of 10"
+
+
+def test_a_trading_task_without_progress_is_killed_and_then_given_time(scene: Scene) -> None:
+    stuck = TaskProgress("cycle", 1.0, 5, 0, TASK_OVERDUE_LEAST_S + 1, None, critical=True)
+    for _ in range(20):
+        scene.beat(TRADER, tasks=[stuck])
+        scene.tick(beating=(MANAGER,))
+    assert scene.door.told == [("KILL", TRADER)]
+
+
+def test_the_manager_never_acts_on_itself(scene: Scene) -> None:
+    scene.door.set(MANAGER, state="FATAL", pid=0)
+    scene.tick(20, beating=(TRADER,))
+    assert scene.door.told == []
+
+
+def test_a_silent_supervisord_changes_no_verdict_and_stops_nobody(scene: Scene) -> None:
+    scene.tick(2, beating=(TRADER, MANAGER))
+    scene.door.silent = True
+    scene.tick(10)
+    assert scene.status() is HealthStatus.HEALTHY
+    assert scene.door.told == []
+
+
+def test_a_beat_of_a_former_life_counts_for_nothing(scene: Scene) -> None:
+    scene.tick(beating=(TRADER, MANAGER))
+    scene.door.set(TRADER, pid=8, since_s=0.1)
+    scene.beat(TRADER, pid=7)
+    scene.tick(beating=(MANAGER,))
+    assert scene.status() is HealthStatus.DEGRADED
+    assert scene.overseer.watched[TRADER].heartbeat is None
+
+
+def test_strangers_and_other_facts_are_not_taken_in(scene: Scene) -> None:
+    scene.beat("stranger")
+    scene.overseer.hear(OperationHealth(process=TRADER, sent_ms=0, mode="dual", overall="HEALTHY", processes={}))
+    assert set(scene.overseer.watched) == {TRADER, MANAGER}
+    assert scene.overseer.watched[TRADER].heartbeat is None
+
+
+def test_differing_builds_are_seen(scene: Scene) -> None:
+    scene.beat(TRADER, build="new")
+    scene.beat(MANAGER, build="old")
+    scene.tick()
+    assert scene.overseer.watched[TRADER].verdict.causes == ("builds differ",)
+
+
+def test_a_full_disk_stops_no_judge(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> str:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(scene.changes, "add", full)
+    scene.tick(beating=(TRADER, MANAGER))
+    scene.door.set(TRADER, pid=9)
+    scene.tick(3, beating=(TRADER, MANAGER))
+    assert scene.status() is HealthStatus.HEALTHY
+
+
+def test_the_status_has_the_promised_words(scene: Scene) -> None:
+    scene.tick(2, beating=(MANAGER,))
+    scene.beat(TRADER, errors=[ErrorCount("f", "KeyError", "a:b", "x", 10, 5, 1.0)], facts={"equity": "1"})
+    scene.tick(beating=(MANAGER,))
+    status = scene.overseer.status()
+    assert set(status) >= {"running", "mode", "overall_status", "error_rate", "processes", "system_resources"}
+    row = status["processes"][TRADER]
+    assert (row["status"], row["state"], row["pid"], row["error_count"]) == ("DEGRADED", "running", 7, 10)
+    assert row["facts"] == {"equity": "1"}
+    assert status["error_rate"] == 1.0
+    assert msgspec.json.encode(status)
