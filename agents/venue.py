@@ -10,7 +10,6 @@ import msgspec
 from agents.embedded import read_port, venue_keys, write_port
 from agents.process import Context, in_background, run_process
 from execution.runtime.bus import Refused
-from execution.runtime.clock import iso
 from execution.runtime.tasks import Task
 from execution.venue.server import ApiKey, VenueServer
 from execution.vocabulary.exit_codes import ConfigError
@@ -56,10 +55,7 @@ class VenueAgent:
 
     def components(self) -> dict[str, ComponentHealth]:
         assert self._server is not None
-        found = self._server.get_health()
-        age_s = self._context.clock.monotonic() - found["last_activity"]
-        at = iso(self._context.clock.now_ms() - round(age_s * 1000))
-        return {"market": msgspec.convert(found | {"last_activity": at}, ComponentHealth)}
+        return {"market": msgspec.convert(self._server.get_health(), ComponentHealth)}
 
     def facts(self) -> dict[str, Any]:
         return {"port": self._port, "market": self._context.config.venue.market}

@@ -27,6 +27,7 @@ from execution.vocabulary.programs import programs_of
 PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
 FINAL_EXITS = frozenset({ExitCode.USAGE, ExitCode.OS_ERROR, ExitCode.BUSY, ExitCode.CONFIG})
 POLL_S = 0.15
+CRASHES_TOO_MANY = 3
 LINES_SHOWN = 8
 
 Progress = Callable[[dict[str, Any]], None]
@@ -114,6 +115,9 @@ def _wait_until_running(
         status = manager.get_status()
         progress(status)
         rows = status["processes"]
+        for name, row in rows.items():
+            if row.get("restarts", 0) >= CRASHES_TOO_MANY:
+                raise _failure(home, name, f"{name} has crashed {row['restarts']} times", ExitCode.UNAVAILABLE)
         if set(rows) == expected and all(row["state"] == "running" for row in rows.values()):
             return status
         block(POLL_S)

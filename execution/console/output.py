@@ -11,7 +11,9 @@ from rich.table import Table
 
 STATUS_STYLE = {"HEALTHY": "green", "DEGRADED": "yellow", "UNHEALTHY": "magenta", "CRITICAL": "bold red"}
 
-screen = Console(highlight=False)
+PIPE_WIDTH = 160  # nobody reads a pipe on 80 columns
+
+screen = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
 errors = Console(stderr=True, highlight=False)
 
 
@@ -32,8 +34,8 @@ def table(columns: list[str], rows: list[list[Any]], empty: str) -> None:
         screen.print(empty)
         return
     grid = Table(box=None, pad_edge=False, header_style="bold")
-    for number, column in enumerate(columns):
-        grid.add_column(column, no_wrap=number < len(columns) - 1, overflow="fold")
+    for column in columns:
+        grid.add_column(column, no_wrap=column != "because", overflow="fold")
     for row in rows:
         grid.add_row(*[cell(value) for value in row])
     screen.print(grid)
