@@ -64,7 +64,7 @@ def _command(verb: str, state: TradingState, reason: str, account: str, json: bo
         if code != ExitCode.OK:
             complain(f"{name}: {text}")
         elif not json:
-            screen.print(f"{name}: {text}")
+            screen.print(f"{name}: {text}", markup=False, emoji=False)
     worst = max(code for code, _ in answers.values())
     if worst:
         raise typer.Exit(worst)

@@ -59,4 +59,4 @@ def _show(name: str, lines: list[str], names: list[str], level: str) -> None:
     for line in lines:
         if not level or f" {level.upper()} " in line[:40]:
             screen.print(f"[{colour}]{name:<{width}}[/] ", end="")
-            screen.print(line, markup=False, soft_wrap=True)
+            screen.print(line, markup=False, emoji=False, soft_wrap=True)

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 STATUS_STYLE = {"HEALTHY": "green", "DEGRADED": "yellow", "UNHEALTHY": "magenta", "CRITICAL": "bold red"}
 
@@ -25,7 +26,7 @@ def print_json(value: Any) -> None:
 
 def complain(problem: str) -> None:
     """An error for a person, on standard error."""
-    errors.print(f"nae: {problem}", style="red", markup=False, soft_wrap=True)
+    errors.print(f"nae: {problem}", style="red", markup=False, emoji=False, soft_wrap=True)
 
 
 def table(columns: list[str], rows: list[list[Any]], empty: str) -> None:
@@ -41,16 +42,16 @@ def table(columns: list[str], rows: list[list[Any]], empty: str) -> None:
     screen.print(grid)
 
 
-def cell(value: Any) -> str:
-    """One value, short."""
+def cell(value: Any) -> Text:
+    """One value, short, as it is: what stands in an error or a log is never read as markup."""
     if value is None:
-        return "-"
+        return Text("-")
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return Text("yes" if value else "no")
     if isinstance(value, Decimal):
-        return format(value.normalize(), "f")
+        return Text(format(value.normalize(), "f"))
     text = str(value)
-    return f"[{STATUS_STYLE[text]}]{text}[/]" if text in STATUS_STYLE else text
+    return Text(text, style=STATUS_STYLE.get(text, ""))
 
 
 def duration(seconds: float) -> str:

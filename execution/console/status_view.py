@@ -2,18 +2,20 @@
 
 from typing import Any
 
+from rich.text import Text
+
 from execution.console.output import cell, duration, screen, table
 
 
 def show_status(status: dict[str, Any]) -> None:
     """Print the status document for a person."""
     if not status["running"]:
-        screen.print(status.get("note", "not running"))
+        screen.print(status.get("note", "not running"), markup=False, emoji=False, soft_wrap=True)
         return
     share = status.get("error_rate", 0)
-    screen.print(f"NAE {status['mode']}  {cell(status['overall_status'])}  errors/min {share}")
+    screen.print(Text.assemble(f"NAE {status['mode']}  ", cell(status["overall_status"]), f"  errors/min {share}"))
     if status.get("note"):
-        screen.print(f"[yellow]{status['note']}[/]")
+        screen.print(status["note"], style="yellow", markup=False, emoji=False, soft_wrap=True)
     show_processes(status["processes"])
     if status.get("accounts"):
         screen.print()
