@@ -6,7 +6,7 @@ cycle ends in the audit trail with its reason, positions still get their exit ch
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +56,7 @@ class InfinityTradingManager:
         bars: BarBook,
         audit: AuditLogger,
         clock: Clock,
+        rules: Callable[[], Mapping[str, SymbolRules]],
         entries_off: Callable[[], str],
         note_error: Callable[[BaseException], object],
     ) -> None:
@@ -66,11 +67,11 @@ class InfinityTradingManager:
         self._bars = bars
         self._audit = audit
         self._clock = clock
+        self._rules = rules
         self._entries_off = entries_off
         self._note_error = note_error
         self._running = asyncio.Lock()
         self._exits_running = asyncio.Lock()
-        self.rules: dict[str, SymbolRules] = {}
         self.cycles = 0
         self.failed_cycles = 0
         self.exit_orders = 0
@@ -122,7 +123,7 @@ class InfinityTradingManager:
             balances=self._ledger.balances(),
             positions=self._ledger.positions(),
             unsettled=self._ledger.unsettled(),
-            rules=self.rules,
+            rules=self._rules(),
             quote=self._feed.quote,
         )
 
@@ -130,7 +131,7 @@ class InfinityTradingManager:
         fresh = self._bars.take_new()
         held = self.portfolio()
         record.fresh, record.equity = sorted(fresh), held.equity
-        universe = self._with.data.universe(self.rules, self._with.risk.order_value(held))
+        universe = self._with.data.universe(self._rules(), self._with.risk.order_value(held))
         record.universe, record.excluded = sorted(universe.listings), universe.excluded
         signals = self._with.signals.look(fresh, universe, held)  # also while entries are off: memories stay in step
         record.take_signals(signals)
@@ -191,7 +192,7 @@ class InfinityTradingManager:
         async with self._exits_running:
             held = self.portfolio()
             quotes = {symbol: self._feed.quote(symbol) for symbol in held.holdings}
-            found = self._with.exits.look(held.holdings, self.rules, quotes, self._with.execution.exits_waiting())
+            found = self._with.exits.look(held.holdings, self._rules(), quotes, self._with.execution.exits_waiting())
             lines: list[dict[str, Any]] = [{"symbol": symbol, "outcome": "dust"} for symbol in found.new_dust]
             requests = [request_of(row, held.holdings[row.symbol], correlation_id) for row in found.decisions]
             done = await asyncio.gather(*map(self._with.execution.execute, requests), return_exceptions=True)

@@ -37,7 +37,7 @@ def facts(system: "TradingSystem") -> dict[str, Any]:
         "fills": ledger.fills_count,
         "open_orders": sum(row.state in (OrderState.OPEN, OrderState.PARTIALLY_FILLED) for row in unsettled),
         "unknown_orders": sum(row.state is OrderState.UNKNOWN for row in unsettled),
-        "reconciled": system.reconciled,
+        "reconciled": system.recovery.reconciled,
         "positions": {symbol: position_line(row) for symbol, row in held.holdings.items()},
         "cycles": manager.cycles,
         "failed_cycles": manager.failed_cycles,
@@ -95,7 +95,7 @@ def status(system: "TradingSystem") -> dict[str, Any]:
     last = system.manager.last
     return {
         **facts(system),
-        "differences": list(system.differences),
+        "differences": list(system.recovery.differences),
         "regimes": system.assistants.data.regimes,
         "components": health(system)["components"],
         "loop": loop_stats(system),
@@ -118,19 +118,9 @@ def components(system: "TradingSystem") -> dict[str, ComponentHealth]:
         "order_execution": five.execution.get_health(),
         "performance_tracking": five.performance.get_health(),
         "sell_coordinator": five.exits.get_health(),
-        "reconciliation": reconciliation_health(system),
+        "reconciliation": system.recovery.get_health(),
     }
     return found | ({"user_stream": parts.user_stream.get_health()} if parts.user_stream else {})
-
-
-def reconciliation_health(system: "TradingSystem") -> ComponentHealth:
-    """Degraded while the ledger isn't known to agree with the venue."""
-    last = system.parts.ledger.reconciliation()
-    return ComponentHealth(
-        status=ComponentStatus.HEALTHY if system.reconciled else ComponentStatus.DEGRADED,
-        last_activity=iso(last.at_ms) if last.at_ms else None,
-        metrics={"reconciled": system.reconciled, "differences": list(system.differences)},
-    )
 
 
 def health(system: "TradingSystem") -> dict[str, Any]:

@@ -5,65 +5,39 @@ its tasks. It knows no processes, locks or signals: whoever made it holds the ac
 """
 
 import logging
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from execution.ledger.audit_log import AuditLogger
-from execution.ledger.state_store import StateStore
-from execution.ledger.store import Ledger
-from execution.runtime.clock import Clock
 from execution.runtime.config import RiskConfig, TradingConfig
-from execution.runtime.errors import ErrorBook
 from execution.runtime.tasks import Task
 from execution.trading.assistants.data_analysis import DataAnalysisAssistant
 from execution.trading.assistants.order_execution import OrderExecutionAssistant
 from execution.trading.assistants.performance_tracking import PerformanceTrackingAssistant
 from execution.trading.assistants.risk_management import RiskManagementAssistant
 from execution.trading.assistants.signal_generation import SignalGenerationAssistant
-from execution.trading.bars import BARS_KEPT, BarBook
 from execution.trading.controls import AccountControls
 from execution.trading.entry_rules import entries_off
 from execution.trading.error_log import ErrorLog
 from execution.trading.manager import Assistants, InfinityTradingManager
-from execution.trading.ports import Feed, Gateway, Reconcile, Stream
+from execution.trading.parts import TradingParts
+from execution.trading.recovery import RECONCILE_PERIOD_S, Recovery
 from execution.trading.report import components, facts, health, loop_stats, status
 from execution.trading.sell_coordinator import UnifiedSellCoordinator
 from execution.trading.sniper import Sniper
 from execution.trading.streams import Streams
 from execution.vocabulary.health import ComponentHealth
-from execution.vocabulary.market import Condition, SymbolRules
+from execution.vocabulary.market import Condition
 from execution.vocabulary.modes import TradeMode
+
+__all__ = ["TradingParts", "TradingSystem"]
 
 log = logging.getLogger("nae.trading")
 
-RECONCILE_PERIOD_S = 5.0
 SAVE_PERIOD_S = 5.0
 EXITS_PERIOD_S = 0.25
 STREAMS_PERIOD_S = 1.0
 RULES_PERIOD_S = 60.0
-
-
-@dataclass(frozen=True)
-class TradingParts:
-    """What a system is made of. `bars.add` is the feed's on_bar.
-
-    `feed_running`: somebody else runs the feed already. `rules`: the venue's, when they are known already.
-    """
-
-    ledger: Ledger
-    gateway: Gateway
-    feed: Feed
-    bars: BarBook
-    reconcile: Reconcile
-    audit: AuditLogger
-    state_store: StateStore
-    clock: Clock
-    errors: ErrorBook
-    user_stream: Stream | None = None
-    feed_running: bool = False
-    rules: dict[str, SymbolRules] | None = None
 
 
 class TradingSystem(AccountControls):
@@ -85,10 +59,8 @@ class TradingSystem(AccountControls):
         self.venue = venue
         self.config = config
         self.errors = ErrorLog(parts.clock, parts.errors)
-        self.reconciled = False
-        self.differences: list[str] = []
+        self.recovery = Recovery(parts, self._record)
         self._stopping = False
-        self._warm = False
         self._saved: dict[str, Any] = {}
         self.started_at = parts.clock.monotonic()
         self.sniper = Sniper(parts.bars.step_ms, parts.clock)
@@ -102,10 +74,10 @@ class TradingSystem(AccountControls):
             bars=parts.bars,
             audit=parts.audit,
             clock=parts.clock,
+            rules=lambda: self.recovery.rules,
             entries_off=self.entries_off,
             note_error=self.errors.note,
         )
-        self.manager.rules = dict(parts.rules or {})
 
     def _assistants(self, config: TradingConfig, limits: RiskConfig, explore: bool) -> Assistants:
         parts, clock = self.parts, self.parts.clock
@@ -128,12 +100,12 @@ class TradingSystem(AccountControls):
         by the reconcile task; until then nothing is bought."""
         self._restore()
         try:
-            await self._recover()
+            await self.recovery.run()
         except Exception as error:
             self.errors.note(error)
             log.exception("recovery incomplete")
         self.keep_streams()
-        self._record("started", epoch=self.parts.ledger.epoch, reconciled=self.reconciled, venue=self.venue)
+        self._record("started", epoch=self.parts.ledger.epoch, reconciled=self.recovery.reconciled, venue=self.venue)
 
     async def stop(self) -> None:
         """Finish the running cycle, open nothing more, save, let go of the ledger. Positions stay as they are."""
@@ -145,41 +117,10 @@ class TradingSystem(AccountControls):
         self.parts.audit.close()
         self.parts.ledger.close()
 
-    async def _recover(self) -> None:
-        """What a fresh start needs; each step once, the reconciliation every time."""
-        if not self.manager.rules:
-            await self._load_rules()
-        self.parts.ledger.set_lot_steps({symbol: row.lot_step for symbol, row in self.manager.rules.items()})
-        try:
-            await self._warm_up()
-        finally:
-            await self._reconcile()
-
-    async def _load_rules(self) -> None:
-        self.manager.rules = await self.parts.gateway.load_rules()
-
-    async def _warm_up(self) -> None:
-        if not self._warm:
-            if not self.parts.bars.newest():
-                await self.parts.feed.warm(BARS_KEPT)
-            self.parts.bars.take_new()  # bars closed before the start inform, they don't trigger
-            self._warm = True
-
-    async def _reconcile(self) -> None:
-        try:
-            found = await self.parts.reconcile()
-        except BaseException:
-            self.reconciled = False  # what can't be compared isn't known to agree
-            raise
-        differences = list(found.differences)
-        if (found.reconciled, differences) != (self.reconciled, self.differences):
-            self._record("reconciliation", reconciled=found.reconciled, differences=differences)
-        self.reconciled, self.differences = found.reconciled, differences
-
     def keep_streams(self) -> None:
         """Have the feed and the user stream running; one that ended is an error and is started again. The feed starts
         on warm bars, for what it delivered already can't be put in front later."""
-        if self._warm and not self.parts.feed_running:
+        if self.recovery.warm and not self.parts.feed_running:
             self.streams.keep("feed", self.parts.feed.run)
         if self.parts.user_stream is not None:
             self.streams.keep("user_stream", self.parts.user_stream.run)
@@ -195,12 +136,13 @@ class TradingSystem(AccountControls):
 
         async def streams() -> None:
             self.keep_streams()
+            self.recovery.hasten()
 
         return [
             Task("cycle", self.config.interval_s, cycle, critical=True, wake=self.parts.bars.wake),
             Task("exits", EXITS_PERIOD_S, self.manager.check_exits, critical=True),
-            Task("reconcile", RECONCILE_PERIOD_S, self._recover),
-            Task("rules", RULES_PERIOD_S, self._load_rules),
+            Task("reconcile", RECONCILE_PERIOD_S, self.recovery.run, wake=self.recovery.wanted),
+            Task("rules", RULES_PERIOD_S, self.recovery.load_rules),
             Task("state", SAVE_PERIOD_S, save),
             Task("streams", STREAMS_PERIOD_S, streams),
         ]
@@ -239,7 +181,7 @@ class TradingSystem(AccountControls):
     def entries_off(self) -> str:
         """Why no position may be opened now, or ''."""
         state, _ = self.parts.ledger.trading_state()
-        return entries_off(state, self._stopping, self.parts.feed.stale_for_s(), self.reconciled)
+        return entries_off(state, self._stopping, self.parts.feed.stale_for_s(), self.recovery.reconciled)
 
     def arm(self, conditions: list[Condition]) -> int:
         """Put a new set of conditions in force; how many were accepted."""

@@ -78,7 +78,7 @@ async def _reason(world: World, prepare: str) -> CycleResult:
     elif prepare == "stale_market_data":
         world.market.stale = 10.5
     elif prepare == "account_not_reconciled":
-        world.system.reconciled = False
+        world.system.recovery.reconciled = False
     elif prepare == "trading_paused":
         world.system.pause_trading("a test")
     elif prepare == "trading_reduce_only":
@@ -86,7 +86,9 @@ async def _reason(world: World, prepare: str) -> CycleResult:
     elif prepare == "trading_halted":
         world.system.halt_trading("a test")
     elif prepare == "rules_engine_no_proposals":
-        world.manager.rules["BTC/USDT"] = rules_of(taker_fee=Decimal("0.01"))  # the target no longer clears the cost
+        world.system.recovery.rules["BTC/USDT"] = rules_of(
+            taker_fee=Decimal("0.01")
+        )  # the target no longer clears the cost
     elif prepare == "all_proposals_blocked_by_risk":
         world.ledger.record_cash_flow("USDT", Decimal(-9_999), "withdrawal")
     elif prepare == "no_orders_after_execution_filter":

@@ -124,13 +124,43 @@ def test_a_reconciliation_that_differs_or_fails_turns_entries_off(tmp_path: Path
         await reconcile.run()
         assert world.system.facts()["entries_off"] == ""
 
-        async def broken() -> None:
-            raise ConnectionError
-
-        object.__setattr__(world.system.parts, "reconcile", broken)
+        world.verdict_error = ConnectionError("nobody listens")
         with pytest.raises(ConnectionError):
             await reconcile.run()
-        assert not world.system.reconciled
+        assert not world.system.recovery.reconciled
+
+    asyncio.run(run())
+
+
+def test_what_is_unclear_is_asked_about_sooner(tmp_path: Path) -> None:
+    async def run() -> None:
+        world = World(tmp_path)
+        await world.system.start()
+        recovery = world.system.recovery
+        world.clock.advance(2)
+        recovery.hasten()
+        assert not recovery.wanted.is_set()
+        world.system.arm([condition(-1)])
+        world.venue.answers.append("unknown")
+        world.bar(jump(0))
+        await world.manager.run_cycle()
+        recovery.hasten()
+        assert recovery.wanted.is_set()
+
+    asyncio.run(run())
+
+
+def test_a_venue_that_could_not_be_asked_is_asked_again_soon_but_not_at_once(tmp_path: Path) -> None:
+    async def run() -> None:
+        world = World(tmp_path)
+        world.verdict_error = ConnectionError("nobody listens")
+        await world.system.start()
+        recovery = world.system.recovery
+        recovery.hasten()
+        assert not recovery.wanted.is_set()
+        world.clock.advance(1)
+        recovery.hasten()
+        assert recovery.wanted.is_set()
 
     asyncio.run(run())
 

@@ -20,7 +20,9 @@ from execution.runtime.config import RiskConfig, TradingConfig, VenueConfig
 from execution.runtime.errors import ErrorBook
 from execution.runtime.tasks import TaskRunner
 from execution.trading.bars import BarBook
-from execution.trading.system import TradingParts, TradingSystem
+from execution.trading.parts import TradingParts
+from execution.trading.system import TradingSystem
+from execution.venue.faults import Faults
 from execution.venue.server import ApiKey, VenueServer
 from execution.vocabulary.market import Condition
 from execution.vocabulary.modes import TradeMode
@@ -30,10 +32,12 @@ KEY, SECRET = "k" * 32, "s" * 32
 
 
 @contextlib.asynccontextmanager
-async def running_venue(folder: Path, speed: float = 600.0, seed: int = 7, port: int = 0) -> AsyncIterator[int]:
+async def running_venue(
+    folder: Path, speed: float = 600.0, seed: int = 7, port: int = 0, faults: Faults | None = None
+) -> AsyncIterator[int]:
     """A synthetic market at `speed`, one account; its port."""
     config = VenueConfig(speed=speed, seed=seed, symbols=SYMBOLS)
-    server = VenueServer(config, folder / "venue", [ApiKey("sandbox", KEY, SECRET)], SystemClock())
+    server = VenueServer(config, folder / "venue", [ApiKey("sandbox", KEY, SECRET)], SystemClock(), faults=faults)
     bound = await server.start(port)
     market = asyncio.create_task(server.run_market())
     try:

@@ -12,7 +12,8 @@ from execution.runtime.clock import ManualClock
 from execution.runtime.config import RiskConfig, TradingConfig
 from execution.runtime.errors import ErrorBook
 from execution.trading.bars import BarBook
-from execution.trading.system import TradingParts, TradingSystem
+from execution.trading.parts import TradingParts
+from execution.trading.system import TradingSystem
 from execution.vocabulary.health import ComponentHealth, ComponentStatus
 from execution.vocabulary.market import Candle, Condition, Quote, SymbolRules
 from execution.vocabulary.modes import TradeMode
@@ -182,6 +183,7 @@ class World:
         self.market = Market(self.clock, self.bars)
         self.venue = Venue(self.ledger, self.market, self.clock, {name: rules_of(name) for name in symbols})
         self.verdict = Verdict()
+        self.verdict_error: Exception | None = None
         self.audit = AuditLogger(folder / "audit.jsonl", self.clock, "optimus")
         self.errors = ErrorBook(self.clock)
         for symbol in symbols:
@@ -209,6 +211,8 @@ class World:
         self.manager = self.system.manager
 
     async def reconcile(self) -> Verdict:
+        if self.verdict_error is not None:
+            raise self.verdict_error
         return self.verdict
 
     def bar(self, bar: Candle, symbol: str = "BTC/USDT") -> None:

@@ -1,0 +1,84 @@
+"""Recovery: what every start needs before it may trade (rules, bars, agreement with the venue), and keeps needing.
+
+The same path at every start and all the time after. It says whether the account is reconciled; whoever trades asks. It
+decides no trade and never ends by itself: what failed is tried again by its task.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from execution.runtime.clock import iso
+from execution.trading.bars import BARS_KEPT
+from execution.trading.parts import TradingParts
+from execution.vocabulary.health import ComponentHealth, ComponentStatus
+from execution.vocabulary.market import SymbolRules
+from execution.vocabulary.order_states import OrderState
+
+RECONCILE_PERIOD_S = 5.0
+RECONCILE_SOONER_S = 1.0
+
+
+class Recovery:
+    """One account's way to being ready. `record` writes an audit line."""
+
+    def __init__(self, parts: TradingParts, record: Callable[..., None]) -> None:
+        self._parts = parts
+        self._record = record
+        self._known = False  # did the last comparison with the venue come to an end?
+        self._tried_at = parts.clock.monotonic()
+        self.rules: dict[str, SymbolRules] = dict(parts.rules or {})
+        self.warm = False
+        self.reconciled = False
+        self.differences: list[str] = []
+        self.wanted = asyncio.Event()
+
+    async def run(self) -> None:
+        """What a fresh start needs, each step once; the comparison every time. Raises what the venue's client does."""
+        if not self.rules:
+            await self.load_rules()
+        self._parts.ledger.set_lot_steps({symbol: row.lot_step for symbol, row in self.rules.items()})
+        try:
+            await self._warm_up()
+        finally:
+            await self._compare()
+
+    async def load_rules(self) -> None:
+        """The venue's rules anew: symbols are halted, listed, and change their steps."""
+        self.rules = await self._parts.gateway.load_rules()
+
+    async def _warm_up(self) -> None:
+        if not self.warm:
+            if not self._parts.bars.newest():
+                await self._parts.feed.warm(BARS_KEPT)
+            self._parts.bars.take_new()  # bars closed before the start inform, they don't trigger
+            self.warm = True
+
+    async def _compare(self) -> None:
+        self._tried_at, self._known = self._parts.clock.monotonic(), False
+        try:
+            found = await self._parts.reconcile()
+        except BaseException:
+            self.reconciled = False  # what can't be compared isn't known to agree
+            raise
+        self._known = True
+        differences = list(found.differences)
+        if (found.reconciled, differences) != (self.reconciled, self.differences):
+            self._record("reconciliation", reconciled=found.reconciled, differences=differences)
+        self.reconciled, self.differences = found.reconciled, differences
+
+    def hasten(self) -> None:
+        """Ask for a comparison sooner than planned while an order's end isn't known or the venue couldn't be asked."""
+        unclear = not self._known or any(order.state is OrderState.UNKNOWN for order in self._parts.ledger.unsettled())
+        if unclear and self._parts.clock.monotonic() - self._tried_at >= RECONCILE_SOONER_S:
+            self.wanted.set()
+
+    def get_health(self) -> ComponentHealth:
+        """Degraded while the ledger isn't known to agree with the venue."""
+        last = self._parts.ledger.reconciliation()
+        metrics: dict[str, Any] = {"reconciled": self.reconciled, "differences": list(self.differences)}
+        return ComponentHealth(
+            status=ComponentStatus.HEALTHY if self.reconciled else ComponentStatus.DEGRADED,
+            last_activity=iso(last.at_ms) if last.at_ms else None,
+            metrics=metrics | {"symbols": len(self.rules), "warm": self.warm},
+        )
