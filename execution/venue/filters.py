@@ -1,15 +1,22 @@
 """A symbol's rules applied to one order, before anything happens to it. Pure: raises the refusal or returns."""
 
-from decimal import ROUND_DOWN, Decimal
+from decimal import Decimal
 
 from execution.venue import errors
 from execution.venue.book import BUY, Order
 from execution.venue.symbols import E8_DIGITS, MAX_OPEN_ORDERS, PERCENT_DOWN, PERCENT_UP, Symbol
 
 
+def decimals(value: Decimal) -> int:
+    """How many decimals an amount really has, whatever its size (rounding functions refuse long numbers)."""
+    _, digits, exponent = value.as_tuple()
+    zeros = next((place for place, digit in enumerate(reversed(digits)) if digit), len(digits))
+    return max(0, -int(exponent) - zeros)
+
+
 def to_steps(name: str, value: Decimal, step: Decimal, most: int, filter_name: str) -> int:
     """An amount as a whole number of steps. Raises -1111 past eight decimals, -1013 off the step or out of range."""
-    if value.as_tuple().exponent < -E8_DIGITS and value != value.quantize(step, ROUND_DOWN):  # type: ignore[operator]
+    if decimals(value) > E8_DIGITS:
         raise errors.too_precise(name)
     steps = value / step
     if steps != steps.to_integral_value() or not 1 <= steps <= most:

@@ -6,7 +6,7 @@ from secrets import token_hex
 from execution.venue import errors, filters
 from execution.venue.book import BUY, SELL, Order
 from execution.venue.parameters import CLIENT_ID_FORM, Parameters
-from execution.venue.symbols import ORDER_TYPES, Symbol
+from execution.venue.symbols import E8_DIGITS, ORDER_TYPES, Symbol
 
 ORDER_PARAMETERS = frozenset(
     (
@@ -72,7 +72,7 @@ def _read_market_size(parameters: Parameters, symbol: Symbol, order: Order) -> N
         return
     if "quantity" in parameters:
         raise errors.bad_combination()
-    if budget != round(budget, 8):
+    if filters.decimals(budget) > E8_DIGITS:
         raise errors.too_precise("quoteOrderQty")
     if not budget:
         raise errors.ApiError(-1013, "Invalid quoteOrderQty.")

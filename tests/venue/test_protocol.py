@@ -57,6 +57,11 @@ def without(name: str) -> dict[str, object]:
         (ORDER | {"quoteOrderQty": "10"}, -1106),
         (ORDER | {"quantity": "1"}, -2010),
         (MARKET, -1102),
+        (MARKET | {"quoteOrderQty": "9" * 20 + "." + "9" * 20}, -1111),
+        (MARKET | {"quoteOrderQty": "9" * 20 + ".99999999"}, -2010),
+        (MARKET | {"quantity": "9" * 20 + ".99999999"}, -1013),
+        (MARKET | {"quantity": "0." + "0" * 19 + "1"}, -1111),
+        (ORDER | {"price": "9" * 20 + "." + "9" * 20}, -1111),
         (MARKET | {"quantity": "0.01", "price": "1"}, -1106),
         (MARKET | {"quantity": "0.01", "timeInForce": "GTC"}, -1106),
         (MARKET | {"quantity": "0.01", "quoteOrderQty": "10"}, -1128),
@@ -256,7 +261,10 @@ def test_the_account_is_shown_whole(tmp_path: Path) -> None:
 
 ODD = st.text(st.characters(codec="utf-8"), max_size=12)
 NAMES = st.sampled_from([*ORDER, "limit", "interval", "startTime", "endTime", "orderId", "symbols", "fromId", "x"])
-VALUES = st.one_of(ODD, st.sampled_from([*map(str, ORDER.values()), "-1", "0", "1m", "1" * 30, "NaN", '["BTCUSDT"]']))
+LONG = "9" * 20 + "." + "9" * 20
+VALUES = st.one_of(
+    ODD, st.sampled_from([*map(str, ORDER.values()), "-1", "0", "1m", "1" * 30, LONG, "NaN", '["BTCUSDT"]'])
+)
 PATHS = [
     "order",
     "openOrders",
