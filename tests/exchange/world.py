@@ -16,6 +16,7 @@ from execution.exchange.reconciliation import Reconciliation, reconcile
 from execution.ledger.store import Ledger
 from execution.runtime.clock import SystemClock
 from execution.runtime.config import RiskConfig, VenueConfig
+from execution.venue.faults import Faults
 from execution.venue.server import ApiKey, VenueServer
 from execution.vocabulary.market import Quote
 from execution.vocabulary.modes import TradeMode
@@ -83,10 +84,11 @@ class World:
 
     async def restart(self, on_step: Callable[[str], None] = lambda step: None) -> None:
         """A new process on the same ledger, as far as the ledger can tell."""
+        rules = self.gateway.rules
         self.ledger.close()
         self.ledger = Ledger(self.ledger.path, "sandbox", self.clock)
         self.gateway = make_gateway(self.client, self.ledger, self.clock, self.quotes, on_step=on_step)
-        await self.gateway.load_rules()
+        self.gateway.rules = rules or await self.gateway.load_rules()
 
 
 def make_gateway(
@@ -114,10 +116,11 @@ async def world(
     trade_mode: TradeMode = TradeMode.PAPER,
     config: VenueConfig = CONFIG,
     ready: bool = True,
+    faults: Faults | None = None,
 ) -> AsyncIterator[World]:
     """`ready`: rules loaded, books opened, reconciled."""
     clock = ShiftedClock()
-    venue = VenueServer(config, folder / "venue", [ApiKey("sandbox", KEYS.key, KEYS.secret)], clock)
+    venue = VenueServer(config, folder / "venue", [ApiKey("sandbox", KEYS.key, KEYS.secret)], clock, faults=faults)
     venue_port = await venue.start(0)
     market = asyncio.ensure_future(venue.run_market())
     async with proxy_to(venue_port) as proxy:
