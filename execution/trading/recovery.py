@@ -56,16 +56,14 @@ class Recovery:
 
     async def _compare(self) -> None:
         self._tried_at, self._known = self._parts.clock.monotonic(), False
+        was, agreed = (self.reconciled, self.differences), False  # what can't be compared isn't known to agree
         try:
             found = await self._parts.reconcile()
-        except BaseException:
-            self.reconciled = False  # what can't be compared isn't known to agree
-            raise
-        self._known = True
-        differences = list(found.differences)
-        if (found.reconciled, differences) != (self.reconciled, self.differences):
-            self._record("reconciliation", reconciled=found.reconciled, differences=differences)
-        self.reconciled, self.differences = found.reconciled, differences
+            self._known, agreed, self.differences = True, found.reconciled, list(found.differences)
+        finally:
+            self.reconciled = agreed
+        if (self.reconciled, self.differences) != was:
+            self._record("reconciliation", reconciled=self.reconciled, differences=self.differences)
 
     def hasten(self) -> None:
         """Ask for a comparison sooner than planned while an order's end isn't known or the venue couldn't be asked."""
