@@ -5,13 +5,14 @@ import hmac
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from execution.venue import errors
 
 AHEAD_MAX_MS = 1_000
 DEFAULT_WINDOW_MS = Decimal(5_000)
 WINDOW_MAX_MS = Decimal(60_000)
+WINDOW_FORM = re.compile(r"[0-9]{1,9}(\.[0-9]{1,3})?")
 KEY_FORM = re.compile(r"[A-Za-z0-9_.\-]{1,128}")
 
 
@@ -72,12 +73,9 @@ def read_window(parameters: Mapping[str, str]) -> Window:
 def _recv_window(text: str | None) -> Decimal:
     if text is None:
         return DEFAULT_WINDOW_MS
-    try:
-        window = Decimal(text)
-    except InvalidOperation as error:
-        raise errors.illegal_characters("recvWindow", "^[0-9]{1,5}(\\.[0-9]{1,3})?$") from error
-    if not window.is_finite() or window < 0 or window != round(window, 3):
-        raise errors.illegal_characters("recvWindow", "^[0-9]{1,5}(\\.[0-9]{1,3})?$")
+    if not WINDOW_FORM.fullmatch(text):
+        raise errors.illegal_characters("recvWindow", f"^{WINDOW_FORM.pattern}$")
+    window = Decimal(text)
     if window > WINDOW_MAX_MS:
         raise errors.window_too_large()
     return window
