@@ -11,7 +11,7 @@ from project_python import use_project_python
 
 use_project_python()
 
-from agents.optimus import by_hand  # noqa: E402 - only the project's own Python has it
+from agents.main_loop import main  # noqa: E402 - only the project's own Python has it
 
 if __name__ == "__main__":
-    sys.exit(by_hand(sys.argv[1:]))
+    sys.exit(main(sys.argv[1:]))
