@@ -82,8 +82,9 @@ CATCH_ALL: dict[str, tuple[int, str]] = {
     "execution/runtime/tasks.py": (1, "the boundary of a task: counted, and the next run comes"),
     "execution/runtime/sqlite.py": (1, "rolls back and raises again"),
     "execution/ledger/store.py": (1, "gives its lock back and raises again"),
-    "execution/trading/system.py": (2, "the boundary of a cycle; and a start that gives everything back, then raises"),
-    "execution/trading/manager.py": (
+    "execution/trading/system.py": (1, "the boundary of a cycle: counted, and the next one comes"),
+    "execution/trading/manager.py": (1, "the boundary of half a cycle: counted, and the other half goes on"),
+    "execution/exchange/client.py": (1, "the boundary of a callback: the task that listens gets the error"),
         2,
         "the boundary of half a cycle; and of one exit: raised when all are done",
     ),

@@ -1,0 +1,148 @@
+"""Stopping and asking, with real processes in place of an operation. Starting a whole one is tests/operation's."""
+
+import asyncio
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from execution.autonomous import launch
+from execution.autonomous.continuous_operation import ContinuousOperationManager
+from execution.autonomous.launch import environment, operation_pid, stop
+from execution.runtime.bus import Bus
+from execution.runtime.clock import SystemClock
+from execution.runtime.home import Home
+from execution.runtime.locks import FileLock
+from execution.vocabulary.messages import Command
+from execution.vocabulary.modes import OperationMode
+from execution.vocabulary.programs import MANAGER
+from tests.support import child, is_running, line_of
+
+CLOCK = SystemClock()
+
+
+@pytest.fixture
+def home() -> Iterator[Home]:
+    with tempfile.TemporaryDirectory(prefix="nae-") as folder:
+        home = Home.find(folder)
+        home.prepare()
+        yield home
+
+
+def test_the_environment_of_the_processes_holds_no_secret(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("BINANCE_SECRET", "AWS_SECRET_ACCESS_KEY", "PYTHONPATH", "LD_PRELOAD"):
+        monkeypatch.setenv(name, "x")
+    monkeypatch.setenv("NAE_MARKET", "synthetic")
+    given = environment(home, OperationMode.LIVE)
+    assert not {"BINANCE_SECRET", "AWS_SECRET_ACCESS_KEY", "PYTHONPATH", "LD_PRELOAD"} & set(given)
+    assert (given["NAE_HOME"], given["NAE_MODE"], given["NAE_MARKET"]) == (str(home.root), "live", "synthetic")
+    assert given["NAE_PYTHON"] == sys.executable
+
+
+def test_only_a_held_lock_names_a_running_operation(home: Home) -> None:
+    lock = home.run / "operation.lock"
+    assert operation_pid(home) is None
+    lock.write_text("pid 1 mode dual")
+    assert operation_pid(home) is None, "the name of the dead is no process"
+    held = FileLock(lock)
+    for text, pid in {"pid 4711 mode dual": 4711, "nonsense": None, "pid x": None, "": None}.items():
+        held.acquire(text)
+        assert operation_pid(home) == pid
+        held.release()
+
+
+# A stand-in for supervisord: it holds the lock and has one child; "stubborn" ones don't hear SIGTERM.
+FAMILY = """
+import os, signal, subprocess, sys
+from pathlib import Path
+from execution.runtime.locks import FileLock
+if sys.argv[2] == "stubborn":
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+FileLock(Path(sys.argv[1])).acquire(f"pid {os.getpid()} mode dual")
+worker = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
+print(worker.pid, flush=True)
+signal.pause()
+signal.pause()
+"""
+
+
+@pytest.mark.parametrize("temper", ["willing", "stubborn"])
+def test_stop_returns_when_nothing_is_left_and_names_whom_it_had_to_kill(
+    home: Home, monkeypatch: pytest.MonkeyPatch, temper: str
+) -> None:
+    monkeypatch.setattr(launch, "STOP_ALL_WITHIN_S", 0.3)
+    with child(FAMILY, str(home.run / "operation.lock"), temper) as leader:
+        worker = int(line_of(leader))
+        stopped = stop(home, CLOCK)
+        assert stopped is not None
+        assert not is_running(leader.pid)
+        assert not is_running(worker)
+        if temper == "stubborn":
+            assert set(stopped.killed) >= {leader.pid, worker}
+            assert stopped.seconds >= 0.3
+            assert leader.wait() == -signal.SIGKILL
+        else:
+            assert stopped.killed == ()
+    assert stop(home, CLOCK) is None
+
+
+def test_nothing_to_stop_is_said_and_nobody_is_signalled(home: Home) -> None:
+    with child("import sys; print('up', flush=True); sys.stdin.read()") as stranger:
+        assert line_of(stranger) == "up"
+        (home.run / "operation.lock").write_text(f"pid {stranger.pid} mode dual")
+        home.pid_file.write_text(str(stranger.pid))
+        assert stop(home, CLOCK) is None
+        assert stranger.poll() is None
+
+
+def answering(home: Home, answer: dict[str, Any], ready: threading.Event, done: threading.Event) -> None:
+    """A manager's bus that answers every command with `answer`, in a thread of its own."""
+
+    async def serve() -> None:
+        async def same(_: Command) -> dict[str, Any]:
+            return answer
+
+        bus = Bus(home.run, MANAGER, CLOCK)
+        bus.open("manager")
+        serving = asyncio.create_task(bus.serve(same))
+        ready.set()
+        await asyncio.to_thread(done.wait, 10)
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+        bus.close()
+
+    asyncio.run(serve())
+
+
+def test_the_status_from_any_process_is_the_managers_own_word(home: Home) -> None:
+    answer = {"running": True, "mode": "dual", "processes": {"ralph": {"status": "HEALTHY"}}}
+    ready, done = threading.Event(), threading.Event()
+    manager = threading.Thread(target=answering, args=(home, answer, ready, done))
+    manager.start()
+    try:
+        assert ready.wait(10)
+        assert ContinuousOperationManager(home.root).get_status() == answer
+    finally:
+        done.set()
+        manager.join()
+
+
+def test_without_manager_and_supervisord_nothing_is_said_to_run(home: Home) -> None:
+    status = ContinuousOperationManager(home.root).get_status()
+    assert status["running"] is False
+    assert status["processes"] == {}
+    assert "not running" in status["note"]
+
+
+def test_without_an_answer_a_held_lock_is_critical_and_says_why(home: Home) -> None:
+    lock = FileLock(home.run / "operation.lock")
+    lock.acquire("pid 1 mode live")
+    status = ContinuousOperationManager(home.root).get_status()
+    lock.release()
+    assert (status["running"], status["mode"], status["overall_status"]) == (True, "live", "CRITICAL")
+    assert "continuous_operation isn't running" in status["note"]
+    assert "supervisord at" in status["note"]
