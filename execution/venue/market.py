@@ -47,6 +47,7 @@ class Market:
         self.bars_closed = 0
         self.failures = 0
         self.last_step = clock.monotonic()
+        self.last_step_ms = 0
         self._exchange = exchange
         self._source = source
         self._clock = clock
@@ -129,7 +130,7 @@ class Market:
         return f"{self._source.name}/{name}/{self.candles.next_index}"
 
     def _step(self, step: int, bars: dict[str, Bar], paths: dict[str, list[int]]) -> None:
-        self.last_step = self._clock.monotonic()
+        self.last_step, self.last_step_ms = self._clock.monotonic(), self._clock.now_ms()
         index = self.candles.next_index
         self._time_ms = self.candles.now_ms() + step * self._source.interval_ms // self._steps
         for name, bar in bars.items():

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from execution.runtime.clock import Clock
+from execution.runtime.clock import Clock, iso
 from execution.runtime.config import VenueConfig
 from execution.venue.auth import ApiKey
 from execution.venue.bars import Source
@@ -122,9 +122,10 @@ class VenueServer:
         self.exchange.store.close()
 
     def get_health(self) -> dict[str, Any]:
-        """status (healthy, degraded, starting, stopped), last_activity (monotonic s), error_count, metrics."""
+        """status (healthy, degraded, starting, stopped), last_activity (UTC label), error_count, metrics."""
         errors = self._rest.failures + self._sockets.failures + self.market.failures + self.exchange.store_errors
         status, reason = self._status()
+        activity = iso(self.market.last_step_ms) if self.market.last_step_ms else None
         metrics: dict[str, object] = {
             "reason": reason,
             "market_ms": self.market.candles.now_ms(),
@@ -133,7 +134,7 @@ class VenueServer:
             "connections": len(self._sockets.connections),
             "open_orders": sum(len(self.exchange.engine.open_orders(name)) for name in self.exchange.accounts),
         }
-        return {"status": status, "last_activity": self.market.last_step, "error_count": errors, "metrics": metrics}
+        return {"status": status, "last_activity": activity, "error_count": errors, "metrics": metrics}
 
     def _status(self) -> tuple[str, str]:
         if self._runner is None:

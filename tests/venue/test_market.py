@@ -5,12 +5,14 @@ import csv
 from pathlib import Path
 
 import aiohttp
+import msgspec
 import pytest
 
 from execution.runtime.clock import ManualClock
 from execution.runtime.config import VenueConfig
 from execution.venue.server import ApiKey, VenueServer
 from execution.vocabulary.exit_codes import ConfigError
+from execution.vocabulary.health import ComponentHealth
 from tests.support import eventually_async
 from tests.venue.support import Running, raw_client, running
 
@@ -111,7 +113,7 @@ def test_a_recorded_market_ends_once_and_for_all(tmp_path: Path, caplog: pytest.
                 await until_ended(venue)
                 health = venue.server.get_health()
                 assert health["status"] == "degraded"
-                assert health["metrics"]["reason"] == "replay ended"
+                assert msgspec.convert(health, ComponentHealth).metrics["reason"] == "replay ended"
                 info = (await raw.public("exchangeInfo", symbol="BTCUSDT")).body["symbols"][0]
                 assert info["status"] == "BREAK"
                 order = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "1"}
