@@ -24,6 +24,7 @@ LOG = logging.getLogger("nae.audit")
 KEEP = 5  # full files kept beside the current one
 START = "0" * 64
 _TAIL_BYTES = 65_536
+_TORN = "not a whole line, and nothing says why"
 
 
 class AuditLogger:
@@ -43,30 +44,42 @@ class AuditLogger:
         self._size = os.fstat(self._descriptor).st_size
         self._torn_bytes = torn
         if torn:
-            self._close_torn_line()
+            self._mark_torn_line()
 
     def _open(self) -> int:
         return os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
 
     def record(self, kind: str, correlation: str = "", **fields: Any) -> None:
         """Add a line. Decimals become plain text. Raises ValueError for NaN, infinities and what JSON can't hold."""
+        values = {name: plain(value, name) for name, value in fields.items()}
+        if self._torn_bytes and not self._mark_torn_line():
+            return
+        self._append(kind, correlation, values)
+
+    def _mark_torn_line(self) -> bool:
+        """End the broken line and say so in the next, whose `prev` is the last whole line's hash."""
+        torn, self._torn_bytes = self._torn_bytes, 0
+        marked = self._append("torn_line", "", {"bytes": torn}, start=b"\n")  # one write: a kill leaves both or neither
+        if not marked:
+            self._torn_bytes += torn
+        return marked
+
+    def _append(self, kind: str, correlation: str, values: dict[str, Any], start: bytes = b"") -> bool:
         now = self._clock.now_ms()
         entry: dict[str, Any] = {"seq": self._sequence + 1, "at": iso(now), "process": self._process, "kind": kind}
         if correlation:
             entry["correlation"] = correlation
-        entry |= {name: plain(value, name) for name, value in fields.items()}
-        entry["prev"] = self._previous
-        body = msgspec.json.encode(entry)
+        body = msgspec.json.encode({**entry, **values, "prev": self._previous})
         digest = hashlib.sha256(body).hexdigest()
-        if self._write(body[:-1] + b',"hash":"' + digest.encode() + b'"}\n'):
-            self._sequence += 1
-            self._previous = digest
-            self._last_ms = now
+        if not self._write(start + body[:-1] + b',"hash":"' + digest.encode() + b'"}\n'):
+            return False
+        self._sequence += 1
+        self._previous = digest
+        self._last_ms = now
+        return True
 
     def _write(self, line: bytes) -> bool:
         try:
-            if self._torn_bytes:
-                self._close_torn_line()
             if self._size and self._size + len(line) > self._max_bytes:
                 self._rotate()
             written = os.write(self._descriptor, line)
@@ -81,12 +94,6 @@ class AuditLogger:
             LOG.error("audit line torn after %d bytes", written)
             return False
         return True
-
-    def _close_torn_line(self) -> None:
-        """End the broken line and say so in the next, whose `prev` is the last whole line's hash."""
-        torn, self._torn_bytes = self._torn_bytes, 0
-        self._size += os.write(self._descriptor, b"\n")
-        self.record("torn_line", bytes=torn)
 
     def _rotate(self) -> None:
         os.close(self._descriptor)
@@ -163,23 +170,25 @@ def verify(path: Path) -> str | None:
     """What is wrong with the trail, naming the first bad line; None when every line follows from the one before."""
     previous: str | None = None
     torn_at: str | None = None
+    being_written = False
     for file in files(path):
         with file.open("rb") as lines:
             for number, line in enumerate(lines, 1):
                 entry = _decoded(line)
                 if entry is None:
-                    if torn_at:
-                        return f"{torn_at}: not a whole line, and nothing says why"
-                    torn_at = f"{file}:{number}"
+                    torn_at = torn_at or f"{file}:{number}"
+                    being_written = not line.endswith(b"\n")
                     continue
                 if torn_at and entry.get("kind") != "torn_line":
-                    return f"{torn_at}: not a whole line, and nothing says why"
+                    return f"{torn_at}: {_TORN}"
                 torn_at = None
                 problem = _problem(line, entry, previous)
                 if problem:
                     return f"{file}:{number}: {problem}"
                 previous = entry["hash"]
-    return None  # a torn line at the very end is one being written, or the mark of a kill not yet noted
+    if torn_at and not being_written:
+        return f"{torn_at}: {_TORN}"
+    return None  # a line without its end at the very end is one being written, or one a kill has just torn
 
 
 def _problem(line: bytes, entry: dict[str, Any], previous: str | None) -> str | None:

@@ -83,7 +83,16 @@ def test_a_torn_line_that_nobody_marked_is_a_problem(tmp_path: Path) -> None:
     assert "nothing says why" in (verify(trail.path) or "")
 
 
-@settings(max_examples=30, deadline=None)
+def test_two_lines_run_together_at_the_end_are_a_problem(tmp_path: Path) -> None:
+    trail = open_trail(tmp_path)
+    for number in range(3):
+        trail.record("cycle", number=number)
+    lines = trail.path.read_bytes().splitlines(keepends=True)
+    trail.path.write_bytes(lines[0] + lines[1][:-1] + b" " + lines[2])
+    assert "nothing says why" in (verify(trail.path) or "")
+
+
+@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_any_changed_byte_is_found(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     trail = open_trail(tmp_path_factory.mktemp("trail"))
