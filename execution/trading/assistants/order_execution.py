@@ -16,6 +16,7 @@ from execution.trading.ports import Feed, Gateway
 from execution.vocabulary.health import ComponentHealth, ComponentStatus
 from execution.vocabulary.limits import ENTRIES_OFF_AFTER_S
 from execution.vocabulary.market import Quote
+from execution.vocabulary.money import text
 from execution.vocabulary.order_states import SETTLED, OrderState
 from execution.vocabulary.orders import Fill, OrderOutcome, OrderRequest, Purpose
 
@@ -194,7 +195,7 @@ class OrderExecutionAssistant:
                 "fields": {
                     "symbol": request.symbol,
                     "side": request.side.value,
-                    "quantity": str(request.quantity),
+                    "quantity": text(request.quantity),
                     "purpose": request.purpose.value,
                     "reason": request.reason,
                     "outcome": executed.word,
