@@ -175,7 +175,9 @@ class Process:
     async def _answer(self, command: Command) -> dict[str, Any]:
         if self._state is ProcessState.STARTING:
             raise Refused(f"{self._context.name} is still starting; try again in a moment")
-        return await self._agent.command(command.verb, command.arguments)
+        result = await self._agent.command(command.verb, command.arguments)
+        await self._context.bus.publish(self.heartbeat())  # whoever asks next sees what the command changed
+        return result
 
 
 def run_process(name: str, wire: Callable[[Context], Agent]) -> ExitCode:

@@ -56,6 +56,7 @@ class Overseer:
         self._changes = changes
         self._clock = clock
         self._last_tick: float | None = None
+        self._fair_since = clock.monotonic()  # nobody is blamed for what we weren't awake to hear
 
     def hear(self, fact: Fact) -> None:
         """Take in what the bus brings."""
@@ -72,6 +73,7 @@ class Overseer:
         self._last_tick = now
         if late:
             log.warning("my own tick came late: nobody is judged for one period")
+            self._fair_since = now
             for watched in self.watched.values():
                 watched.heard_at = now
                 watched.cpu_s_when_quiet, watched.idle = None, False
@@ -135,7 +137,7 @@ class Overseer:
         sample = Sample(
             program_state=watched.program.state,
             pid=watched.program.pid,
-            up_s=watched.program.since_s,
+            up_s=min(watched.program.since_s, self._clock.monotonic() - self._fair_since),
             heartbeat=watched.heartbeat,
             silent_s=self._silent_s(watched) if watched.heartbeat else None,
             os_status=vitals.status if vitals and vitals.pid == watched.program.pid else "sleeping",

@@ -45,7 +45,7 @@ def decide(
         history = History()
     waited = history.last_action_at is None or now - history.last_action_at >= backoff_s(history.attempts)
     recovering = history.last_action_at is not None and now - history.last_action_at < LET_RECOVER_S
-    if program_state in ("FATAL", "EXITED") and waited:
+    if program_state == "FATAL" and waited:
         return Action.START, _remember(history, now)
     if verdict.hung and program_state in ("STARTING", "RUNNING"):
         return Action.KILL, _remember(history, now)

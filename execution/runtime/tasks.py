@@ -43,6 +43,7 @@ class TaskRunner:
         self._tasks: list[Task] = []
         self._records: dict[str, _Record] = {}
         self._stopping = asyncio.Event()
+        self._told: set[str] = set()
 
     def stop(self) -> None:
         """Begin no further run."""
@@ -77,7 +78,9 @@ class TaskRunner:
         except Exception as error:  # the one boundary: counted, never swallowed
             record.failures += 1
             fingerprint = self._errors.note(error)
-            log.exception("task failed", extra={"fields": {"task": task.name, "fingerprint": fingerprint}})
+            fields = {"task": task.name, "fingerprint": fingerprint, "error": f"{type(error).__name__}: {error}"}
+            log.error("task failed", exc_info=fingerprint not in self._told, extra={"fields": fields})
+            self._told.add(fingerprint)  # the way to it is shown once; after that, a line is enough
         else:
             record.runs += 1
             record.finished = self._clock.monotonic()
