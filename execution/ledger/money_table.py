@@ -38,8 +38,10 @@ class MoneyTable:
         self._read_cash_flows()
         fills = self._read_fills()
         self.fills_count = len(fills)
-        for fill in sorted(fills, key=rows.fill_order):
-            self._apply(fill)
+        fills.sort(key=lambda pair: rows.fill_order(pair[0]))
+        for fill, origin in fills:
+            self.fold.apply_fill(fill, origin)
+            self._newest[fill.symbol] = rows.fill_order(fill)
 
     def _read_cash_flows(self) -> None:
         self._cash_chain = rows.CHAIN_START
@@ -49,14 +51,13 @@ class MoneyTable:
             self._cash_chain = rows.verified(self._cash_chain, values, row["hash"], f"cash flow {row['number']}")
             self.fold.apply_cash_flow(row["currency"], Decimal(row["delta"]))
 
-    def _read_fills(self) -> list[Fill]:
+    def _read_fills(self) -> list[tuple[Fill, Origin | None]]:
         self._fill_chain = rows.CHAIN_START
         fills = []
-        query = f"SELECT number, {rows.FILL_COLUMNS}, hash FROM fills ORDER BY number"  # noqa: S608
-        for row in self._connection.execute(query).fetchall():
-            values = tuple(row)[1:-1]
+        for row in self._connection.execute(rows.FILLS_WITH_ORIGIN, (0,)).fetchall():
+            values = tuple(row)[: rows.FILL_WIDTH]
             self._fill_chain = rows.verified(self._fill_chain, values, row["hash"], f"fill {row['number']}")
-            fills.append(rows.fill_of(row))
+            fills.append((rows.fill_of(row), rows.origin_of(row)))
         return fills
 
     def _apply(self, fill: Fill) -> None:

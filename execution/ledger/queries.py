@@ -19,11 +19,11 @@ from execution.ledger.facts import (
     reconciliation_of,
     trading_state_of,
 )
-from execution.ledger.fold import AccountFold, Origin
+from execution.ledger.fold import AccountFold
 from execution.ledger.store import Ledger
 from execution.runtime.clock import SystemClock
 from execution.runtime.home import Home
-from execution.runtime.sqlite import Row, read_all
+from execution.runtime.sqlite import read_all
 from execution.vocabulary.lifecycle import TradingState
 from execution.vocabulary.order_states import OrderState
 from execution.vocabulary.orders import Fill, OrderRow, Position
@@ -106,8 +106,8 @@ class AccountReader:
     def _take_new_rows(self) -> bool:
         """Add what is new; False, and nothing added, when a fill is older than what is added already."""
         cash = read_all(self.path, _NEW_CASH, (self._cash_number,))
-        fill_rows = read_all(self.path, _NEW_FILLS, (self._fill_number,))
-        new = [(rows.fill_of(row), _origin_of(row), row) for row in fill_rows]
+        fill_rows = read_all(self.path, rows.FILLS_WITH_ORIGIN, (self._fill_number,))
+        new = [(rows.fill_of(row), rows.origin_of(row), row) for row in fill_rows]
         if any(rows.fill_order(fill) < self._newest.get(fill.symbol, (0, 0, "")) for fill, _, _ in new):
             return False
         for row in cash:
@@ -124,11 +124,6 @@ class AccountReader:
 
 
 _NEW_CASH = "SELECT number, currency, delta FROM cash_flows WHERE number > ? ORDER BY number"
-_NEW_FILLS = """
-SELECT fills.*, orders.strategy AS o_strategy, orders.signal_bar_ms AS o_signal_bar_ms, orders.reason AS o_reason
-FROM fills LEFT JOIN orders ON orders.client_order_id = fills.client_order_id
-WHERE fills.number > ? ORDER BY fills.number
-"""
 
 
 def account_report(path: Path) -> AccountReport:
@@ -178,9 +173,3 @@ def _facts(path: Path) -> dict[str, str]:
 def _order_counts(path: Path) -> dict[str, int]:
     counted = read_all(path, "SELECT state, COUNT(*) AS number FROM orders GROUP BY state")
     return {row["state"]: row["number"] for row in counted}
-
-
-def _origin_of(row: Row) -> Origin | None:
-    if row["o_strategy"] is None:
-        return None
-    return Origin(row["o_strategy"], row["o_signal_bar_ms"], row["o_reason"])

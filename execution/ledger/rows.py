@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
+from execution.ledger.fold import Origin
 from execution.runtime.sqlite import Row
 from execution.vocabulary.money import text
 from execution.vocabulary.order_states import OrderState
@@ -17,6 +18,14 @@ ORDER_COLUMNS = (
 FILL_COLUMNS = (
     "symbol, trade_id, venue_order_id, client_order_id, side, price, quantity, fee, fee_currency, executed_ms"
 )
+FILL_WIDTH = FILL_COLUMNS.count(",") + 1
+_FILL_COLUMNS_OF_FILLS = ", ".join(f"fills.{name}" for name in FILL_COLUMNS.split(", "))
+FILLS_WITH_ORIGIN = f"""
+SELECT {_FILL_COLUMNS_OF_FILLS}, fills.hash, fills.number, orders.strategy AS o_strategy,
+orders.signal_bar_ms AS o_signal_bar_ms, orders.reason AS o_reason
+FROM fills LEFT JOIN orders ON orders.client_order_id = fills.client_order_id
+WHERE fills.number > ? ORDER BY fills.number
+"""  # noqa: S608
 CHAIN_START = "0" * 32
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -138,6 +147,13 @@ def fill_of(row: Row) -> Fill:
         fee_currency=row["fee_currency"],
         executed_ms=row["executed_ms"],
     )
+
+
+def origin_of(row: Row) -> Origin | None:
+    """Whose order a row of FILLS_WITH_ORIGIN belongs to; None when it isn't ours."""
+    if row["o_strategy"] is None:
+        return None
+    return Origin(row["o_strategy"], row["o_signal_bar_ms"], row["o_reason"])
 
 
 def chained(previous: str, values: tuple[str | int | None, ...]) -> str:
