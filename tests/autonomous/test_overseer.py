@@ -156,6 +156,26 @@ def test_a_late_tick_judges_nobody_and_touches_nobody(scene: Scene) -> None:
     assert scene.door.told == []
 
 
+def test_a_late_tick_starts_and_kills_nothing_even_for_lack_of_progress(scene: Scene) -> None:
+    scene.tick(4, beating=(TRADER, MANAGER))
+    stuck = TaskProgress("cycle", 1.0, 5, 0, TASK_OVERDUE_LEAST_S + 1, None, critical=True)
+    scene.beat(TRADER, tasks=[stuck])
+    scene.clock.advance(3600)
+    scene.tick()
+    assert scene.door.told == []
+    scene.tick()
+    assert scene.door.told == [("KILL", TRADER)], "the next tick judges again"
+
+
+def test_one_look_alone_calls_nobody_idle(scene: Scene) -> None:
+    scene.tick(4, beating=(TRADER, MANAGER))
+    for late_s in (0.2, 0.9):  # two ticks that are slow but not late: the first look comes when it is silent already
+        scene.clock.advance(late_s)
+        scene.tick(beating=(MANAGER,))
+    assert scene.overseer.watched[TRADER].verdict.causes[0].startswith("slow")
+    assert scene.door.told == []
+
+
 def test_a_crash_that_supervisord_repairs_is_recorded_and_nothing_is_done(scene: Scene) -> None:
     scene.tick(4, beating=(TRADER, MANAGER))
     scene.door.set(TRADER, pid=9, since_s=0.2)

@@ -31,7 +31,7 @@ def test_any_change_of_code_or_lock_changes_the_id(root: Path, change: str) -> N
     if change == "content":
         (root / "agents/b.py").write_text("x = 2\n")
     elif change == "name":
-        (root / "agents/b.py").rename(root / "agents/z.py")
+        (root / "execution/runtime/a.py").rename(root / "execution/runtime/aa.py")  # in the same place of the order
     elif change == "added":
         (root / "execution/new.py").write_text("")
     elif change == "removed":

@@ -61,6 +61,18 @@ def test_an_error_that_was_never_raised_has_an_unknown_place() -> None:
     assert place_of(KeyError()) == "unknown"
 
 
+def test_one_kind_too_many_takes_the_place_of_the_one_seen_longest_ago() -> None:
+    clock = ManualClock()
+    book = ErrorBook(clock)
+    for number in [*range(KINDS_MAX), 0, KINDS_MAX]:  # the first is seen again, so the second is the oldest
+        book.note(raised(type(f"Kind{number}", (Exception,), {})))
+        clock.advance(1)
+    kinds = {kind.kind for kind in book._kinds.values()}
+    assert len(kinds) == KINDS_MAX
+    assert "Kind1" not in kinds
+    assert {"Kind0", f"Kind{KINDS_MAX}"} <= kinds
+
+
 @given(st.lists(st.integers(0, KINDS_MAX * 2), max_size=200))
 def test_however_many_kinds_come_memory_and_report_are_bounded(numbers: list[int]) -> None:
     clock = ManualClock()
