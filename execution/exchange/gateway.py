@@ -8,17 +8,17 @@ import logging
 from collections.abc import Callable, Sequence
 
 from execution.exchange import translate
-from execution.exchange.booking import book, find_order
+from execution.exchange.booking import book
 from execution.exchange.classify import BadReply, Outcome, VenueError, Verdict
 from execution.exchange.client import VenueClient
+from execution.exchange.evidence import VenueEvidence
 from execution.exchange.risk_facts import RiskRecord
 from execution.exchange.risk_gate import check
-from execution.exchange.venue_reader import PAGE, VenueReader
+from execution.exchange.venue_reader import VenueReader
 from execution.ledger.store import Ledger
 from execution.runtime.clock import Clock, iso
 from execution.runtime.config import RiskConfig
 from execution.vocabulary.health import ComponentHealth, ComponentStatus
-from execution.vocabulary.limits import READ_LAG_MARGIN_MS, RECV_WINDOW_MS
 from execution.vocabulary.market import Candle, Quote, SymbolRules
 from execution.vocabulary.modes import TradeMode
 from execution.vocabulary.order_states import OrderEvent, OrderState
@@ -26,9 +26,7 @@ from execution.vocabulary.orders import Balance, Fill, OrderOutcome, OrderReques
 from execution.vocabulary.reasons import NoTradeReason
 
 LOG = logging.getLogger("nae.gateway")
-CLOCK_GOOD_FOR_S = 60.0
 EXTERNAL_ORDERS_EVERY = 6  # asking for all open orders is dear on a real exchange
-_RESTING = (OrderState.OPEN, OrderState.PARTIALLY_FILLED)
 
 
 class ExchangeGateway:
@@ -58,7 +56,7 @@ class ExchangeGateway:
         self._on_step = on_step  # crash tests end the process at a named step
         self._record = RiskRecord(ledger, clock)
         self.in_flight: set[str] = set()
-        self._swept_newest: dict[str, str] = {}
+        self.evidence = VenueEvidence(client, self.reader, ledger, self.in_flight)
         self.rules: dict[str, SymbolRules] = {}
         self.symbols = tuple(symbols)
         self._external: list[str] = []
@@ -105,11 +103,6 @@ class ExchangeGateway:
         self._external = [f"{symbol} {order}" for symbol, order in rows if self.ledger.order(order) is None]
         return self._external
 
-    async def fresh_clock(self) -> None:
-        """Know the venue's time well enough to judge by it. VenueError when it doesn't tell."""
-        if self._client.venue_clock.age_s > CLOCK_GOOD_FOR_S:
-            await self._client.synchronise_clock()
-
     # orders
 
     async def place(self, request: OrderRequest) -> OrderOutcome:
@@ -149,7 +142,7 @@ class ExchangeGateway:
             return self._unknown(client_order_id, str(error))
         fills = report.fills
         if not book(self.ledger, report):
-            fills = await self._fetch_missing_fills(report)
+            fills = await self.evidence.fetch_missing_fills(report)
         self._on_step("fills_recorded")
         self._last_ok_ms = self._clock.now_ms()
         order = self.ledger.order(client_order_id)
@@ -176,19 +169,6 @@ class ExchangeGateway:
         if order is not None and order.state in (OrderState.INTENT, OrderState.SENT):
             self._unknown(client_order_id, "the answer wasn't waited for")
 
-    async def _fetch_missing_fills(self, report: translate.OrderReport) -> list[Fill]:
-        """The reply didn't list every fill: ask for them; what can't be had now, reconciliation asks for again."""
-        try:
-            fills = await self.reader.fetch_order_fills(report.symbol, report.venue_order_id)
-        except (VenueError, BadReply) as error:
-            self._note(error)
-            return report.fills
-        self.ledger.record_fills(fills)
-        order = find_order(self.ledger, report)
-        if order is not None and order.filled >= report.executed:
-            book(self.ledger, report)
-        return fills
-
     async def cancel(self, client_order_id: str) -> OrderRow:
         """Cancel one order; the order as it stands then. KeyError: no such order. VenueError: try again later."""
         order = self.ledger.order(client_order_id)
@@ -201,86 +181,24 @@ class ExchangeGateway:
         except VenueError as error:
             if error.outcome.verdict is not Verdict.NOT_FOUND:
                 raise
-            return await self.look_up(order)  # it isn't open: filled, or cancelled already
+            return await self.evidence.look_up(order)  # it isn't open: filled, or cancelled already
         if not book(self.ledger, report):
-            await self._fetch_missing_fills(report)
+            await self.evidence.fetch_missing_fills(report)
         return self.ledger.order(client_order_id) or order
 
     # what became of orders
 
+    async def fresh_clock(self) -> None:
+        """Know the venue's time well enough to judge by it. VenueError when it doesn't tell."""
+        await self.evidence.fresh_clock()
+
     async def settle_unknown(self) -> list[OrderRow]:
         """Ask the venue about every order whose fate is unknown; those it could tell. Never raises for the venue."""
-        for order in self.ledger.unsettled():
-            if order.state in (OrderState.INTENT, OrderState.SENT) and order.client_order_id not in self.in_flight:
-                self.ledger.mark(order.client_order_id, OrderEvent.AMBIGUOUS)
-        pending = [order for order in self.ledger.unsettled() if order.state is OrderState.UNKNOWN]
-        settled = []
-        for order in pending:
-            try:
-                await self.fresh_clock()
-                now = await self.look_up(order)
-            except (VenueError, BadReply) as error:
-                self._note(error)
-                continue
-            if now.state is not OrderState.UNKNOWN:
-                settled.append(now)
-        return settled
-
-    async def refresh_resting(self) -> None:
-        """Ask about orders in the book, which may have been filled unheard. VenueError, BadReply."""
-        for order in self.ledger.unsettled():
-            if order.state in _RESTING and order.client_order_id not in self.in_flight:
-                await self.look_up(order)
-
-    async def look_up(self, order: OrderRow) -> OrderRow:
-        """Learn one order's state from the venue. VenueError or BadReply when it can't tell: nothing changed then."""
-        # judged before asking: an answer of "no such order" proves nothing about requests still under way
-        fence_passed = self._client.venue_clock.surely_past(order.sent_ms + RECV_WINDOW_MS + READ_LAG_MARGIN_MS)
-        try:
-            report = await self.reader.fetch_order(order.symbol, client_order_id=order.client_order_id)
-        except VenueError as error:
-            if error.outcome.verdict is not Verdict.NOT_FOUND:
-                raise
-            if fence_passed and order.state is OrderState.UNKNOWN:
-                note = "the venue never accepted it, and can't any more"
-                return self.ledger.mark(order.client_order_id, OrderEvent.REJECTED, note=note)
-            return order
-        if not book(self.ledger, report):
-            await self._fetch_missing_fills(report)
-        return self.ledger.order(order.client_order_id) or order
+        return await self.evidence.settle_unknown()
 
     async def fetch_new_fills(self, symbol: str) -> list[Fill]:
-        """Trades of the account we didn't know, booked. VenueError, BadReply.
-
-        The mark up to which nothing can be missing follows one sweep behind: the venue's reads may lag its matching.
-        """
-        mark = self.ledger.last_trade_id(symbol)
-        fills = await self.reader.fetch_trades(symbol, from_id=mark, since_ms=self.ledger.opened_ms)
-        while len(fills) and len(fills) % PAGE == 0:
-            more = await self.reader.fetch_trades(symbol, from_id=str(int(fills[-1].trade_id) + 1))
-            if not more:
-                break
-            fills += more
-        new = [fill for fill in fills if not self.ledger.has_fill(symbol, fill.trade_id)]
-        for venue_order_id in sorted({fill.venue_order_id for fill in new}):
-            if self.ledger.order_by_venue_id(symbol, venue_order_id) is None:
-                await self._recognise(symbol, venue_order_id)
-        seen_before = self._swept_newest.get(symbol)
-        self.ledger.record_fills(new, swept={symbol: seen_before} if seen_before and seen_before != mark else None)
-        if fills:
-            self._swept_newest[symbol] = fills[-1].trade_id
-        return new
-
-    async def _recognise(self, symbol: str, venue_order_id: str) -> None:
-        """Trades don't say our order id: an order of ours whose reply was lost is recognised by asking for it."""
-        report = await self.reader.fetch_order(symbol, venue_order_id=venue_order_id)
-        if self.ledger.order(report.client_order_id) is not None:
-            self.ledger.mark(report.client_order_id, OrderEvent.ACKNOWLEDGED, venue_order_id)
-
-    def _note(self, error: Exception) -> None:
-        self._counts["errors"] += 1
-        self._last_error = str(error)
-        LOG.warning("%s", error)
+        """Trades of the account we didn't know, booked. VenueError, BadReply."""
+        return await self.evidence.fetch_new_fills(symbol)
 
     def get_health(self) -> ComponentHealth:
         """Can orders be sent? `metrics`: counts since the start, the venue's limits as last heard, clock offset."""
@@ -289,11 +207,11 @@ class ExchangeGateway:
         return ComponentHealth(
             status=ComponentStatus.DEGRADED if quiet or unknown else ComponentStatus.HEALTHY,
             last_activity=None if self._last_ok_ms is None else iso(self._last_ok_ms),
-            error_count=self._counts["errors"],
+            error_count=self._counts["errors"] + self.evidence.error_count,
             metrics={
                 **self._counts,
                 "unknown_now": unknown,
-                "last_error": self._last_error,
+                "last_error": self._last_error or self.evidence.last_error,
                 "requests": self._client.requests_sent,
                 "used_weight": self._client.budget.used_weight,
                 "quiet_for_s": round(quiet, 1),

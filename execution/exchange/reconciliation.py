@@ -34,7 +34,7 @@ async def reconcile(gateway: ExchangeGateway, ledger: Ledger, adopt: bool = Fals
     if ledger.opened_ms is None:
         await open_books(gateway, ledger)
     await gateway.settle_unknown()
-    await gateway.refresh_resting()
+    await gateway.evidence.refresh_resting()
     new_fills, differences = await _compare(gateway, ledger)
     if differences and gateway.in_flight:
         differences = []  # an order is on its way: not a moment to compare; the last result stands

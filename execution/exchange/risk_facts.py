@@ -26,16 +26,17 @@ class RiskRecord:
         self._ledger = ledger
         self._clock = clock
         self._sent_at: deque[float] = deque()
-        recent = ledger.orders(limit=_SIGNALS_REMEMBERED)
-        self._signals = {
-            (order.symbol, order.strategy, order.signal_bar_ms) for order in recent if order.purpose is Purpose.ENTRY
-        }
+        recent = reversed(ledger.orders(limit=_SIGNALS_REMEMBERED))
+        self._signals = deque(
+            ((order.symbol, order.strategy, order.signal_bar_ms) for order in recent if order.purpose is Purpose.ENTRY),
+            maxlen=_SIGNALS_REMEMBERED,
+        )
 
     def sent(self, request: OrderRequest) -> None:
         """An order is about to leave."""
         self._sent_at.append(self._clock.monotonic())
         if request.purpose is Purpose.ENTRY:
-            self._signals.add(_signal(request))
+            self._signals.append(_signal(request))
 
     def facts(self, request: OrderRequest, rules: SymbolRules | None, quote_of: QuoteOf) -> RiskFacts:
         """Everything as of now."""

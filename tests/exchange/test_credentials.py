@@ -85,6 +85,25 @@ def test_an_embedded_client_knows_no_other_host(tmp_path: Path) -> None:
             client.check_host(url)
 
 
+def test_a_real_client_talks_to_the_real_hosts_only_and_does_check_certificates() -> None:
+    client = build_client(Endpoint("binance"), Credentials("k", "s"), SystemClock(), TradeMode.LIVE)
+    api = client.urls["api"]
+    for url in (api["public"], api["private"], api["ws"]["spot"], api["ws"]["ws-api"]["spot"]):
+        client.check_host(url)
+    for name in ("sapi", "fapiPrivate", "dapiPrivate"):
+        if not api[name].startswith("https://api.binance.com"):
+            with pytest.raises(PermissionError):
+                client.check_host(api[name])
+    assert client.verify is True
+
+
+def test_no_client_throttles_or_repeats() -> None:
+    client = build_client(EMBEDDED, None, SystemClock())
+    assert client.enableRateLimit is False
+    assert client.options["maxRetriesOnFailure"] == 0
+    assert client.options["recvWindow"] == 5000
+
+
 @pytest.mark.parametrize(
     ("endpoint", "mode", "why"),
     [

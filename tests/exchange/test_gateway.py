@@ -5,17 +5,20 @@ import random
 import sys
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 from execution.exchange.classify import VenueError
 from execution.ledger.store import Ledger
 from execution.runtime.config import RiskConfig
+from execution.vocabulary.health import ComponentStatus
 from execution.vocabulary.lifecycle import TradingState
 from execution.vocabulary.modes import TradeMode
 from execution.vocabulary.money import floor_to_step
 from execution.vocabulary.order_states import OrderEvent, OrderState
-from execution.vocabulary.orders import OrderOutcome, Side
+from execution.vocabulary.orders import Fill, OrderOutcome, Side
 from tests.exchange.proxy import Loses
 from tests.exchange.world import BTC, ETH, World, client_at, make_gateway, world
 
@@ -333,6 +336,60 @@ def test_an_error_never_carries_a_signature_or_a_key(tmp_path: Path) -> None:
             assert "signature" not in told
             assert here.client.apiKey not in told
             assert here.client.last_request_headers is None
+
+    asyncio.run(scenario())
+
+
+def test_a_trade_the_venue_shows_late_is_found_though_a_newer_one_was_seen_first(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with world(tmp_path) as here:
+            by_hand = here.client.renewed()
+            order = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "0.002"}
+            for _ in range(2):
+                await by_hand.call("privatePostOrder", order)
+            await by_hand.close()
+            whole = here.gateway.reader.fetch_trades
+
+            async def lagging(*arguments: Any, **named: Any) -> list[Fill]:
+                return (await whole(*arguments, **named))[1:]
+
+            here.gateway.reader.fetch_trades = lagging  # type: ignore[method-assign]
+            assert len(await here.gateway.fetch_new_fills(BTC)) == 1
+            here.gateway.reader.fetch_trades = whole  # type: ignore[method-assign]
+            assert len(await here.gateway.fetch_new_fills(BTC)) == 1
+            assert await here.gateway.fetch_new_fills(BTC) == []
+            assert here.books() == await here.venue_balances()
+
+    asyncio.run(scenario())
+
+
+def test_a_signal_leads_to_one_order_however_often_and_by_however_many_processes_it_is_seen(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with world(tmp_path) as here:
+            request = msgspec.structs.replace(await here.order(), signal_bar_ms=60_000)
+            assert (await here.gateway.place(request)).state is OrderState.FILLED
+            assert (await here.gateway.place(request)).refusal == "this signal has already led to an order"
+            await here.restart()
+            assert (await here.reconcile()).reconciled
+            assert (await here.gateway.place(request)).refusal == "this signal has already led to an order"
+
+    asyncio.run(scenario())
+
+
+def test_while_the_venue_asks_for_quiet_nothing_is_asked_and_nothing_is_sent(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with world(tmp_path) as here:
+            request = await here.order()
+            here.client.budget.be_quiet(30.0)
+            asked = len(here.proxy.requests)
+            outcome = await here.gateway.place(request)
+            assert outcome.state is OrderState.REJECTED
+            with pytest.raises(VenueError, match="rate_limited"):
+                await here.client.renewed().call("publicGetTime")
+            assert len(here.proxy.requests) == asked
+            assert here.gateway.get_health().status is ComponentStatus.DEGRADED
+            here.clock.ahead_s += 31
+            assert (await here.reconcile()).reconciled
 
     asyncio.run(scenario())
 

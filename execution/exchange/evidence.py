@@ -1,0 +1,127 @@
+"""What became of our orders, by the venue's word alone: looked up one by one, and swept up from the trades.
+
+Sends no orders. "No such order" is evidence only once the venue could no longer accept the request; until then, and
+whenever the venue can't tell, an order stays what it is.
+"""
+
+import logging
+from collections.abc import Set
+
+from execution.exchange import translate
+from execution.exchange.booking import book, find_order
+from execution.exchange.classify import BadReply, VenueError, Verdict
+from execution.exchange.client import VenueClient
+from execution.exchange.venue_reader import PAGE, VenueReader
+from execution.ledger.store import Ledger
+from execution.vocabulary.limits import READ_LAG_MARGIN_MS, RECV_WINDOW_MS
+from execution.vocabulary.order_states import OrderEvent, OrderState
+from execution.vocabulary.orders import Fill, OrderRow
+
+LOG = logging.getLogger("nae.gateway")
+CLOCK_GOOD_FOR_S = 60.0
+_RESTING = (OrderState.OPEN, OrderState.PARTIALLY_FILLED)
+
+
+class VenueEvidence:
+    """Evidence for one account's ledger. `in_flight` are orders whose reply is still awaited: not to be asked about."""
+
+    def __init__(self, client: VenueClient, reader: VenueReader, ledger: Ledger, in_flight: Set[str]) -> None:
+        self.reader = reader
+        self.ledger = ledger
+        self.in_flight = in_flight
+        self.error_count = 0
+        self.last_error = ""
+        self._client = client
+        self._swept_newest: dict[str, str] = {}
+
+    async def fresh_clock(self) -> None:
+        """Know the venue's time well enough to judge by it. VenueError when it doesn't tell."""
+        if self._client.venue_clock.age_s > CLOCK_GOOD_FOR_S:
+            await self._client.synchronise_clock()
+
+    async def settle_unknown(self) -> list[OrderRow]:
+        """Ask the venue about every order whose fate is unknown; those it could tell. Never raises for the venue."""
+        for order in self.ledger.unsettled():
+            if order.state in (OrderState.INTENT, OrderState.SENT) and order.client_order_id not in self.in_flight:
+                self.ledger.mark(order.client_order_id, OrderEvent.AMBIGUOUS)
+        pending = [order for order in self.ledger.unsettled() if order.state is OrderState.UNKNOWN]
+        settled = []
+        for order in pending:
+            try:
+                await self.fresh_clock()
+                now = await self.look_up(order)
+            except (VenueError, BadReply) as error:
+                self._note(error)
+                continue
+            if now.state is not OrderState.UNKNOWN:
+                settled.append(now)
+        return settled
+
+    async def refresh_resting(self) -> None:
+        """Ask about orders in the book, which may have been filled unheard. VenueError, BadReply."""
+        for order in self.ledger.unsettled():
+            if order.state in _RESTING and order.client_order_id not in self.in_flight:
+                await self.look_up(order)
+
+    async def look_up(self, order: OrderRow) -> OrderRow:
+        """Learn one order's state from the venue. VenueError or BadReply when it can't tell: nothing changed then."""
+        # judged before asking: an answer of "no such order" proves nothing about requests still under way
+        fence_passed = self._client.venue_clock.surely_past(order.sent_ms + RECV_WINDOW_MS + READ_LAG_MARGIN_MS)
+        try:
+            report = await self.reader.fetch_order(order.symbol, client_order_id=order.client_order_id)
+        except VenueError as error:
+            if error.outcome.verdict is not Verdict.NOT_FOUND:
+                raise
+            if fence_passed and order.state is OrderState.UNKNOWN:
+                note = "the venue never accepted it, and can't any more"
+                return self.ledger.mark(order.client_order_id, OrderEvent.REJECTED, note=note)
+            return order
+        if not book(self.ledger, report):
+            await self.fetch_missing_fills(report)
+        return self.ledger.order(order.client_order_id) or order
+
+    async def fetch_new_fills(self, symbol: str) -> list[Fill]:
+        """Trades of the account we didn't know, booked. VenueError, BadReply.
+
+        The mark up to which nothing can be missing follows one sweep behind: the venue's reads may lag its matching.
+        """
+        mark = self.ledger.last_trade_id(symbol)
+        fills = await self.reader.fetch_trades(symbol, from_id=mark, since_ms=self.ledger.opened_ms)
+        while len(fills) and len(fills) % PAGE == 0:
+            more = await self.reader.fetch_trades(symbol, from_id=str(int(fills[-1].trade_id) + 1))
+            if not more:
+                break
+            fills += more
+        new = [fill for fill in fills if not self.ledger.has_fill(symbol, fill.trade_id)]
+        for venue_order_id in sorted({fill.venue_order_id for fill in new}):
+            if self.ledger.order_by_venue_id(symbol, venue_order_id) is None:
+                await self._recognise(symbol, venue_order_id)
+        seen_before = self._swept_newest.get(symbol)
+        self.ledger.record_fills(new, swept={symbol: seen_before} if seen_before and seen_before != mark else None)
+        if fills:
+            self._swept_newest[symbol] = fills[-1].trade_id
+        return new
+
+    async def _recognise(self, symbol: str, venue_order_id: str) -> None:
+        """Trades don't say our order id: an order of ours whose reply was lost is recognised by asking for it."""
+        report = await self.reader.fetch_order(symbol, venue_order_id=venue_order_id)
+        if self.ledger.order(report.client_order_id) is not None:
+            self.ledger.mark(report.client_order_id, OrderEvent.ACKNOWLEDGED, venue_order_id)
+
+    async def fetch_missing_fills(self, report: translate.OrderReport) -> list[Fill]:
+        """The reply didn't list every fill: ask for them; what can't be had now, reconciliation asks for again."""
+        try:
+            fills = await self.reader.fetch_order_fills(report.symbol, report.venue_order_id)
+        except (VenueError, BadReply) as error:
+            self._note(error)
+            return report.fills
+        self.ledger.record_fills(fills)
+        order = find_order(self.ledger, report)
+        if order is not None and order.filled >= report.executed:
+            book(self.ledger, report)
+        return fills
+
+    def _note(self, error: Exception) -> None:
+        self.error_count += 1
+        self.last_error = str(error)
+        LOG.warning("%s", error)
