@@ -75,8 +75,10 @@ class MasterAgent:
     async def command(self, verb: str, arguments: dict[str, Any]) -> dict[str, Any]:
         if verb not in PASSED_ON:
             raise Refused(f"master_controller knows {', '.join(sorted(PASSED_ON))}, not {verb}")
-        self._audit.record("command", verb=verb, **arguments)
         traders = {program.account: program.name for program in PROGRAMS if program.account}
+        if arguments.get("account") and arguments["account"] not in traders:
+            raise Refused(f"unknown account {arguments['account']!r}; one of {', '.join(traders)} would be right")
+        self._audit.record("command", verb=verb, **arguments)
         chosen = {arguments["account"]} if arguments.get("account") else set(traders)
         run = self._context.home.run
         names = [name for account, name in traders.items() if account in chosen and (run / f"{name}.cmd").exists()]

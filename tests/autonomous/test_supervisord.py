@@ -231,7 +231,9 @@ def test_whatever_else_answers_on_its_socket_is_unavailable(folder: Path, answer
             for _ in range(2):  # xmlrpc.client asks again when a connection is dropped
                 connection, _address = server.accept()
                 with connection:
-                    connection.recv(65_536)
+                    request = b""
+                    while b"</methodCall>" not in request and (piece := connection.recv(65_536)):
+                        request += piece
                     connection.sendall(answer)
                 if answer:
                     return
