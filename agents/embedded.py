@@ -3,23 +3,13 @@
 Keys of the embedded venue are made here, at random, readable by the owner only; they open nothing else.
 """
 
-import logging
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from execution.exchange.classify import VenueError
 from execution.exchange.credentials import Credentials, create_embedded_credentials, load_credentials
-from execution.exchange.endpoint import Endpoint
-from execution.runtime.backoff import Backoff
 from execution.runtime.clock import Clock
-from execution.runtime.config import TradingConfig
 from execution.runtime.files import write_atomically
 from execution.runtime.home import Home
-from execution.vocabulary.exit_codes import ConfigError
-from execution.vocabulary.market import SymbolRules
 from execution.vocabulary.modes import Account
-
-log = logging.getLogger("nae.venue_access")
 
 WAIT_S = 0.1
 
@@ -67,32 +57,3 @@ async def wait_for_port(home: Home, clock: Clock) -> int:
     while not (port := read_port(home)):
         await clock.sleep(WAIT_S)
     return port
-
-
-async def reach_embedded_venue(home: Home, clock: Clock) -> Endpoint:
-    """Where the embedded venue listens, once it has said so."""
-    port = await wait_for_port(home, clock)
-    return Endpoint("binance", f"http://127.0.0.1:{port}")
-
-
-async def wait_for_rules(load: Callable[[], Awaitable[dict[str, SymbolRules]]], clock: Clock) -> dict[str, SymbolRules]:
-    """The venue's rules, as soon as it answers. It may be starting, or be away for a moment."""
-    backoff = Backoff(first_s=0.1, last_s=2.0)
-    while True:
-        try:
-            return await load()
-        except VenueError as error:
-            log.info("waiting for the venue", extra={"fields": {"error": error}})
-            await clock.sleep(backoff.next_s())
-
-
-def tradable(rules: dict[str, SymbolRules], config: TradingConfig, place: Path) -> list[str]:
-    """The symbols to look at: those asked for, or all in the quote currency. ConfigError when there is none."""
-    unknown = [symbol for symbol in config.symbols if symbol not in rules]
-    if unknown:
-        raise ConfigError(f"{place}: trading.symbols: the venue has no {unknown[0]}; it lists {', '.join(rules)}")
-    chosen = list(config.symbols) or [symbol for symbol, rule in rules.items() if rule.quote == config.quote]
-    if not chosen:
-        quotes = sorted({rule.quote for rule in rules.values()})
-        raise ConfigError(f"{place}: trading.quote = {config.quote!r}: the venue trades in {', '.join(quotes)} only")
-    return chosen

@@ -10,8 +10,9 @@ import os
 import sys
 from typing import Any
 
-from agents.embedded import reach_embedded_venue, tradable, wait_for_key, wait_for_rules
+from agents.embedded import wait_for_key
 from agents.process import Context, in_background, run_process
+from agents.venue_access import reach_embedded_venue, tradable, wait_for_rules
 from execution.exchange.endpoint import build_client
 from execution.exchange.feed import MarketFeed
 from execution.exchange.gateway import ExchangeGateway

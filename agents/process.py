@@ -19,6 +19,7 @@ from execution.runtime.bus import Bus, Refused
 from execution.runtime.clock import Clock, SystemClock
 from execution.runtime.config import Config, load
 from execution.runtime.errors import ErrorBook
+from execution.runtime.files import write_atomically
 from execution.runtime.home import Home
 from execution.runtime.logs import log_to_file
 from execution.runtime.tasks import Task, TaskRunner
@@ -127,6 +128,9 @@ class Process:
     def _stray_error(self, loop: asyncio.AbstractEventLoop, happening: dict[str, Any]) -> None:
         """An error in a callback, with nobody waiting for it: counted and said like any other."""
         error = happening.get("exception")
+        if "never retrieved" in str(happening.get("message")):
+            log.warning("an error nobody waited for: %r", error)  # its cause reached somebody by another way
+            return
         if isinstance(error, Exception):
             self._context.errors.note(error)
         log.error("stray error: %s", happening.get("message"), exc_info=error)
@@ -190,20 +194,26 @@ def run_process(name: str, wire: Callable[[Context], Agent]) -> ExitCode:
     except (OSError, ConfigError) as error:
         print(f"{name}: can't write in {home.root}: {error}", file=sys.stderr)
         return ExitCode.OS_ERROR
+    home.refusal(name).unlink(missing_ok=True)
     try:
         config = load(home.config_file)
         handler.setLevel(config.operation.log_level)
         log.info("starting", extra={"fields": {"process": name, "pid": os.getpid(), "home": home.root}})
         return asyncio.run(_run(name, home, config, wire))
     except ConfigError as error:
-        log.error("can't start: %s", error)
-        return ExitCode.CONFIG
+        return _refuse(home, name, ExitCode.CONFIG, error)
     except BusyError as error:
-        log.error("can't start: %s", error)
-        return ExitCode.BUSY
+        return _refuse(home, name, ExitCode.BUSY, error)
     except Exception:  # the boundary of the process: said in its log, and supervisord brings it back
         log.exception("ended by an error")
         return ExitCode.SOFTWARE
+
+
+def _refuse(home: Home, name: str, code: ExitCode, error: Exception) -> ExitCode:
+    """Say why we can't start: in the log, and where the start command looks."""
+    log.error("can't start: %s", error)
+    write_atomically(home.refusal(name), f"{code.value} {error}")
+    return code
 
 
 async def _run(name: str, home: Home, config: Config, wire: Callable[[Context], Agent]) -> ExitCode:

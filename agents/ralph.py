@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from agents.embedded import reach_embedded_venue, tradable, wait_for_rules
 from agents.process import Context, run_process
+from agents.venue_access import reach_embedded_venue, tradable, wait_for_rules
 from execution.exchange.endpoint import build_client
 from execution.exchange.venue_reader import VenueReader
 from execution.learning.conditions import choose_conditions
@@ -33,7 +33,7 @@ log = logging.getLogger("nae.ralph")
 NAME = "ralph"
 RESEARCH_PERIOD_S = 20.0
 PUBLISH_PERIOD_S = 1.0
-HISTORY_BARS = 500
+HISTORY_BARS = 999  # the most that one request gives
 TTL_BARS = 240
 
 

@@ -25,7 +25,6 @@ from execution.vocabulary.modes import OperationMode
 from execution.vocabulary.programs import programs_of
 
 PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
-FINAL_EXITS = frozenset({ExitCode.USAGE, ExitCode.OS_ERROR, ExitCode.BUSY, ExitCode.CONFIG})
 POLL_S = 0.15
 CRASHES_TOO_MANY = 3
 LINES_SHOWN = 8
@@ -79,6 +78,8 @@ def start(home: Home, mode: OperationMode, clock: Clock, progress: Progress) -> 
     Raises StartFailed with reason and log lines; nothing is left running then.
     """
     boot_log = home.boot_log("supervisord")
+    for program in programs_of(mode):
+        home.refusal(program.name).unlink(missing_ok=True)
     with boot_log.open("ab") as output:
         child = subprocess.Popen(
             _command(home, mode),
@@ -111,7 +112,7 @@ def _wait_until_running(
     while clock.monotonic() < deadline:
         if child.poll() is not None:
             raise _failure(home, "supervisord", f"supervisord ended with code {child.returncode}", child.returncode)
-        _check_programs(home, door)
+        _check_programs(home, door, expected)
         status = manager.get_status()
         progress(status)
         rows = status["processes"]
@@ -126,19 +127,22 @@ def _wait_until_running(
     raise _failure(home, waiting[0] if waiting else "supervisord", problem, ExitCode.UNAVAILABLE)
 
 
-def _check_programs(home: Home, door: SupervisorDoor) -> None:
+def _check_programs(home: Home, door: SupervisorDoor, expected: set[str]) -> None:
+    for name in sorted(expected):
+        if home.refusal(name).exists():
+            code, _, reason = home.refusal(name).read_text().partition(" ")
+            raise _failure(home, name, f"{name} can't start: {reason}", int(code))
     try:
         programs = door.programs()
     except (SupervisorUnavailable, SupervisorRefused):
         return  # not up yet; the deadline and the child's own end are watched beside this
     for program in programs:
-        if program.state == "FATAL" or (program.exit_status in FINAL_EXITS and program.state != "RUNNING"):
-            code = program.exit_status if program.exit_status in FINAL_EXITS else ExitCode.UNAVAILABLE
-            raise _failure(home, program.name, _why(program), code)
+        if program.state == "FATAL":
+            raise _failure(home, program.name, _why(program), ExitCode.UNAVAILABLE)
 
 
 def _why(program: ProgramState) -> str:
-    return f"{program.name} doesn't start: {program.explanation} (exit code {program.exit_status})"
+    return f"{program.name} doesn't start: {program.explanation}"
 
 
 def _failure(home: Home, name: str, problem: str, code: int) -> StartFailed:

@@ -54,6 +54,10 @@ class Home:
         """What a process printed before its own logging was up."""
         return self.logs / "boot" / f"{process}.out"
 
+    def refusal(self, process: str) -> Path:
+        """Why a process can't start, for whoever started it: `CODE MESSAGE`."""
+        return self.run / f"{process}.refusal"
+
     def account(self, account: str) -> Path:
         """The folder of one trading account."""
         return self.data / account

@@ -139,3 +139,4 @@ def test_kill_by_the_pid_file_leaves_no_process_socket_or_held_lock(dual: Operat
     assert not dual.status()["running"]
     logs = "".join(path.read_text() for path in (dual.home / "logs").glob("*.log"))
     assert "ended by an error" not in logs and "stray error" not in logs
+    assert not list(run.glob("*.refusal"))

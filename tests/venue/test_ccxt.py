@@ -29,7 +29,7 @@ def test_markets_and_candles_are_read(tmp_path: Path) -> None:
             assert (market["precision"]["price"], market["precision"]["amount"]) == (0.01, 0.00001)
             assert market["limits"]["cost"]["min"] == 5
             candles = await client.fetch_ohlcv(PAIR, "1m", limit=1000)
-            assert len(candles) == 500, "all the history there is"
+            assert len(candles) == 1000, "all the history there is"
             source, symbol = venue.server.market, client.market_id(PAIR)
             bar = source.candles.select(symbol, 60_000, None, None, 1)[0].bar
             assert candles[-1][4] == float(venue.server.exchange.symbols[symbol].price(bar.close))

@@ -1,0 +1,46 @@
+"""How a client finds its way to the embedded venue and in: where it listens, its rules, the symbols to look at."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from agents.embedded import wait_for_port
+from execution.exchange.classify import VenueError
+from execution.exchange.endpoint import Endpoint
+from execution.runtime.backoff import Backoff
+from execution.runtime.clock import Clock
+from execution.runtime.config import TradingConfig
+from execution.runtime.home import Home
+from execution.vocabulary.exit_codes import ConfigError
+from execution.vocabulary.market import SymbolRules
+
+log = logging.getLogger("nae.venue_access")
+
+
+async def reach_embedded_venue(home: Home, clock: Clock) -> Endpoint:
+    """Where the embedded venue listens, once it has said so."""
+    port = await wait_for_port(home, clock)
+    return Endpoint("binance", f"http://127.0.0.1:{port}")
+
+
+async def wait_for_rules(load: Callable[[], Awaitable[dict[str, SymbolRules]]], clock: Clock) -> dict[str, SymbolRules]:
+    """The venue's rules, as soon as it answers. It may be starting, or be away for a moment."""
+    backoff = Backoff(first_s=0.1, last_s=2.0)
+    while True:
+        try:
+            return await load()
+        except VenueError as error:
+            log.info("waiting for the venue", extra={"fields": {"error": error}})
+            await clock.sleep(backoff.next_s())
+
+
+def tradable(rules: dict[str, SymbolRules], config: TradingConfig, place: Path) -> list[str]:
+    """The symbols to look at: those asked for, or all in the quote currency. ConfigError when there is none."""
+    unknown = [symbol for symbol in config.symbols if symbol not in rules]
+    if unknown:
+        raise ConfigError(f"{place}: trading.symbols: the venue has no {unknown[0]}; it lists {', '.join(rules)}")
+    chosen = list(config.symbols) or [symbol for symbol, rule in rules.items() if rule.quote == config.quote]
+    if not chosen:
+        quotes = sorted({rule.quote for rule in rules.values()})
+        raise ConfigError(f"{place}: trading.quote = {config.quote!r}: the venue trades in {', '.join(quotes)} only")
+    return chosen
