@@ -36,8 +36,8 @@ async def reconcile(gateway: ExchangeGateway, ledger: Ledger, adopt: bool = Fals
     await gateway.settle_unknown()
     await gateway.evidence.refresh_resting()
     new_fills, differences = await _compare(gateway, ledger)
-    if differences and gateway.in_flight:
-        differences = []  # an order is on its way: not a moment to compare; the last result stands
+    if differences is None or (differences and gateway.in_flight):
+        differences = []  # money is moving: not a moment to compare; the last result stands
         reconciled = ledger.reconciliation().reconciled
     else:
         if differences and adopt:
@@ -72,10 +72,10 @@ async def _newest_trades(gateway: ExchangeGateway, symbols: list[str]) -> dict[s
     return newest
 
 
-async def _compare(gateway: ExchangeGateway, ledger: Ledger) -> tuple[int, list[str]]:
-    """How many fills were new, and what still differs after reading up to three times."""
+async def _compare(gateway: ExchangeGateway, ledger: Ledger) -> tuple[int, list[str] | None]:
+    """How many fills were new, and what still differs after reading up to three times; None: no quiet moment."""
     new_fills = 0
-    differences: list[str] = []
+    differences: list[str] | None = None
     for _ in range(ATTEMPTS):
         known = ledger.fills_count
         venue = await gateway.fetch_balances()

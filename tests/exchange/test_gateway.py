@@ -18,7 +18,7 @@ from execution.vocabulary.lifecycle import TradingState
 from execution.vocabulary.modes import TradeMode
 from execution.vocabulary.money import floor_to_step
 from execution.vocabulary.order_states import OrderEvent, OrderState
-from execution.vocabulary.orders import Fill, OrderOutcome, Side
+from execution.vocabulary.orders import Balance, Fill, OrderOutcome, Side
 from tests.exchange.proxy import Loses
 from tests.exchange.world import BTC, ETH, World, client_at, make_gateway, world
 
@@ -390,6 +390,26 @@ def test_while_the_venue_asks_for_quiet_nothing_is_asked_and_nothing_is_sent(tmp
             assert here.gateway.get_health().status is ComponentStatus.DEGRADED
             here.clock.ahead_s += 31
             assert (await here.reconcile()).reconciled
+
+    asyncio.run(scenario())
+
+
+def test_fills_that_keep_coming_while_the_venue_answers_prove_nothing(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with world(tmp_path) as here:
+            here.ledger.set_reconciliation(False, ["not compared"])
+            whole = here.gateway.reader.fetch_balances
+            strange = iter(range(10**6, 10**7))
+
+            async def busy() -> dict[str, Balance]:
+                trade = str(next(strange))
+                here.ledger.record_fill(
+                    Fill(BTC, trade, "x", None, Side.BUY, Decimal(1), Decimal(1), Decimal(0), "BTC", int(trade))
+                )
+                return await whole()
+
+            here.gateway.reader.fetch_balances = busy  # type: ignore[method-assign]
+            assert not (await here.reconcile()).reconciled
 
     asyncio.run(scenario())
 
