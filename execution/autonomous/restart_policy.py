@@ -9,6 +9,7 @@ from execution.vocabulary.limits import RESTART_FIRST_BACKOFF_S, RESTART_LAST_BA
 
 FORGET_AFTER_S = 600.0
 LET_RECOVER_S = 15.0
+REAPED_WITHIN_S = 2.0  # supervisord needs a moment to see a death: until then one kill is not two
 
 
 class Action(StrEnum):
@@ -47,7 +48,8 @@ def decide(
     recovering = history.last_action_at is not None and now - history.last_action_at < LET_RECOVER_S
     if program_state == "FATAL" and waited:
         return Action.START, _remember(history, now)
-    if verdict.hung and program_state in ("STARTING", "RUNNING"):
+    reaping = history.last_action_at is not None and now - history.last_action_at < REAPED_WITHIN_S
+    if verdict.hung and program_state in ("STARTING", "RUNNING") and not reaping:
         return Action.KILL, _remember(history, now)
     if critical_overdue and program_state == "RUNNING" and waited and not recovering:
         return Action.KILL, _remember(history, now)

@@ -99,8 +99,15 @@ def test_a_program_that_fails_for_ever_is_started_ever_more_rarely_but_never_giv
 
 
 def test_a_hung_process_is_killed_at_once_even_in_its_back_off() -> None:
-    history = History(attempts=9, last_action_at=99.0)
+    history = History(attempts=9, last_action_at=97.0)
     assert decide("RUNNING", HUNG, False, history, 100.0)[0] is Action.KILL
+
+
+def test_a_kill_that_supervisord_hasnt_seen_yet_isnt_repeated_or_counted_again() -> None:
+    kills = actions_of([Step("RUNNING", HUNG, False, 0.5)] * 4)
+    assert len(kills) == 1
+    kills = actions_of([Step("RUNNING", HUNG, False, 0.5)] * 9)
+    assert [now for now, _, _ in kills] == [0.5, 2.5, 4.5], "what survives a kill is killed again"
 
 
 def test_a_restarted_process_gets_time_to_make_progress() -> None:
