@@ -15,7 +15,13 @@ from execution.autonomous.vitals import ProcessVitals
 from execution.runtime.clock import ManualClock
 from execution.vocabulary.health import ErrorCount, HealthStatus, TaskProgress
 from execution.vocabulary.lifecycle import ProcessState
-from execution.vocabulary.limits import JUDGE_PERIOD_S, SILENT_AFTER_S, SILENT_AND_BUSY_AFTER_S, TASK_OVERDUE_LEAST_S
+from execution.vocabulary.limits import (
+    FIRST_HEARTBEAT_WITHIN_S,
+    JUDGE_PERIOD_S,
+    SILENT_AFTER_S,
+    SILENT_AND_BUSY_AFTER_S,
+    TASK_OVERDUE_LEAST_S,
+)
 from execution.vocabulary.messages import Heartbeat, OperationHealth
 from execution.vocabulary.programs import MANAGER
 
@@ -144,6 +150,14 @@ def test_a_process_stopped_by_a_signal_is_killed(scene: Scene, monkeypatch: pyte
     scene.tick(4, beating=(MANAGER,))
     assert scene.door.told == [("KILL", TRADER)]
     assert "stopped by a signal" in scene.overseer.watched[TRADER].verdict.causes[0]
+
+
+def test_a_fresh_manager_blames_nobody_for_beats_it_wasnt_there_to_hear(scene: Scene) -> None:
+    scene.door.set(TRADER, since_s=3600.0)
+    scene.tick(int(FIRST_HEARTBEAT_WITHIN_S / JUDGE_PERIOD_S), beating=(MANAGER,))
+    assert scene.door.told == []
+    scene.tick(beating=(MANAGER,))
+    assert scene.door.told == [("KILL", TRADER)]
 
 
 def test_a_late_tick_judges_nobody_and_touches_nobody(scene: Scene) -> None:
