@@ -62,7 +62,7 @@ class Market:
     def _first_index(source: Source, history_bars: int) -> int:
         if source.length is None:
             return history_bars
-        return min(history_bars, source.length - 1)
+        return history_bars if history_bars < source.length else source.length // 2  # half is left to be traded
 
     # position
 

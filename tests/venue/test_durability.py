@@ -61,7 +61,7 @@ def test_a_restart_brings_back_orders_fills_balances_and_the_book(tmp_path: Path
 
 def test_market_time_stands_still_while_the_venue_is_down(tmp_path: Path) -> None:
     async def scene() -> None:
-        config = VenueConfig(speed=6000)
+        config = VenueConfig(speed=6000, history_bars=500)
         async with running(tmp_path, config) as venue:
             await eventually_async(lambda: venue.server.market.bars_closed >= 3)
         stopped, next_trade = venue.server.market.candles.next_index, venue.server.exchange.engine.next_trade_id
