@@ -20,7 +20,8 @@ from execution.runtime.files import tail_lines, write_atomically
 from execution.runtime.home import Home
 from execution.runtime.locks import is_held, read_holder
 from execution.vocabulary.exit_codes import ExitCode
-from execution.vocabulary.limits import READY_WITHIN_S, STOP_ALL_WITHIN_S
+from execution.vocabulary.health import HealthStatus
+from execution.vocabulary.limits import JUDGE_PERIOD_S, READY_WITHIN_S, STOP_ALL_WITHIN_S
 from execution.vocabulary.modes import OperationMode
 from execution.vocabulary.programs import programs_of
 
@@ -120,11 +121,20 @@ def _wait_until_running(
             if row.get("restarts", 0) >= CRASHES_TOO_MANY:
                 raise _failure(home, name, f"{name} has crashed {row['restarts']} times", ExitCode.UNAVAILABLE)
         if set(rows) == expected and all(row["state"] == "running" for row in rows.values()):
-            return status
+            return _judged(manager, status, clock)
         block(POLL_S)
     waiting = [name for name in sorted(expected) if status.get("processes", {}).get(name, {}).get("state") != "running"]
     problem = f"not running after {READY_WITHIN_S:g} s: {', '.join(waiting)}"
     raise _failure(home, waiting[0] if waiting else "supervisord", problem, ExitCode.UNAVAILABLE)
+
+
+def _judged(manager: ContinuousOperationManager, status: dict[str, Any], clock: Clock) -> dict[str, Any]:
+    """The status once the judge, who looks twice a second, has seen the last process run too."""
+    deadline = clock.monotonic() + 3 * JUDGE_PERIOD_S
+    while status["overall_status"] != HealthStatus.HEALTHY and clock.monotonic() < deadline:
+        block(POLL_S)
+        status = manager.get_status()
+    return status
 
 
 def _check_programs(home: Home, door: SupervisorDoor, expected: set[str]) -> None:
