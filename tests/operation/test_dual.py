@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 
@@ -11,6 +12,14 @@ from tests.support import eventually
 
 pytestmark = pytest.mark.operation
 WORKERS = ["venue", "sandbox_optimus", "live_optimus", "ralph", "accelerator_controller", "master_controller"]
+
+
+def has_traded(operation: Operation, account: str, more_than: int = 0) -> bool:
+    return bool(operation.account(account)["fills"] > more_than)
+
+
+def is_reconciled(operation: Operation, account: str) -> bool:
+    return operation.account(account)["reconciled"] is True
 
 
 def test_every_process_is_running_and_the_whole_is_healthy(dual: Operation) -> None:
@@ -27,8 +36,8 @@ def test_each_process_writes_a_log_of_its_own(dual: Operation) -> None:
 
 def test_both_accounts_trade_within_a_minute_and_agree_with_the_venue_to_the_last_digit(dual: Operation) -> None:
     for account in ("sandbox", "live"):
-        eventually(lambda account=account: dual.account(account)["fills"] > 0, within_s=75, every_s=0.5)
-        eventually(lambda account=account: dual.account(account)["reconciled"] is True, within_s=20, every_s=0.3)
+        eventually(partial(has_traded, dual, account), within_s=75, every_s=0.5)
+        eventually(partial(is_reconciled, dual, account), within_s=20, every_s=0.3)
         assert dual.account(account)["unknown_orders"] == 0
 
 
@@ -83,8 +92,8 @@ def test_a_killed_worker_is_back_and_works_on(dual: Operation, name: str) -> Non
 def test_after_all_those_kills_trading_goes_on_from_the_ledgers_and_nothing_was_doubled(dual: Operation) -> None:
     before = {account: dual.account(account)["fills"] for account in ("sandbox", "live")}
     for account in ("sandbox", "live"):
-        eventually(lambda account=account: dual.account(account)["fills"] > before[account], within_s=90, every_s=0.5)
-        eventually(lambda account=account: dual.account(account)["reconciled"] is True, within_s=30, every_s=0.3)
+        eventually(partial(has_traded, dual, account, before[account]), within_s=90, every_s=0.5)
+        eventually(partial(is_reconciled, dual, account), within_s=30, every_s=0.3)
 
 
 def test_a_killed_manager_is_back_and_no_worker_was_touched(dual: Operation) -> None:

@@ -4,7 +4,10 @@ import os
 import shutil
 import socket
 import subprocess
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -30,6 +33,11 @@ def wave(count: int = 700) -> list[str]:
         high, low = max(price, after) + 0.05, min(price, after) - 0.05
         rows.append(f"{1_640_995_200_000 + n * 60_000},{price:.2f},{high:.2f},{low:.2f},{after:.2f},1000")
     return rows
+
+
+def healthy_status(operation: Operation) -> dict[str, Any] | None:
+    status = operation.status()
+    return status if status["overall_status"] == "HEALTHY" else None
 
 
 def test_an_unknown_mode_is_named_with_the_known_ones(operation: Operation) -> None:
@@ -81,7 +89,7 @@ def test_a_port_in_use_is_named(operation: Operation) -> None:
     ids=["unsorted", "duplicate", "nan", "negative"],
 )
 def test_a_candle_file_that_cannot_be_right_stops_the_start_with_row_and_column(
-    operation: Operation, tmp_path: Path, spoil, told: tuple[str, str]
+    operation: Operation, tmp_path: Path, spoil: Callable[[list[str]], list[str]], told: tuple[str, str]
 ) -> None:
     bad = candles(tmp_path / "BTC_USDT-1m.csv", spoil(wave()))
     operation.environment["NAE_MARKET"] = f"replay:{bad}"
@@ -112,9 +120,7 @@ def test_two_homes_with_long_paths_and_missing_bars_run_side_by_side(tmp_path: P
             home.started("sandbox")
         assert len(str(far)) >= 150 or len(str(tmp_path)) > 150
         for home in homes:
-            status = eventually(
-                lambda home=home: (s := home.status())["overall_status"] == "HEALTHY" and s, within_s=20
-            )
+            status = eventually(partial(healthy_status, home), within_s=20)
             assert status["mode"] == "sandbox" and "live_optimus" not in status["processes"]
         assert "missing" in homes[0].log("venue")
         pids = [{process.pid for process in home.processes()} for home in homes]
