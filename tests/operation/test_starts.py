@@ -120,7 +120,7 @@ def test_two_homes_with_long_paths_and_missing_bars_run_side_by_side(tmp_path: P
             home.started("sandbox")
         assert len(str(far)) >= 150 or len(str(tmp_path)) > 150
         for home in homes:
-            status = eventually(partial(healthy_status, home), within_s=20)
+            status = eventually(partial(healthy_status, home), within_s=20) or {}
             assert status["mode"] == "sandbox" and "live_optimus" not in status["processes"]
         assert "missing" in homes[0].log("venue")
         pids = [{process.pid for process in home.processes()} for home in homes]
