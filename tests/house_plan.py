@@ -32,7 +32,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "zmq": ("execution/runtime/bus.py",),
     "msgpack": ("execution/runtime/codec.py",),
     "fcntl": ("execution/runtime/locks.py",),
-    "ctypes": ("execution/runtime/guard.py",),
+    "ctypes": ("execution/runtime/platform.py",),
     "tomllib": ("execution/runtime/config.py",),
     "psutil": ("execution/autonomous/vitals.py",),
     "subprocess": ("execution/autonomous/launch.py",),

@@ -4,17 +4,16 @@ supervisord counts wall-clock time and can be killed; so every worker watches fo
 when the parent dies; on every system the parent's end closes our standard input.
 """
 
-import ctypes
 import logging
 import os
 import resource
 import signal
-import sys
 import threading
 from collections.abc import Callable
 
+from execution.runtime.platform import ask_for_death_signal
+
 log = logging.getLogger("nae.guard")
-PR_SET_PDEATHSIG = 1  # linux/prctl.h
 ORPHAN_DEADLINE_S = 1.5
 OVERDUE_EXIT = 70
 
@@ -48,9 +47,8 @@ def end_with_parent(orphaned: Callable[[], None]) -> None:
             end_by(ORPHAN_DEADLINE_S)
             orphaned()
 
-    if sys.platform == "linux":
-        signal.signal(signal.SIGUSR1, lambda *_: tell())
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGUSR1)
+    signal.signal(signal.SIGUSR1, lambda *_: tell())
+    ask_for_death_signal(signal.SIGUSR1)
     if os.getppid() != parent:
         tell()
     threading.Thread(target=_wait_for_end_of_input, args=(tell,), name="parent-watch", daemon=True).start()

@@ -2,11 +2,12 @@
 in the writer's process drops SQLite's POSIX locks, and acknowledged commits have been lost that way."""
 
 import sqlite3
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from execution.runtime.platform import sqlite_pragmas
 
 Row = sqlite3.Row
 Connection = sqlite3.Connection
@@ -28,9 +29,8 @@ def open_writer(path: Path, schema: str) -> Connection:
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA foreign_keys=ON")
-    if sys.platform == "darwin":  # fsync alone does not reach the platter on macOS
-        connection.execute("PRAGMA fullfsync=1")
-        connection.execute("PRAGMA checkpoint_fullfsync=1")
+    for pragma in sqlite_pragmas():
+        connection.execute(pragma)
     connection.executescript(schema)
     path.chmod(0o600)
     return connection

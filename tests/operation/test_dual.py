@@ -1,6 +1,7 @@
 """One dual operation on the default market: it starts, trades, reconciles, survives, obeys. In the order written."""
 
 import json
+import signal
 import subprocess
 import sys
 from functools import partial
@@ -105,7 +106,7 @@ def test_a_killed_manager_is_back_and_no_worker_was_touched(dual: Operation) -> 
 
 
 def test_a_stopped_worker_is_seen_as_hung_killed_and_replaced(dual: Operation) -> None:
-    stopped = dual.kill("ralph", 19)  # SIGSTOP
+    stopped = dual.kill("ralph", signal.SIGSTOP)
     eventually(lambda: dual.running("ralph", but_not=stopped), within_s=30, every_s=0.2)
     record = json.loads((dual.home / "logs" / "change_log.json").read_text())
     assert eventually(

@@ -1,0 +1,23 @@
+"""The few things Linux and macOS do differently, in one place. Each function takes the platform's name, so that both
+branches are tested on either.
+"""
+
+import ctypes
+import sys
+
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+def sqlite_pragmas(platform: str = sys.platform) -> tuple[str, ...]:
+    """What SQLite needs so that a commit is on the platter: on macOS a plain fsync stops at the drive's cache."""
+    return ("PRAGMA fullfsync=1", "PRAGMA checkpoint_fullfsync=1") if platform == "darwin" else ()
+
+
+def ask_for_death_signal(number: int, platform: str = sys.platform) -> bool:
+    """Have the kernel send us `number` when the thread that spawned us ends; False where it can't.
+
+    The caller checks afterwards that its parent still lives: a death before the asking sends nothing.
+    """
+    if platform != "linux":
+        return False
+    return bool(ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, number) == 0)
