@@ -1,0 +1,145 @@
+"""The real processes of one home, started by hand: the venue and both traders, and a voice of research to arm them.
+
+They are spawned, killed and held here as a hostile machine would do it; nothing of them outlives the test.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from execution.ledger.queries import account_report
+from execution.research.strategies import STRATEGIES
+from execution.runtime.bus import Bus
+from execution.runtime.clock import SystemClock
+from execution.runtime.home import Home
+from execution.vocabulary.market import Condition
+from execution.vocabulary.messages import Conditions
+from tests.support import ROOT
+
+SYMBOLS = ("BTC/USDT", "ETH/USDT", "SOL/USDT", "XRP/USDT")
+COMMANDS = {
+    "venue": ["agents.venue"],
+    "sandbox_optimus": ["agents.optimus", "--sandbox"],
+    "live_optimus": ["agents.optimus", "--live"],
+}
+ARM_PERIOD_S = 0.25
+CONFIG = """
+[venue]
+speed = {speed}
+seed = {seed}
+[risk]
+orders_per_minute_max = 100000
+[trading]
+time_exit_bars = 8
+interval_s = 1
+"""
+
+
+class Family:
+    """What runs in one home."""
+
+    def __init__(self, root: Path, seed: int = 7, speed: int = 600, config: str = CONFIG) -> None:
+        root.mkdir(parents=True, exist_ok=True)
+        (root / "nae.toml").write_text(config.format(seed=seed, speed=speed))
+        self.home = Home.find(root)
+        self.home.prepare()
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self.output = root / "output.txt"
+        self.deaths = 0
+
+    def start(self, *names: str) -> None:
+        """Start those that aren't running."""
+        environment = {**os.environ, "NAE_HOME": str(self.home.root)}
+        environment.pop("SUPERVISOR_ENABLED", None)
+        for name in names:
+            if name in self._running and self._running[name].poll() is None:
+                continue
+            with self.output.open("ab") as output:
+                self._running[name] = subprocess.Popen(
+                    [sys.executable, "-m", *COMMANDS[name]],
+                    cwd=ROOT,
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                )
+
+    def process(self, name: str) -> "subprocess.Popen[bytes]":
+        return self._running[name]
+
+    def kill(self, *names: str) -> None:
+        """kill -9, all at once."""
+        for name in names:
+            self._running[name].kill()
+            self.deaths += 1
+        for name in names:
+            self._running[name].wait()
+
+    def stop(self, name: str, within_s: float = 8.0) -> int:
+        """As supervisord asks it to end; its exit code."""
+        self._running[name].terminate()
+        return self._running[name].wait(within_s)
+
+    def hold(self, name: str) -> None:
+        self._running[name].send_signal(signal.SIGSTOP)
+
+    def go_on(self, name: str) -> None:
+        self._running[name].send_signal(signal.SIGCONT)
+
+    def report(self, account: str) -> Any:
+        """The account as its file tells it; None while there is none."""
+        try:
+            return account_report(self.home.ledger(account))
+        except FileNotFoundError:
+            return None
+
+    def is_quiet(self, account: str) -> bool:
+        """Reconciled, with nothing on its way."""
+        report = self.report(account)
+        return bool(report and report.reconciled and not report.open_orders and not report.unknown_orders)
+
+    def log(self, name: str) -> str:
+        return self.home.log_file(name).read_text()
+
+    def end(self) -> None:
+        for process in self._running.values():
+            process.kill()
+            process.wait()
+
+
+@contextlib.contextmanager
+def family_in(root: Path, seed: int = 7, speed: int = 600, config: str = CONFIG) -> Iterator[Family]:
+    """A home and its processes, armed with every strategy on every symbol, gone at the end."""
+    family = Family(root, seed, speed, config)
+    over = threading.Event()
+    research = threading.Thread(target=asyncio.run, args=(_arm(family.home, over),))
+    research.start()
+    try:
+        yield family
+    finally:
+        over.set()
+        research.join()
+        family.end()
+
+
+async def _arm(home: Home, over: threading.Event) -> None:
+    """Say the same conditions again and again, as research does."""
+    clock = SystemClock()
+    bus = Bus(home.run, "ralph", clock)
+    bus.open("a test's research")
+    armed = [
+        Condition(f"{symbol}-{name}", symbol, name, row.defaults(), "range", 1.0, 0, 10**9)
+        for symbol in SYMBOLS
+        for name, row in STRATEGIES.items()
+    ]
+    while not over.is_set():
+        await bus.publish(Conditions(process="ralph", sent_ms=clock.now_ms(), conditions=armed))
+        await clock.sleep(ARM_PERIOD_S)
+    bus.close()

@@ -1,0 +1,87 @@
+"""Real traders and a real venue, killed and held at random by seed: nothing is bought twice, nothing is forgotten.
+
+NAE_CHAOS_ROUNDS (default 5) and NAE_CHAOS_SEED (default 1) make it longer and different.
+"""
+
+import os
+import random
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+from execution.runtime.bus import NoAnswer, Refused, ask
+from execution.runtime.clock import SystemClock
+from tests.chaos.checker import orders_sent
+from tests.chaos.family import Family, family_in
+from tests.support import ROOT, eventually
+
+ROUNDS = int(os.environ.get("NAE_CHAOS_ROUNDS", "5"))
+SEED = int(os.environ.get("NAE_CHAOS_SEED", "1"))
+TRADERS = ("sandbox_optimus", "live_optimus")
+EVERYBODY = ("venue", *TRADERS)
+HOLDS_S = (0.3, 4.3, 6.5)  # a hiccup; longer than we wait but inside the receive window; longer than both
+
+
+def one_round(family: Family, chance: random.Random, long_hold: bool) -> None:
+    """Something dies, or stands still while others wait for it; then whatever is missing comes back."""
+    time.sleep(chance.choice((0.0, 0.002, 0.01, chance.uniform(0.0, 0.8))))  # an order has just been matched
+    draw = chance.random()
+    if long_hold or draw < 0.1:
+        family.hold("venue")
+        time.sleep(HOLDS_S[1 + chance.randrange(2)] if long_hold else HOLDS_S[0])
+        if chance.random() < 0.5:
+            family.kill(chance.choice(TRADERS))
+        family.go_on("venue")
+    elif draw < 0.5:
+        family.kill(*TRADERS)
+    elif draw < 0.8:
+        family.kill("venue")
+    else:
+        family.kill(*EVERYBODY)
+    time.sleep(chance.uniform(0.0, 0.2))
+    family.start(*EVERYBODY)
+
+
+def traded_on(family: Family, before: int) -> bool:
+    return orders_sent(family.home.root) > before
+
+
+def paused(family: Family, name: str) -> bool:
+    """Ask for it, once the trader can hear."""
+    try:
+        return bool(ask(family.home.run, name, "pause", SystemClock(), deadline_s=5))
+    except (NoAnswer, Refused):
+        return False  # it is still starting
+
+
+def settle(family: Family) -> None:
+    """No entries any more; every fate known; everybody stopped in order."""
+    for name in TRADERS:
+        eventually(partial(paused, family, name), within_s=15)
+    for name in TRADERS:
+        eventually(partial(family.is_quiet, name.removesuffix("_optimus")), within_s=20, every_s=0.1)
+        assert family.stop(name) == 0
+    assert family.stop("venue") == 0
+
+
+def test_killed_and_held_at_random_moments_nothing_is_doubled_and_nothing_is_forgotten(tmp_path: Path) -> None:
+    chance = random.Random(SEED)
+    with family_in(tmp_path / "home", SEED) as family:
+        family.start(*EVERYBODY)
+        for number in range(ROUNDS):
+            sent = orders_sent(family.home.root) if number else 0
+            eventually(partial(traded_on, family, sent), within_s=20, every_s=0.01)
+            one_round(family, chance, long_hold=number % 6 == 2)
+        settle(family)
+        judged = subprocess.run(
+            [sys.executable, "-m", "tests.chaos.checker", str(family.home.root)],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert judged.returncode == 0, judged.stdout + judged.stderr
+        assert family.deaths > ROUNDS // 3 and orders_sent(family.home.root) > ROUNDS
+        print(f"{family.deaths} deaths, {orders_sent(family.home.root)} orders")
