@@ -20,6 +20,7 @@ from execution.exchange.reconciliation import reconcile
 from execution.exchange.user_stream import UserStream
 from execution.ledger.account_lock import account_lock
 from execution.ledger.audit_log import AuditLogger
+from execution.ledger.opening import open_ledger
 from execution.ledger.state_store import StateStore
 from execution.ledger.store import Ledger
 from execution.runtime.bus import Refused
@@ -41,6 +42,7 @@ class OptimusAgent:
         self._context = context
         self._account = account
         self._lock = account_lock(context.home, account)
+        self._ledger: Ledger | None = None
         self._system: TradingSystem | None = None
         self._client: Any = None
 
@@ -57,7 +59,7 @@ class OptimusAgent:
         endpoint = await reach_embedded_venue(home, clock)
         trade_mode = TradeMode(context.config.trading.trade_mode)
         self._client = build_client(endpoint, credentials, clock, trade_mode)
-        ledger = Ledger(home.ledger(self._account), self._account, clock)
+        self._ledger = ledger = open_ledger(home.ledger(self._account), self._account, clock)
         bars = BarBook(context.config.trading.timeframe)
         feed: MarketFeed
         gateway = ExchangeGateway(
@@ -128,11 +130,16 @@ class OptimusAgent:
         raise Refused(f"{self._context.name} knows pause, resume, status, reflect, errors, not {verb}")
 
     async def stop(self) -> None:
-        if self._system is not None:
-            await self._system.stop()
-        if self._client is not None:
-            await self._client.close()
-        self._lock.release()
+        """Nobody may open the ledger before we have let go of it: the lock goes last, however far the start came."""
+        try:
+            if self._system is not None:
+                await self._system.stop()
+            if self._client is not None:
+                await self._client.close()
+        finally:
+            if self._ledger is not None:
+                self._ledger.close()
+            self._lock.release()
 
 
 def _answered(state: str, wanted: str) -> str:

@@ -20,7 +20,7 @@ from execution.ledger.facts import (
     trading_state_of,
 )
 from execution.ledger.fold import AccountFold
-from execution.ledger.store import Ledger
+from execution.ledger.opening import open_ledger
 from execution.runtime.clock import SystemClock
 from execution.runtime.home import Home
 from execution.runtime.sqlite import read_all
@@ -157,7 +157,7 @@ def set_trading_state_offline(home: Home, account: str, state: TradingState, rea
     lock = account_lock(home, account)
     lock.acquire(by)
     try:
-        ledger = Ledger(home.ledger(account), account, SystemClock())
+        ledger = open_ledger(home.ledger(account), account, SystemClock())
         try:
             ledger.set_trading_state(state, reason, by)
         finally:

@@ -14,6 +14,7 @@ from typing import Any
 from execution.ledger import rows
 from execution.ledger.facts import Facts, ReconciliationFact, TradingStateFact
 from execution.ledger.fold import Origin
+from execution.ledger.high_water import HighWater
 from execution.ledger.money_table import MoneyTable, with_owner
 from execution.ledger.order_table import OrderTable
 from execution.ledger.schema import SCHEMA
@@ -38,10 +39,9 @@ class Ledger:
         self.path = path
         self.account = account
         self._clock = clock
-        self._connection = open_writer(path, SCHEMA)
-        self._error_count = 0
-        self._broken = ""
+        self._connection, self._error_count, self._broken = open_writer(path, SCHEMA), 0, ""
         self._last_commit_ms: int | None = None
+        self._high_water = HighWater(path)
         self._load()
         self._begin_epoch()
 
@@ -55,9 +55,13 @@ class Ledger:
         self._money = MoneyTable(self._connection, self._facts.lot_steps(), self._origin)
 
     def _begin_epoch(self) -> None:
-        self.epoch = int(self._facts.get("epoch") or 0) + 1
-        # the tag keeps ids apart should a ledger ever be lost and begun anew on the same exchange account
-        self._tag = self._facts.get("tag") or "".join(secrets.choice(rows.DIGITS) for _ in range(4))
+        before = int(self._facts.get("epoch") or 0)
+        if lost := self._high_water.lost(before, self._orders.next_number - 1, self._money.fills_count):
+            raise rows.LedgerDamaged(f"it is older than it was: {lost}")
+        self.epoch = before + 1
+        # the tag keeps ids apart from those given out before, should a ledger be begun anew or an old copy be put back
+        known = self._facts.get("tag") if self._high_water.read() else None
+        self._tag = known or "".join(secrets.choice(rows.DIGITS) for _ in range(4))
         with self._writing():
             for name, value in (("account", self.account), ("epoch", str(self.epoch)), ("tag", self._tag)):
                 self._facts.put(name, value)
@@ -76,8 +80,8 @@ class Ledger:
             self._broken = f"{type(error).__name__}: {error}" if isinstance(error, DatabaseError) else self._broken
             self._load()
             raise
-        self._broken = ""
-        self._last_commit_ms = self._clock.now_ms()
+        self._broken, self._last_commit_ms = "", self._clock.now_ms()
+        self._high_water.reach(self.epoch, self._orders.next_number - 1, self._money.fills_count)
 
     # orders
 
@@ -87,15 +91,13 @@ class Ledger:
         `sent_ms`: the timestamp the request will carry, on the venue's clock (default: ours). It is part of the intent,
         so that whoever finds the intent later knows exactly until when the venue could still accept the request.
         """
-        now = self._clock.now_ms()
-        number = rows.base36(self._orders.next_number)
-        client_order_id = order_id or f"{rows.base36(self.epoch)}-{number}-{self._tag}"
+        now, number = self._clock.now_ms(), self._orders.next_number
+        client_order_id = order_id or f"{rows.base36(self.epoch)}-{rows.base36(number)}-{self._tag}"
         if len(client_order_id) > CLIENT_ORDER_ID_MAX:
             raise ValueError(f"client order id {client_order_id!r} is longer than {CLIENT_ORDER_ID_MAX} characters")
+        order = rows.new_order(request, client_order_id, self.epoch, now, now if sent_ms is None else sent_ms)
         with self._writing():
-            self._orders.insert(
-                rows.new_order(request, client_order_id, self.epoch, now, now if sent_ms is None else sent_ms)
-            )
+            self._orders.insert(order)
         return client_order_id
 
     def mark(
@@ -202,9 +204,8 @@ class Ledger:
     def record_cash_flows(self, flows: Iterable[tuple[str, Decimal]], kind: str, note: str = "") -> None:
         """Book several in one commit. ValueError when an amount isn't finite; then none is booked."""
         booked = list(flows)
-        for currency, delta in booked:
-            if not delta.is_finite():
-                raise ValueError(f"a cash flow of {currency} must be finite, not {delta}")
+        if odd := [f"{currency} {delta}" for currency, delta in booked if not delta.is_finite()]:
+            raise ValueError(f"a cash flow must be finite, not {', '.join(odd)}")
         with self._writing():
             for currency, delta in booked:
                 self._money.insert_cash_flow(currency, delta, kind, note, self._clock.now_ms())

@@ -19,6 +19,7 @@ from execution.research.strategies import STRATEGIES
 from execution.runtime.bus import Bus
 from execution.runtime.clock import SystemClock
 from execution.runtime.home import Home
+from execution.runtime.sqlite import DatabaseError
 from execution.vocabulary.market import Condition
 from execution.vocabulary.messages import Conditions
 from tests.support import ROOT
@@ -94,16 +95,20 @@ class Family:
         self._running[name].send_signal(signal.SIGCONT)
 
     def report(self, account: str) -> Any:
-        """The account as its file tells it; None while there is none."""
+        """The account as its file tells it; None while there is none, or it is being made."""
         try:
             return account_report(self.home.ledger(account))
-        except FileNotFoundError:
+        except (FileNotFoundError, DatabaseError):
             return None
 
     def is_quiet(self, account: str) -> bool:
         """Reconciled, with nothing on its way."""
         report = self.report(account)
         return bool(report and report.reconciled and not report.open_orders and not report.unknown_orders)
+
+    def forget(self, name: str) -> "subprocess.Popen[bytes]":
+        """Make room for a second of that name; the first, which the caller must end."""
+        return self._running.pop(name)
 
     def log(self, name: str) -> str:
         return self.home.log_file(name).read_text()

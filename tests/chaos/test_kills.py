@@ -7,12 +7,11 @@ import os
 import random
 import subprocess
 import sys
-import time
 from functools import partial
 from pathlib import Path
 
 from execution.runtime.bus import NoAnswer, Refused, ask
-from execution.runtime.clock import SystemClock
+from execution.runtime.clock import SystemClock, block
 from tests.chaos.checker import orders_sent
 from tests.chaos.family import Family, family_in
 from tests.support import ROOT, eventually
@@ -26,11 +25,11 @@ HOLDS_S = (0.3, 4.3, 6.5)  # a hiccup; longer than we wait but inside the receiv
 
 def one_round(family: Family, chance: random.Random, long_hold: bool) -> None:
     """Something dies, or stands still while others wait for it; then whatever is missing comes back."""
-    time.sleep(chance.choice((0.0, 0.002, 0.01, chance.uniform(0.0, 0.8))))  # an order has just been matched
+    block(chance.choice((0.0, 0.002, 0.01, chance.uniform(0.0, 0.8))))  # an order has just been matched
     draw = chance.random()
     if long_hold or draw < 0.1:
         family.hold("venue")
-        time.sleep(HOLDS_S[1 + chance.randrange(2)] if long_hold else HOLDS_S[0])
+        block(HOLDS_S[1 + chance.randrange(2)] if long_hold else HOLDS_S[0])
         if chance.random() < 0.5:
             family.kill(chance.choice(TRADERS))
         family.go_on("venue")
@@ -40,7 +39,7 @@ def one_round(family: Family, chance: random.Random, long_hold: bool) -> None:
         family.kill("venue")
     else:
         family.kill(*EVERYBODY)
-    time.sleep(chance.uniform(0.0, 0.2))
+    block(chance.uniform(0.0, 0.2))
     family.start(*EVERYBODY)
 
 
