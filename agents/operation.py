@@ -21,6 +21,7 @@ LOCK_ABOVE = 600  # over minfds in supervisor/supervisord.conf
 def main() -> int:
     """Take the lock and become supervisord until a signal ends it."""
     home = Home.find()
+    os.chdir(home.root)  # the programs' log files are named from there
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < DESCRIPTORS:
         resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, hard))

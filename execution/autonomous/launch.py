@@ -112,7 +112,8 @@ def _wait_until_running(
     status: dict[str, Any] = {}
     while clock.monotonic() < deadline:
         if child.poll() is not None:
-            raise _failure(home, "supervisord", f"supervisord ended with code {child.returncode}", child.returncode)
+            code = child.returncode
+            raise _failure(home, "supervisord", f"supervisord ended with code {code}", _own(code))
         _check_programs(home, door, expected)
         status = manager.get_status()
         progress(status)
@@ -126,6 +127,11 @@ def _wait_until_running(
     waiting = [name for name in sorted(expected) if status.get("processes", {}).get(name, {}).get("state") != "running"]
     problem = f"not running after {READY_WITHIN_S:g} s: {', '.join(waiting)}"
     raise _failure(home, waiting[0] if waiting else "supervisord", problem, ExitCode.UNAVAILABLE)
+
+
+def _own(code: int) -> int:
+    """supervisord's exit code where it is one of ours (75: another holds the lock), else "didn't come up"."""
+    return code if code in list(ExitCode) and code != ExitCode.OK else ExitCode.UNAVAILABLE
 
 
 def _judged(manager: ContinuousOperationManager, status: dict[str, Any], clock: Clock) -> dict[str, Any]:

@@ -74,7 +74,9 @@ def test_no_path_and_no_secret_stands_in_it() -> None:
 
 @pytest.mark.parametrize("mode", OperationMode)
 def test_supervisords_own_reader_takes_it(folder: Path, monkeypatch: pytest.MonkeyPatch, mode: OperationMode) -> None:
+    folder = folder / "50% 'of' \"it\" %s ü"  # supervisord expands % in its configuration, some keys twice
     (folder / "logs" / "boot").mkdir(parents=True)
+    monkeypatch.chdir(folder)
     for name, value in {"NAE_HOME": folder, "NAE_RUN": folder, "NAE_PYTHON": sys.executable}.items():
         monkeypatch.setenv(name, str(value))
     path = folder / "supervisord.conf"
