@@ -36,7 +36,7 @@ CONDITIONS_WITHIN_S = 20.0
 
 
 def main(arguments: list[str]) -> int:
-    """Parse the words, run, and give the exit code: 0, 64, 75 (the account is held), 78."""
+    """Parse the words, run, and give the exit code: 0, 64, 71 (disk or rights), 75 (the account is held), 78."""
     parser = argparse.ArgumentParser(
         prog="main_loop.py",
         description="One Optimus by hand. Brings the venue and research along when no operation runs.",
@@ -44,15 +44,15 @@ def main(arguments: list[str]) -> int:
     )
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--once", action="store_true", help="one cycle, then end")
-    how.add_argument("--interval", type=float, default=5.0, metavar="SECONDS", help="a cycle at least this often")
+    how.add_argument("--interval", type=_interval, default=5.0, metavar="SECONDS", help="a cycle at least this often")
     parser.add_argument("--live", action="store_true", help="the live account instead of the sandbox")
     try:
         words = parser.parse_args(arguments)
     except SystemExit as end:
         return ExitCode.USAGE if end.code else ExitCode.OK
     account = Account.LIVE if words.live else Account.SANDBOX
-    home = Home.find()
     try:
+        home = Home.find()
         home.prepare()
         return asyncio.run(_run(home, _with_interval(load(home.config_file), words.interval), account, words.once))
     except ConfigError as error:
@@ -61,11 +61,23 @@ def main(arguments: list[str]) -> int:
     except BusyError as error:
         print(f"main_loop: {error}; scripts/nae status shows what runs", file=sys.stderr)
         return ExitCode.BUSY
+    except OSError as error:
+        print(f"main_loop: {error}; make room or rights there and start again", file=sys.stderr)
+        return ExitCode.OS_ERROR
+
+
+def _interval(word: str) -> float:
+    problem = f"{word!r} isn't a number of seconds from 0.1 to 3600"
+    try:
+        seconds = float(word)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(problem) from error
+    if not 0.1 <= seconds <= 3600:
+        raise argparse.ArgumentTypeError(problem)
+    return seconds
 
 
 def _with_interval(config: Config, seconds: float) -> Config:
-    if not 0.1 <= seconds <= 3600:
-        raise ConfigError(f"--interval {seconds:g} is out of range; it must be from 0.1 to 3600 seconds")
     return msgspec.structs.replace(config, trading=msgspec.structs.replace(config.trading, interval_s=seconds))
 
 

@@ -10,12 +10,32 @@ import msgspec
 from agents.embedded import read_port, venue_keys, write_port
 from agents.process import Context, in_background, run_process
 from execution.runtime.bus import Refused
+from execution.runtime.config import CHOICES, Config
 from execution.runtime.tasks import Task
 from execution.venue.server import ApiKey, VenueServer
+from execution.venue.symbols import quote_unit
 from execution.vocabulary.exit_codes import ConfigError
 from execution.vocabulary.health import ComponentHealth
+from execution.vocabulary.money import text
 
 log = logging.getLogger("nae.venue")
+
+
+def check_market_fits(config: Config, server: VenueServer, place: str) -> None:
+    """The traders must be able to trade this market at all. Raises ConfigError."""
+    trading, offered = config.trading, server.market.candles.intervals
+    if trading.timeframe not in offered:
+        right = ", ".join(name for name in CHOICES["trading.timeframe"] if name in offered) or "none that is known"
+        problem = f"this market has no such candles; one of {right} would be right"
+        raise ConfigError(f"{place}: trading.timeframe = {trading.timeframe!r}: {problem}")
+    if all(symbol.quote != trading.quote for symbol in server.exchange.symbols.values()):
+        return  # the traders say so, with what there is
+    position = config.venue.opening_balance * quote_unit(trading.quote) * trading.position_share
+    if position < trading.minimum_order:
+        raise ConfigError(
+            f"{place}: trading.minimum_order = {trading.minimum_order} {trading.quote} is more than a whole position "
+            f"({text(position)} {trading.quote}: position_share of the opening balance); less would be right"
+        )
 
 
 class VenueAgent:
@@ -30,6 +50,7 @@ class VenueAgent:
         home = self._context.home
         keys = [ApiKey(account, key.key, key.secret) for account, key in venue_keys(home).items()]
         self._server = VenueServer(self._context.config.venue, home.data / "venue", keys, self._context.clock)
+        check_market_fits(self._context.config, self._server, str(home.config_file))
         self._port = await self._bind(self._server)
         write_port(home, self._port)
         in_background(self._context, self._server.run_market(), "market")

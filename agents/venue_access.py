@@ -42,5 +42,6 @@ def tradable(rules: dict[str, SymbolRules], config: TradingConfig, place: Path) 
     chosen = list(config.symbols) or [symbol for symbol, rule in rules.items() if rule.quote == config.quote]
     if not chosen:
         quotes = sorted({rule.quote for rule in rules.values()})
-        raise ConfigError(f"{place}: trading.quote = {config.quote!r}: the venue trades in {', '.join(quotes)} only")
+        right = f'the venue trades in {", ".join(quotes)} only: write quote = "{quotes[0]}" under [trading]'
+        raise ConfigError(f"{place}: trading.quote = {config.quote!r}: {right}")
     return chosen
