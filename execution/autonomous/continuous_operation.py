@@ -6,12 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from execution.autonomous.supervisor_door import ProgramState, SupervisorDoor, SupervisorRefused, SupervisorUnavailable
-from execution.runtime.bus import NoAnswer, Refused, ask
 from execution.runtime.clock import Clock, SystemClock
-from execution.runtime.home import Home
+from execution.runtime.home import PROJECT_ROOT, Home
 from execution.runtime.locks import is_held, read_holder
 from execution.vocabulary.health import HealthStatus
 from execution.vocabulary.programs import MANAGER
+
+try:
+    from execution.runtime.bus import NoAnswer, Refused, ask
+except ModuleNotFoundError as error:
+    problem = f"{error}: this Python hasn't NAE's packages; {PROJECT_ROOT}/.venv/bin/python has"
+    raise ModuleNotFoundError(problem, name=error.name) from error
 
 
 class ContinuousOperationManager:
@@ -45,10 +50,14 @@ class ContinuousOperationManager:
             "note": cause,
         }
         if not is_held(self._home.run / "operation.lock"):
-            return status | {"note": "not running; start it with ./scripts/init_continuous_operation.sh"}
+            start = "start it with ./scripts/init_continuous_operation.sh"
+            return status | {"note": f"not running; {start} (the home is {self._home.root})"}
         status |= {"running": True, "overall_status": HealthStatus.CRITICAL, "mode": self._mode()}
         try:
-            programs = SupervisorDoor(self._home.socket("supervisor.sock")).programs()
+            door = SupervisorDoor(self._home.socket("supervisor.sock"))
+            if not door.operating():
+                return status | {"note": "stopping: supervisord is ending every process"}
+            programs = door.programs()
         except (SupervisorUnavailable, SupervisorRefused) as error:
             return status | {"note": f"{cause}; {error}"}
         return status | {"processes": {program.name: _row(program) for program in programs}}

@@ -5,6 +5,7 @@ import os
 import socket
 import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from execution.autonomous.vitals import command_line, disk_free_bytes, network_filesystem
 from execution.runtime.config import Config, load
@@ -60,6 +61,17 @@ def check_folders(home: Home) -> None:
         ) from error
 
 
+def check_writable(folder: Path) -> None:
+    """Could a new folder be made in this one? Nothing is written."""
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UnfitError(f"can't write to {folder}; give rights there, or name another home in NAE_HOME")
+
+
+def nearest_folder(path: Path) -> Path:
+    """`path`, or the nearest folder above it that exists."""
+    return next(folder for folder in (path, *path.parents) if folder.is_dir())
+
+
 def check_not_running(home: Home) -> None:
     """One home, one operation."""
     lock = home.run / "operation.lock"
@@ -71,7 +83,7 @@ def check_not_running(home: Home) -> None:
 
 def check_disk(home: Home) -> list[str]:
     """Enough room to begin with; a note when it is low."""
-    free = disk_free_bytes(home.data)
+    free = disk_free_bytes(nearest_folder(home.data))
     if free < DISK_START_BYTES:
         raise UnfitError(
             f"{home.data} has {free // 2**20} MiB of disk free; to start it takes {DISK_START_BYTES // 2**20}"

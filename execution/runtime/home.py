@@ -22,9 +22,12 @@ class Home:
 
     @classmethod
     def find(cls, root: str | Path | None = None) -> "Home":
-        """`root`, else $NAE_HOME, else the project's root."""
+        """`root`, else $NAE_HOME, else the project's root. Raises ConfigError when that is no folder."""
         chosen = root or os.environ.get("NAE_HOME") or PROJECT_ROOT
-        return cls(Path(chosen).expanduser().resolve())
+        found = Path(chosen).expanduser().resolve()
+        if found.exists() and not found.is_dir():
+            raise ConfigError(f"NAE_HOME = {found} is no folder; a folder, or where one can be made, would be right")
+        return cls(found)
 
     @property
     def config_file(self) -> Path:
