@@ -20,7 +20,7 @@ from execution.vocabulary.programs import optimus_of
 
 AccountOption = Annotated[str, typer.Option("--account", "-a", help="sandbox or live; both when not given.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document instead of a table.")]
-Count = Annotated[int, typer.Option("--count", "-n", min=1, max=1000, help="How many, newest first.")]
+Count = Annotated[int, typer.Option("--count", "-n", min=1, max=1000, help="How many of each account, newest first.")]
 
 
 def _chosen(home: Home, account: str) -> list[str]:
@@ -42,15 +42,20 @@ def pause(
 ) -> None:
     """Take no new entries until `nae resume`; exits go on. Survives every restart.
 
-    Example: nae pause "news at noon" --account live · Exit codes: 0 done · 69 an account didn't answer (unknown)
+    Example: nae pause "news at noon" --account live
+
+    Exit codes: 0 done · 1 refused · 69 no account yet, or one didn't answer (unknown)
     """
+    if not reason.strip():
+        complain('a pause needs a reason, such as: nae pause "news at noon"')
+        raise typer.Exit(ExitCode.USAGE)
     _command("pause", TradingState.PAUSED, reason, account, json)
 
 
 def resume(account: AccountOption = "", json: AsJson = False) -> None:
     """Lift a pause. A halt is not lifted: only a person's `nae arm` will do that.
 
-    Exit codes: 0 done · 1 refused · 69 an account didn't answer (unknown)
+    Exit codes: 0 done · 1 refused · 69 no account yet, or one didn't answer (unknown)
     """
     _command("resume", TradingState.ACTIVE, "resumed by the operator", account, json)
 

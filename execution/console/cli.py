@@ -7,10 +7,10 @@ from typer.exceptions import Exit, TyperException
 
 from execution.console import account_commands, log_commands, operation_commands
 from execution.console.output import complain
+from execution.runtime.home import Home
 from execution.vocabulary.exit_codes import BusyError, ConfigError, ExitCode
 
 app = typer.Typer(
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="NAE: an autonomous trading operation. Start with: nae up",
     epilog="Exit codes: 0 done · 1 failed · 64 wrong words · 69 not running · 71 disk or rights · 75 held · 78 config",
@@ -37,13 +37,15 @@ def main() -> None:
 
 
 def run(words: list[str]) -> int:
-    """The exit code of one command line."""
+    """The exit code of one command line; without words, the help."""
     try:
-        code = app(words, prog_name="nae", standalone_mode=False)
+        code = app(words or ["--help"], prog_name="nae", standalone_mode=False)
     except Exit as end:
         return end.exit_code
     except TyperException as error:
-        complain(f"{error.format_message()} (nae --help lists what there is)")
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context is not None else "nae"
+        complain(f"{error.format_message()} ({command} --help lists what there is)")
         return ExitCode.USAGE
     except ConfigError as error:
         complain(str(error))
@@ -51,6 +53,9 @@ def run(words: list[str]) -> int:
     except BusyError as error:
         complain(str(error))
         return ExitCode.BUSY
+    except OSError as error:  # a home of somebody else's, a drive gone: nothing a command can mend
+        complain(f"{error.filename or Home.find().root}: {error.strerror or error}; give rights or room there")
+        return ExitCode.OS_ERROR
     except KeyboardInterrupt:
         return 130
     return code if isinstance(code, int) else ExitCode.OK

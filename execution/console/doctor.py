@@ -4,7 +4,14 @@ import importlib.metadata
 import sys
 from collections.abc import Callable
 
-from execution.autonomous.ground import UnfitError, check_config_fits, check_disk, check_folders
+from execution.autonomous.ground import (
+    UnfitError,
+    check_config_fits,
+    check_disk,
+    check_folders,
+    check_writable,
+    nearest_folder,
+)
 from execution.runtime.config import load
 from execution.runtime.home import PROJECT_ROOT, Home
 from execution.runtime.locks import is_held, read_holder
@@ -53,6 +60,9 @@ def _packages() -> str:
 
 
 def _folders(home: Home) -> str:
+    if not home.root.exists():
+        check_writable(nearest_folder(home.root))
+        return f"{home.root} doesn't exist yet; the first start makes it"
     check_folders(home)
     return str(home.root)
 

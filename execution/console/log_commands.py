@@ -13,6 +13,8 @@ from execution.vocabulary.exit_codes import ExitCode
 
 COLOURS = ["cyan", "green", "yellow", "magenta", "blue", "bright_cyan", "bright_green", "bright_magenta"]
 FOLLOW_S = 0.2
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+LOOKED_THROUGH = 100_000  # lines, and a hundred bytes of each, for the last ones of a level
 
 
 def logs(
@@ -23,10 +25,18 @@ def logs(
 ) -> None:
     """Show the processes' logs.
 
+    Exit codes: 0 shown · 64 an unknown name or level · 69 no logs yet
+
     Examples: nae logs · nae logs -f live_optimus · nae logs --level ERROR -n 50
     """
     folder = Home.find().logs
     files = {path.stem: path for path in sorted(folder.glob("*.log"))}
+    if level and level.upper() not in LEVELS:
+        complain(f"unknown level {level!r}; one of {', '.join(LEVELS)} would be right")
+        raise typer.Exit(ExitCode.USAGE)
+    if not files and not names:
+        complain(f"no logs in {folder} yet; they appear with the first start: scripts/nae up")
+        raise typer.Exit(ExitCode.UNAVAILABLE)
     unknown = [name for name in names or [] if name not in files]
     if unknown:
         complain(f"no log of {unknown[0]!r} in {folder}; there are: {', '.join(files) or 'none yet'}")
@@ -34,11 +44,22 @@ def logs(
     chosen = {name: files[name] for name in names or files}
     places = {name: path.stat().st_size for name, path in chosen.items()}
     for name, path in chosen.items():
-        _show(name, tail_lines(path, lines), list(chosen), level)
+        _show(name, _last(path, lines, level), list(chosen))
     while follow:
         for name, path in chosen.items():
             places[name] = _follow(name, path, places[name], list(chosen), level)
         block(FOLLOW_S)
+
+
+def _last(path: Path, count: int, level: str) -> list[str]:
+    if not level:
+        return tail_lines(path, count)
+    found = _of_level(tail_lines(path, LOOKED_THROUGH, 100 * LOOKED_THROUGH), level)
+    return found[-count:] if count else []
+
+
+def _of_level(lines: list[str], level: str) -> list[str]:
+    return [line for line in lines if not level or f" {level.upper()} " in line[:40]]
 
 
 def _follow(name: str, path: Path, place: int, names: list[str], level: str) -> int:
@@ -49,14 +70,13 @@ def _follow(name: str, path: Path, place: int, names: list[str], level: str) -> 
         with path.open("rb") as file:
             file.seek(place)
             data = file.read(size - place)
-        _show(name, data.decode(errors="replace").splitlines(), names, level)
+        _show(name, _of_level(data.decode(errors="replace").splitlines(), level), names)
     return size
 
 
-def _show(name: str, lines: list[str], names: list[str], level: str) -> None:
+def _show(name: str, lines: list[str], names: list[str]) -> None:
     colour = COLOURS[names.index(name) % len(COLOURS)]
     width = max(map(len, names))
     for line in lines:
-        if not level or f" {level.upper()} " in line[:40]:
-            screen.print(f"[{colour}]{name:<{width}}[/] ", end="")
-            screen.print(line, markup=False, emoji=False, soft_wrap=True)
+        screen.print(f"[{colour}]{name:<{width}}[/] ", end="")
+        screen.print(line, markup=False, emoji=False, soft_wrap=True)

@@ -1,5 +1,7 @@
 """Commands about the operation as a whole: up, down, status, doctor."""
 
+import shlex
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -10,7 +12,7 @@ from execution.autonomous.ground import UnfitError, check_ground
 from execution.autonomous.launch import StartFailed, run_in_foreground, start, stop
 from execution.console.account_status import accounts_of
 from execution.console.doctor import examine
-from execution.console.output import complain, errors, print_json, screen, table
+from execution.console.output import complain, errors, print_json, say, screen, table
 from execution.console.status_view import overdue_tasks, show_status
 from execution.runtime.clock import SystemClock
 from execution.runtime.home import Home
@@ -18,10 +20,10 @@ from execution.vocabulary.exit_codes import BusyError, ConfigError, ExitCode
 from execution.vocabulary.modes import OperationMode
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document instead of a table.")]
-NEXT = """[dim]next:[/]  scripts/nae status          what runs, how well, and both accounts
+NEXT = """next:  scripts/nae status          what runs, how well, and both accounts
        scripts/nae fills           what was bought and sold
-       tail -f logs/*.log          one log per process
-       scripts/nae down            stop everything (or: kill $(cat logs/continuous_operation.pid))"""
+       scripts/nae logs -f         what each process says (or: tail -f {logs}/*.log)
+       scripts/nae down            stop everything (or: kill $(cat {pid_file}))"""
 
 
 def operation_status(home: Home) -> dict[str, Any]:
@@ -38,7 +40,8 @@ def up(
 
     Examples: nae up · nae up sandbox · NAE_MARKET=replay:candles.parquet NAE_SPEED=60 nae up dual
 
-    Exit codes: 0 all run · 64 unknown mode · 69 didn't come up · 71 disk or rights · 75 runs already · 78 nae.toml
+    Exit codes: 0 all run · 64 unknown mode · 69 didn't come up · 71 disk or rights · 75 runs already · 78 nae.toml or a
+    candle file
     """
     if mode not in list(OperationMode):
         complain(f"unknown mode {mode!r}; one of {', '.join(OperationMode)} would be right")
@@ -51,10 +54,23 @@ def up(
     try:
         _start(home, OperationMode(mode))
     except StartFailed as failure:
-        complain(f"{failure}\nnothing is left running; scripts/nae doctor checks the ground")
+        then = (
+            "mend that and start again" if failure.code == ExitCode.CONFIG else "scripts/nae doctor checks the ground"
+        )
+        complain(f"{failure}\nnothing is left running; {then}")
         raise typer.Exit(failure.code) from failure
+    except KeyboardInterrupt:
+        complain("interrupted; nothing is left running")
+        raise
     show_status(operation_status(home))
-    screen.print(NEXT)
+    screen.print()
+    say(NEXT.format(logs=typed(home.logs), pid_file=typed(home.pid_file)))
+
+
+def typed(path: Path) -> str:
+    """A path as it can be typed here: short inside the folder we are in, quoted where a shell needs it."""
+    here = Path.cwd()
+    return shlex.quote(str(path.relative_to(here) if path.is_relative_to(here) else path))
 
 
 def _checked_ground(home: Home) -> list[str]:
@@ -131,7 +147,7 @@ def verify(json: AsJson = False) -> None:
 
 
 def doctor(json: AsJson = False) -> None:
-    """Check the ground: Python, packages, folders, disk, clock, nae.toml, locks, sockets.
+    """Check the ground: Python, packages, folders, disk, nae.toml, and whether an operation runs.
 
     Exit codes: 0 all well · 1 something isn't
     """

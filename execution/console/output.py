@@ -10,8 +10,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from execution.vocabulary.money import text as amount_text
+
 STATUS_STYLE = {"HEALTHY": "green", "DEGRADED": "yellow", "UNHEALTHY": "magenta", "CRITICAL": "bold red"}
 
+SHOWN_DECIMALS = 8  # what exchanges count in; an average price may have 28
 PIPE_WIDTH = 160  # nobody reads a pipe on 80 columns
 
 screen = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
@@ -22,6 +25,11 @@ def print_json(value: Any) -> None:
     """One JSON document on standard output; Decimals as text."""
     plain = msgspec.to_builtins(value, enc_hook=str)
     sys.stdout.write(json.dumps(plain, indent=2) + "\n")
+
+
+def say(text: str, style: str = "") -> None:
+    """A line for a person, as it is, on standard output."""
+    screen.print(text, style=style, markup=False, emoji=False, soft_wrap=True)
 
 
 def complain(problem: str) -> None:
@@ -49,7 +57,7 @@ def cell(value: Any) -> Text:
     if isinstance(value, bool):
         return Text("yes" if value else "no")
     if isinstance(value, Decimal):
-        return Text(format(value.normalize(), "f"))
+        return Text(amount_text(round(value, SHOWN_DECIMALS)))
     text = str(value)
     return Text(text, style=STATUS_STYLE.get(text, ""))
 

@@ -4,19 +4,24 @@ from typing import Any
 
 from rich.text import Text
 
-from execution.console.output import cell, duration, screen, table
+from execution.console.output import cell, duration, say, screen, table
+from execution.vocabulary.lifecycle import TradingState
 
 
 def show_status(status: dict[str, Any]) -> None:
     """Print the status document for a person."""
     if not status["running"]:
-        screen.print(status.get("note", "not running"), markup=False, emoji=False, soft_wrap=True)
+        say(status.get("note", "not running"))
+        if status.get("accounts"):
+            screen.print()
+            show_accounts(status["accounts"])
         return
     share = status.get("error_rate", 0)
     screen.print(Text.assemble(f"NAE {status['mode']}  ", cell(status["overall_status"]), f"  errors/min {share}"))
     if status.get("note"):
-        screen.print(status["note"], style="yellow", markup=False, emoji=False, soft_wrap=True)
-    show_processes(status["processes"])
+        say(status["note"], style="yellow")
+    if status["processes"]:
+        show_processes(status["processes"])
     if status.get("accounts"):
         screen.print()
         show_accounts(status["accounts"])
@@ -42,11 +47,17 @@ def show_processes(processes: dict[str, dict[str, Any]]) -> None:
 
 
 def show_accounts(accounts: dict[str, dict[str, Any]]) -> None:
-    """One line per trading account."""
+    """One line per trading account, and what is to be said about it: why it is paused, whose word this is."""
     names = ["trade_mode", "trading_state", "venue", "equity", "fills", "open_orders", "unknown_orders", "reconciled"]
     rows = [[account, *[facts.get(name) for name in names]] for account, facts in accounts.items()]
     heads = ["account", "mode", "trading", "venue", "equity", "fills", "open", "unknown", "reconciled"]
     table(heads, rows, "no accounts")
+    for account, facts in accounts.items():
+        reason = facts.get("trading_state_reason") or facts.get("reason")
+        if reason and facts["trading_state"] != TradingState.ACTIVE:
+            say(f"{account} is {facts['trading_state']}: {reason}")
+        if facts.get("note"):
+            say(f"{account}: {facts['note']}")
 
 
 def overdue_tasks(status: dict[str, Any]) -> list[str]:

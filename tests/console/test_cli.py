@@ -10,6 +10,7 @@ import pytest
 
 from execution.console import cli
 from execution.console.cli import run
+from execution.console.operation_commands import typed
 from execution.runtime.home import Home
 from execution.runtime.locks import FileLock
 from execution.vocabulary.exit_codes import BusyError, ConfigError, ExitCode
@@ -62,7 +63,14 @@ def test_wrong_words_are_a_usage_error_with_one_next_step(say: Say, words: tuple
     assert code == ExitCode.USAGE
     assert out == ""
     assert err.startswith("nae: ")
-    assert err.rstrip().endswith("(nae --help lists what there is)")
+    command = words[0] if words[0] in COMMANDS else ""
+    assert err.rstrip().endswith(f"({f'nae {command}'.strip()} --help lists what there is)")
+
+
+def test_no_words_at_all_show_the_help_and_nothing_else(say: Say) -> None:
+    code, out, err = say()
+    assert (code, err) == (ExitCode.OK, "")
+    assert all(f" {command} " in out for command in COMMANDS)
 
 
 def test_status_of_an_operation_that_never_ran_says_how_to_start_it(say: Say) -> None:
@@ -206,8 +214,63 @@ def test_logs_of_an_unknown_process_names_the_known_ones(home: Home, say: Say) -
     assert f"no log of 'venu' in {home.logs}; there are: venue" in err
 
 
-def test_logs_before_the_first_start_is_empty_and_well(say: Say) -> None:
-    assert say("logs") == (ExitCode.OK, "", "")
+def test_logs_before_the_first_start_says_when_there_will_be_some(home: Home, say: Say) -> None:
+    code, out, err = say("logs")
+    assert (code, out) == (ExitCode.UNAVAILABLE, "")
+    assert f"no logs in {home.logs} yet; they appear with the first start: scripts/nae up" in err
+
+
+def test_the_last_lines_of_a_level_are_found_behind_many_others(home: Home, say: Say) -> None:
+    home.prepare()
+    noise = "".join(LOG.format("INFO ", n) for n in range(500))
+    home.log_file("venue").write_text("".join(LOG.format("ERROR", n) for n in (1, 2, 3)) + noise)
+    _, out, _ = say("logs", "--level", "ERROR", "-n", "2")
+    assert [line.split("number ")[1].split()[0] for line in out.splitlines()] == ["2", "3"]
+
+
+def test_an_unknown_level_is_a_usage_error(home: Home, say: Say) -> None:
+    home.prepare()
+    home.log_file("venue").write_text(LOG.format("INFO ", 1))
+    code, out, err = say("logs", "--level", "loud")
+    assert (code, out) == (ExitCode.USAGE, "")
+    assert "unknown level 'loud'; one of DEBUG, INFO, WARNING, ERROR, CRITICAL would be right" in err
+
+
+def test_a_pause_without_a_reason_is_a_usage_error(say: Say) -> None:
+    code, _, err = say("pause", " ")
+    assert code == ExitCode.USAGE
+    assert "a pause needs a reason" in err
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_home_that_is_a_file_is_said_by_every_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, say: Say, command: str
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("NAE_HOME", str(tmp_path / "file"))
+    code, _, err = say(command, *(["news"] if command == "pause" else []))
+    assert code == ExitCode.CONFIG
+    assert f"NAE_HOME = {tmp_path / 'file'} is no folder" in err
+
+
+def test_doctor_makes_no_home_where_there_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, say: Say) -> None:
+    monkeypatch.setenv("NAE_HOME", str(tmp_path / "not" / "yet"))
+    _, out, _ = say("doctor", "--json")
+    findings = {row["check"]: row for row in json.loads(out)}
+    assert findings["folders"]["finding"] == f"{tmp_path / 'not' / 'yet'} doesn't exist yet; the first start makes it"
+    assert all(findings[name]["ok"] for name in ("folders", "disk", "operation"))
+    assert not (tmp_path / "not").exists()
+
+
+def test_the_next_commands_after_a_start_can_be_typed_as_they_stand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    home = Home.find(tmp_path)
+    assert typed(home.logs) == "logs"
+    assert typed(Home.find(tmp_path / "a b").logs) == "'a b/logs'"
+    monkeypatch.chdir("/")
+    assert typed(tmp_path.resolve()) == str(tmp_path.resolve()).removeprefix("/")
 
 
 @pytest.mark.parametrize("command", [("positions",), ("orders",), ("fills",), ("pause", "news"), ("resume",)])
@@ -225,7 +288,12 @@ def test_an_unknown_account_is_a_usage_error(say: Say) -> None:
 
 @pytest.mark.parametrize(
     ("error", "code"),
-    [(ConfigError("x"), ExitCode.CONFIG), (BusyError("x"), ExitCode.BUSY), (KeyboardInterrupt(), 130)],
+    [
+        (ConfigError("x"), ExitCode.CONFIG),
+        (BusyError("x"), ExitCode.BUSY),
+        (PermissionError(13, "Permission denied", "/home/x"), ExitCode.OS_ERROR),
+        (KeyboardInterrupt(), 130),
+    ],
 )
 def test_errors_become_exit_codes(monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int) -> None:
     def raising(*_: Any, **__: Any) -> None:

@@ -33,6 +33,7 @@ def test_a_duration_is_short(seconds: float, shown: str) -> None:
         (False, "no"),
         (Decimal("0.00100"), "0.001"),
         (Decimal("1E+3"), "1000"),
+        (Decimal("2879.560535541610720103802362"), "2879.56053554"),
         (7, "7"),
         (HealthStatus.CRITICAL, "CRITICAL"),
         ("[/] :smile:", "[/] :smile:"),
@@ -112,3 +113,17 @@ def test_overdue_tasks_are_named_with_their_process() -> None:
         "venue is failed: not running: fatal",
         "master is starting: no cause given",
     ]
+
+
+def test_why_an_account_is_paused_and_whose_word_it_is_stands_below_the_accounts(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    accounts = {
+        "sandbox": {"trading_state": "active", "trading_state_reason": "resumed by the operator"},
+        "live": {"trading_state": "paused", "reason": "news [at] noon", "note": "from the ledger"},
+    }
+    show_status({"running": False, "note": "not running", "accounts": accounts})
+    out = capsys.readouterr().out
+    assert out.startswith("not running\n")
+    assert "live is paused: news [at] noon\nlive: from the ledger\n" in out
+    assert "resumed" not in out
