@@ -13,6 +13,7 @@ from execution.vocabulary.money import ZERO, text
 from execution.vocabulary.performance import ClosedTrade
 
 PAIRS_LEAST = 20  # fewer say nothing either way
+SAID_DECIMALS = 8  # in words; the sides keep every digit
 T_CLEAR = 2.0  # a difference this many standard errors wide is called clear
 
 Signal = tuple[str, str, int]
@@ -86,8 +87,8 @@ def _verdict(sandbox: Side, live: Side, pairs: int, mean: float, t: float) -> st
     if not sandbox.trades and not live.trades:
         return "no closed trades yet"
     totals = (
-        f"sandbox {text(sandbox.net_pnl)} net in {_counted(sandbox.trades)}, "
-        f"live {text(live.net_pnl)} net in {_counted(live.trades)}"
+        f"sandbox {text(round(sandbox.net_pnl, SAID_DECIMALS))} net in {_counted(sandbox.trades)}, "
+        f"live {text(round(live.net_pnl, SAID_DECIMALS))} net in {_counted(live.trades)}"
     )
     if pairs < PAIRS_LEAST:
         return f"{totals}; {pairs} shared signals, too few to tell (at least {PAIRS_LEAST})"
