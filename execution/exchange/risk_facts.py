@@ -13,10 +13,11 @@ from execution.runtime.clock import Clock
 from execution.vocabulary.market import Quote, SymbolRules
 from execution.vocabulary.money import ZERO
 from execution.vocabulary.order_states import OrderState
-from execution.vocabulary.orders import OrderRequest, Position, Purpose, Side
+from execution.vocabulary.orders import OrderRequest, OrderRow, Position, Purpose, Side
 
 QuoteOf = Callable[[str], Quote | None]
 _SIGNALS_REMEMBERED = 500
+MINUTE_S = 60.0
 
 
 class RiskRecord:
@@ -25,12 +26,19 @@ class RiskRecord:
     def __init__(self, ledger: Ledger, clock: Clock) -> None:
         self._ledger = ledger
         self._clock = clock
-        self._sent_at: deque[float] = deque()
-        recent = reversed(ledger.orders(limit=_SIGNALS_REMEMBERED))
+        recent = ledger.orders(limit=_SIGNALS_REMEMBERED)[::-1]
+        self._sent_at = deque(self._left_at(recent))  # a crash loop must not start each time with a clean slate
         self._signals = deque(
             ((order.symbol, order.strategy, order.signal_bar_ms) for order in recent if order.purpose is Purpose.ENTRY),
             maxlen=_SIGNALS_REMEMBERED,
         )
+
+    def _left_at(self, orders: list[OrderRow]) -> list[float]:
+        """When the last minute's orders left, on our monotonic clock, oldest first. One dated in the future, after a
+        step of the wall clock, counts as just now: a limit never gets looser by it."""
+        monotonic, now_ms = self._clock.monotonic(), self._clock.now_ms()
+        ages_s = [max(0.0, (now_ms - order.created_ms) / 1000) for order in orders]
+        return sorted(monotonic - age for age in ages_s if age <= MINUTE_S)
 
     def sent(self, request: OrderRequest) -> None:
         """An order is about to leave."""
@@ -41,7 +49,7 @@ class RiskRecord:
     def facts(self, request: OrderRequest, rules: SymbolRules | None, quote_of: QuoteOf) -> RiskFacts:
         """Everything as of now."""
         now = self._clock.monotonic()
-        while self._sent_at and now - self._sent_at[0] > 60:
+        while self._sent_at and now - self._sent_at[0] > MINUTE_S:
             self._sent_at.popleft()
         symbol = request.symbol
         positions = self._ledger.positions()

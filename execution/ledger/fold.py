@@ -99,6 +99,10 @@ class AccountFold:
             self.closed.append(_closed_trade(holding, fill, origin))
             holding.bought = ZERO  # closed once, even when a last crumb is sold later
 
+    def closed_in_time(self) -> None:
+        """Put the closed trades of all symbols in the order of their time: fills are taken in symbol by symbol."""
+        self.closed.sort(key=lambda trade: trade.closed_ms)
+
     def _is_flat(self, symbol: str, quantity: Decimal) -> bool:
         return quantity <= 0 or quantity < self.lot_steps.get(symbol, ZERO)
 

@@ -27,7 +27,7 @@ class MoneyTable:
         self.fold = AccountFold()
         self.fills_count = 0
         self._fill_chain = self._cash_chain = rows.CHAIN_START
-        self._newest: dict[str, tuple[int, int, str]] = {}
+        self._newest: dict[str, tuple[int, str]] = {}
         self.reload()
 
     def reload(self, lot_steps: Mapping[str, Decimal] | None = None) -> None:
@@ -42,6 +42,7 @@ class MoneyTable:
         for fill, origin in fills:
             self.fold.apply_fill(fill, origin)
             self._newest[fill.symbol] = rows.fill_order(fill)
+        self.fold.closed_in_time()
 
     def _read_cash_flows(self) -> None:
         self._cash_chain = rows.CHAIN_START
@@ -86,11 +87,12 @@ class MoneyTable:
     def add_up(self, fills: list[Fill]) -> None:
         """Take committed fills into the fold; one older than what is applied means adding up anew, in trade order."""
         ordered = sorted(fills, key=rows.fill_order)
-        if any(rows.fill_order(fill) < self._newest.get(fill.symbol, (0, 0, "")) for fill in ordered):
+        if any(rows.fill_order(fill) < self._newest.get(fill.symbol, (0, "")) for fill in ordered):
             self.reload()
             return
         for fill in ordered:
             self._apply(fill)
+        self.fold.closed_in_time()
         self.fills_count += len(ordered)
 
     def insert_cash_flow(self, currency: str, delta: Decimal, kind: str, note: str, at_ms: int) -> None:

@@ -62,7 +62,7 @@ class AccountReader:
         self._fold = AccountFold(lot_steps=lot_steps)
         self._fills_count = self._fill_number = self._cash_number = 0
         self._last_fills: deque[Fill] = deque(maxlen=LAST_FILLS_MAX)
-        self._newest: dict[str, tuple[int, int, str]] = {}
+        self._newest: dict[str, tuple[int, str]] = {}
 
     def report(self, last_fills: int = 10, last_trades: int = 50) -> AccountReport:
         """The account now. Raises FileNotFoundError when there is no ledger yet, sqlite's DatabaseError."""
@@ -108,7 +108,7 @@ class AccountReader:
         cash = read_all(self.path, _NEW_CASH, (self._cash_number,))
         fill_rows = read_all(self.path, rows.FILLS_WITH_ORIGIN, (self._fill_number,))
         new = [(rows.fill_of(row), rows.origin_of(row), row) for row in fill_rows]
-        if any(rows.fill_order(fill) < self._newest.get(fill.symbol, (0, 0, "")) for fill, _, _ in new):
+        if any(rows.fill_order(fill) < self._newest.get(fill.symbol, (0, "")) for fill, _, _ in new):
             return False
         for row in cash:
             self._fold.apply_cash_flow(row["currency"], Decimal(row["delta"]))
@@ -116,6 +116,7 @@ class AccountReader:
         for fill, origin, _ in sorted(new, key=lambda entry: rows.fill_order(entry[0])):
             self._fold.apply_fill(fill, origin)
             self._newest[fill.symbol] = rows.fill_order(fill)
+        self._fold.closed_in_time()
         for fill, _, row in new:
             self._last_fills.appendleft(fill)
             self._fill_number = row["number"]

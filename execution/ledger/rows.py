@@ -170,9 +170,10 @@ def orders_query(states: Iterable[OrderState] | None, limit: int) -> tuple[str, 
     return query, (*(wanted or ()), limit)
 
 
-def fill_order(fill: Fill) -> tuple[int, int, str]:
-    """Sorts the fills of one symbol as they were executed: venues number trades upwards."""
-    return fill.executed_ms, len(fill.trade_id), fill.trade_id
+def fill_order(fill: Fill) -> tuple[int, str]:
+    """Sorts the fills of one symbol as they were executed: venues number trades upwards. Their clocks may step back,
+    and a sale put before its purchase would leave a position that nobody holds."""
+    return len(fill.trade_id), fill.trade_id
 
 
 class LedgerDamaged(Exception):

@@ -117,6 +117,61 @@ def test_no_such_order_counts_only_after_the_venue_could_no_longer_accept_the_re
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize("step_s", [-3600.0, 3600.0])
+def test_a_step_of_the_wall_clock_makes_no_evidence(tmp_path: Path, step_s: float) -> None:
+    async def scenario() -> None:
+        async with world(tmp_path) as here:
+            here.proxy.loses, here.proxy.match = Loses.REQUEST, POST
+            assert (await here.gateway.place(await here.order())).state is OrderState.UNKNOWN
+            here.proxy.loses = Loses.NOTHING
+            here.clock.wall_s = step_s
+            assert await here.gateway.settle_unknown() == []
+            if step_s < 0:  # a new process reads the venue's clock anew: it says that the fence is an hour away
+                here.client.venue_clock.forget()
+                await here.restart()
+                assert (await here.reconcile()).unknown_orders == 1
+            here.clock.wall_s = 0.0
+            here.client.venue_clock.forget()
+            assert (await here.reconcile()).unknown_orders == 1
+            here.clock.ahead_s += 6.5
+            assert (await here.reconcile()).unknown_orders == 0
+            assert here.proxy.count(POST) == 1
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("step_s", [-3600.0, 3600.0])
+def test_after_a_step_of_the_wall_clock_an_exit_leaves_at_the_second_try(tmp_path: Path, step_s: float) -> None:
+    async def scenario() -> None:
+        async with world(tmp_path) as here:
+            assert (await here.gateway.place(await here.order(quantity="0.002"))).state is OrderState.FILLED
+            here.clock.wall_s = step_s
+            selling = await here.order(Side.SELL)
+            outcome = await here.gateway.place(selling)
+            assert outcome.state is OrderState.REJECTED  # our timestamps are an hour off: nothing happened
+            assert (await here.gateway.place(selling)).state is OrderState.FILLED
+            assert (await here.reconcile()).reconciled
+
+    asyncio.run(scenario())
+
+
+def test_a_restart_does_not_forget_how_many_orders_the_last_minute_saw(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        tight = RiskConfig(orders_per_minute_max=2)
+        async with world(tmp_path, limits=tight) as here:
+            for _ in range(2):
+                assert (await here.gateway.place(await here.order())).state is OrderState.FILLED
+            await here.restart()
+            here.gateway.limits = tight
+            assert (await here.reconcile()).reconciled
+            refusal = "2 orders in the last minute: risk.orders_per_minute_max"
+            assert (await here.gateway.place(await here.order())).refusal == refusal
+            here.clock.ahead_s += 61
+            assert (await here.gateway.place(await here.order())).state is OrderState.FILLED
+
+    asyncio.run(scenario())
+
+
 def test_an_order_that_a_restart_finds_unanswered_is_looked_up_not_sent_again(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with world(tmp_path) as here:

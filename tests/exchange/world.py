@@ -31,16 +31,18 @@ GENEROUS = RiskConfig(exposure_max=Decimal(9000), position_value_max=Decimal(900
 
 
 class ShiftedClock(SystemClock):
-    """Real time that can be moved ahead, for the venue and for us alike, so that no test waits for a fence."""
+    """Real time that can be moved ahead, for the venue and for us alike, so that no test waits for a fence. `wall_s`
+    steps the machine's wall clock alone, and with it the venue's."""
 
     def __init__(self) -> None:
         self.ahead_s = 0.0
+        self.wall_s = 0.0
 
     def monotonic(self) -> float:
         return super().monotonic() + self.ahead_s
 
     def now_ms(self) -> int:
-        return super().now_ms() + round(self.ahead_s * 1000)
+        return super().now_ms() + round((self.ahead_s + self.wall_s) * 1000)
 
 
 @dataclass
