@@ -14,7 +14,7 @@ from execution.autonomous.tuning import Interval, tune
 from execution.autonomous.vitals import sample_process, sample_system
 from execution.runtime.bus import Refused
 from execution.runtime.tasks import Task
-from execution.vocabulary.health import ComponentHealth, ComponentStatus
+from execution.vocabulary.health import ComponentHealth, ComponentStatus, HealthStatus
 from execution.vocabulary.limits import JUDGE_PERIOD_S, VITALS_PERIOD_S
 from execution.vocabulary.messages import OperationHealth
 from execution.vocabulary.modes import OperationMode
@@ -54,15 +54,20 @@ class ManagerAgent:
 
     async def _judge(self) -> None:
         await self._overseer.tick()
-        rows = self._overseer.watched
+        overseer = self._overseer
+        statuses: dict[str, str] = {name: row.verdict.status for name, row in overseer.watched.items()}
+        causes = {name: list(row.verdict.causes) for name, row in overseer.watched.items() if row.verdict.causes}
+        if overseer.supervisord_problem:
+            statuses["supervisord"] = HealthStatus.CRITICAL
+            causes["supervisord"] = [overseer.supervisord_problem]
         await self._context.bus.publish(
             OperationHealth(
                 process=MANAGER,
                 sent_ms=self._context.clock.now_ms(),
-                mode=self._overseer.mode,
-                overall=self._overseer.overall(),
-                processes={name: row.verdict.status for name, row in rows.items()},
-                causes={name: list(row.verdict.causes) for name, row in rows.items() if row.verdict.causes},
+                mode=overseer.mode,
+                overall=overseer.overall(),
+                processes=statuses,
+                causes=causes,
             )
         )
 

@@ -20,7 +20,13 @@ from execution.autonomous.supervisor_door import (
 from execution.autonomous.vitals import ProcessVitals, SystemVitals, sample_process, system_resources
 from execution.runtime.clock import Clock
 from execution.vocabulary.health import HealthStatus, worst
-from execution.vocabulary.limits import ERROR_WINDOW_S, HEARTBEAT_PERIOD_S, JUDGE_LATE_AFTER_S, JUDGE_PERIOD_S
+from execution.vocabulary.limits import (
+    ERROR_WINDOW_S,
+    HEARTBEAT_PERIOD_S,
+    JUDGE_LATE_AFTER_S,
+    JUDGE_PERIOD_S,
+    RPC_TIMEOUT_S,
+)
 from execution.vocabulary.messages import Fact, Heartbeat
 from execution.vocabulary.programs import BY_NAME, MANAGER
 
@@ -56,6 +62,7 @@ class Overseer:
         self._changes = changes
         self._clock = clock
         self._last_tick: float | None = None
+        self.supervisord_problem = ""
         self._fair_since = clock.monotonic()  # nobody is blamed for what we weren't awake to hear
 
     def hear(self, fact: Fact) -> None:
@@ -67,27 +74,44 @@ class Overseer:
             watched.cpu_s_when_quiet, watched.idle = None, False
 
     async def tick(self) -> None:
-        """Sample, judge, act. A tick that came late (sleep, SIGCONT, load) judges nobody for silence."""
-        now = self._clock.monotonic()
-        late = self._last_tick is not None and now - self._last_tick > JUDGE_PERIOD_S + JUDGE_LATE_AFTER_S
-        self._last_tick = now
+        """Sample, judge, act. A tick that came or took too long (sleep, SIGCONT, load) judges nobody for silence."""
+        began = self._clock.monotonic()
+        late = self._last_tick is not None and began - self._last_tick > JUDGE_PERIOD_S + JUDGE_LATE_AFTER_S
+        programs = await self._ask_supervisord()
+        late = late or self._clock.monotonic() - began > RPC_TIMEOUT_S + JUDGE_LATE_AFTER_S
         if late:
-            log.warning("my own tick came late: nobody is judged for one period")
-            self._fair_since = now
-            for watched in self.watched.values():
-                watched.heard_at = now
-                watched.cpu_s_when_quiet, watched.idle = None, False
-        try:
-            programs = await asyncio.to_thread(self._door.programs)
-        except (SupervisorUnavailable, SupervisorRefused) as error:
-            log.warning("supervisord doesn't answer", extra={"fields": {"error": error}})
-            return
+            self._forgive()
         for program in programs:
             if program.name in self.watched:
                 self._see(self.watched[program.name], program)
-        self._judge_all()
-        if not late:
-            await self._act()
+        if not self.supervisord_problem:
+            self._judge_all()
+            if not late:
+                await self._act()
+        self._last_tick = self._clock.monotonic()
+
+    async def _ask_supervisord(self) -> list[ProgramState]:
+        """Every program's state; none when supervisord doesn't answer, which is itself something to say."""
+        try:
+            programs = await asyncio.to_thread(self._door.programs)
+        except (SupervisorUnavailable, SupervisorRefused) as error:
+            if not self.supervisord_problem:
+                log.warning("supervisord doesn't answer", extra={"fields": {"error": error}})
+            self.supervisord_problem = str(error)
+            return []
+        if self.supervisord_problem:
+            log.info("supervisord answers again")
+        self.supervisord_problem = ""
+        return programs
+
+    def _forgive(self) -> None:
+        """We weren't there to listen: everybody's silence is counted from now."""
+        now = self._clock.monotonic()
+        log.warning("my own tick came late: nobody is judged for one period")
+        self._fair_since = now
+        for watched in self.watched.values():
+            watched.heard_at = now
+            watched.cpu_s_when_quiet, watched.idle = None, False
 
     def _see(self, watched: Watched, program: ProgramState) -> None:
         before, watched.program = watched.program, program
@@ -192,6 +216,8 @@ class Overseer:
     def overall(self) -> HealthStatus:
         """The worst of all processes and of the machine."""
         statuses = [row.verdict.status for row in self.watched.values()]
+        if self.supervisord_problem:
+            statuses.append(HealthStatus.CRITICAL)
         if self.machine:
             statuses.append(judge_machine(self.machine.disk_free_bytes, self.machine.memory_available_share).status)
         return worst(statuses)
@@ -202,6 +228,7 @@ class Overseer:
             "running": True,
             "mode": self.mode,
             "overall_status": self.overall(),
+            "note": f"supervisord doesn't answer: {self.supervisord_problem}" if self.supervisord_problem else "",
             "error_rate": round(self.errors_per_minute(), 3),
             "processes": {name: self._row(name, row) for name, row in self.watched.items()},
             "system_resources": system_resources(self.machine) if self.machine else {},

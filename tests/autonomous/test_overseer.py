@@ -229,6 +229,32 @@ def test_a_silent_supervisord_changes_no_verdict_and_stops_nobody(scene: Scene) 
     assert scene.door.told == []
 
 
+def test_a_silent_supervisord_makes_the_whole_critical_until_it_answers_again(scene: Scene) -> None:
+    scene.tick(2, beating=(TRADER, MANAGER))
+    scene.door.silent = True
+    scene.tick(beating=(TRADER, MANAGER))
+    assert scene.overseer.overall() is HealthStatus.CRITICAL
+    assert "supervisord doesn't answer" in scene.overseer.status()["note"]
+    scene.door.silent = False
+    scene.tick(beating=(TRADER, MANAGER))
+    assert scene.overseer.overall() is HealthStatus.HEALTHY
+    assert scene.overseer.status()["note"] == ""
+
+
+def test_a_tick_during_which_the_machine_slept_judges_nobody(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene.tick(4, beating=(TRADER, MANAGER))
+    answer = scene.door.programs
+
+    def after_an_hour() -> list[ProgramState]:
+        scene.clock.advance(3600)
+        return answer()
+
+    monkeypatch.setattr(scene.door, "programs", after_an_hour)
+    scene.tick(beating=(TRADER, MANAGER))
+    assert scene.door.told == []
+    assert scene.status() is HealthStatus.HEALTHY
+
+
 def test_a_beat_of_a_former_life_counts_for_nothing(scene: Scene) -> None:
     scene.tick(beating=(TRADER, MANAGER))
     scene.door.set(TRADER, pid=8, since_s=0.1)
