@@ -13,7 +13,7 @@ from typing import Any
 from agents.embedded import wait_for_key
 from agents.process import Context, in_background, run_process
 from agents.venue_access import reach_embedded_venue, tradable, wait_for_rules
-from execution.exchange.endpoint import build_client
+from execution.exchange.endpoint import build_client, move_to
 from execution.exchange.feed import MarketFeed
 from execution.exchange.gateway import ExchangeGateway
 from execution.exchange.reconciliation import reconcile
@@ -33,6 +33,7 @@ from execution.vocabulary.modes import Account, TradeMode
 from execution.vocabulary.programs import optimus_of
 
 log = logging.getLogger("nae.optimus")
+FOLLOW_PERIOD_S = 2.0
 
 
 class OptimusAgent:
@@ -107,7 +108,14 @@ class OptimusAgent:
             self.system.arm(fact.conditions)
 
     def tasks(self) -> list[Task]:
-        return self.system.tasks()
+        return [*self.system.tasks(), Task("venue_port", FOLLOW_PERIOD_S, self._follow_venue)]
+
+    async def _follow_venue(self) -> None:
+        """A venue whose port was taken while it was away comes back on another one."""
+        endpoint = await reach_embedded_venue(self._context.home, self._context.clock)
+        if endpoint.base_url is not None and endpoint.base_url != self._client.base_url:
+            log.warning("the venue has moved", extra={"fields": {"to": endpoint.base_url}})
+            move_to(self._client, endpoint.base_url)
 
     def components(self) -> dict[str, ComponentHealth]:
         return self.system.components()

@@ -41,6 +41,7 @@ class VenueClient(ProBinance):  # type: ignore[misc]
         self.listener: StreamListener | None = None
         self.allowed_hosts: frozenset[str] = frozenset()
         self.embedded = False
+        self.base_url: str | None = None
         self.requests_sent = 0
 
     # REST

@@ -60,7 +60,8 @@ def build_client(  # noqa: PLR0917
     shared_budget = budget or RateBudget(clock)
 
     def renew() -> VenueClient:
-        return build_client(endpoint, credentials, clock, trade_mode, shared_clock, shared_budget)
+        now = Endpoint(endpoint.exchange_id, client.base_url)
+        return build_client(now, credentials, clock, trade_mode, shared_clock, shared_budget)
 
     config: dict[str, Any] = {
         "enableRateLimit": False,  # its throttle would hold an exit back for seconds
@@ -89,17 +90,33 @@ def build_client(  # noqa: PLR0917
     return client
 
 
+def move_to(client: VenueClient, base_url: str) -> None:
+    """The embedded venue listens at another URL now: the client's next request and every `renewed()` go there.
+
+    ConfigError when the client isn't one of an embedded venue, or the URL isn't loopback.
+    """
+    if not client.embedded:
+        raise ConfigError("a real exchange doesn't move")
+    _check_loopback(base_url)
+    _point_everything_at(client, base_url.rstrip("/"))
+    _assert_safe(client)
+
+
 def _check(endpoint: Endpoint, trade_mode: TradeMode, credentials: Credentials | None) -> None:
     if endpoint.exchange_id not in SUPPORTED:
         raise ConfigError(
             f"live.exchange = {endpoint.exchange_id!r} isn't supported; it must be one of {', '.join(SUPPORTED)}"
         )
     if endpoint.base_url is not None:
-        url = urlsplit(endpoint.base_url)
-        if url.scheme != "http" or url.hostname not in LOOPBACK:
-            raise ConfigError(f"the embedded venue's URL {endpoint.base_url!r} must be http://127.0.0.1:PORT")
+        _check_loopback(endpoint.base_url)
     elif trade_mode is not TradeMode.LIVE and credentials is not None:
         raise ConfigError(f"trade mode {trade_mode} may not reach {endpoint.exchange_id}: only live trading may")
+
+
+def _check_loopback(base_url: str) -> None:
+    url = urlsplit(base_url)
+    if url.scheme != "http" or url.hostname not in LOOPBACK:
+        raise ConfigError(f"the embedded venue's URL {base_url!r} must be http://127.0.0.1:PORT")
 
 
 _PATHS = {"public": "/api/v3", "private": "/api/v3", "v1": "/api/v1", "sapi": "/sapi/v1"}
@@ -108,6 +125,7 @@ _PATHS = {"public": "/api/v3", "private": "/api/v3", "v1": "/api/v1", "sapi": "/
 def _point_everything_at(client: VenueClient, base: str) -> None:
     """Every URL ccxt knows, not only those we use: one left over would send signed requests to the real exchange."""
     stream = "ws" + base.removeprefix("http")
+    client.base_url = base
     urls = client.urls
     urls["api"] = {name: base + _PATHS.get(name, f"/{name}") for name in urls["api"] if name != "ws"}
     urls["api"]["ws"] = {"spot": f"{stream}/stream/ws", "ws-api": {"spot": f"{stream}/ws-api/v3"}}

@@ -1,12 +1,15 @@
 """One account, one trader: whoever comes second is told so, and a start that can't be made says why and lets go."""
 
+import socket
 from pathlib import Path
 
 import pytest
 
+from agents.embedded import read_port
 from execution.runtime.locks import is_held
 from execution.runtime.sqlite import read_all
 from execution.vocabulary.exit_codes import ExitCode
+from tests.chaos.checker import orders_sent
 from tests.chaos.family import Family, family_in
 from tests.support import eventually
 
@@ -80,3 +83,18 @@ def test_a_trader_waits_for_a_venue_that_is_away_and_ends_when_told(tmp_path: Pa
         eventually(lambda: family.home.log_file(SANDBOX).exists() and is_held(lock(family)), within_s=10)
         assert family.stop(SANDBOX) == 0
         assert not is_held(lock(family))
+
+
+def test_a_venue_that_comes_back_on_another_port_is_found_and_traded_on(tmp_path: Path) -> None:
+    with family_in(tmp_path / "home") as family:
+        family.start("venue", SANDBOX)
+        eventually(lambda: orders_sent(family.home.root), within_s=20)
+        family.kill("venue")
+        with socket.socket() as squatter:
+            squatter.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            squatter.bind(("127.0.0.1", read_port(family.home)))
+            squatter.listen()
+            family.start("venue")
+            before = orders_sent(family.home.root)
+            eventually(lambda: orders_sent(family.home.root) > before and family.is_quiet("sandbox"), within_s=20)
+        assert "the venue has moved" in family.log(SANDBOX)
