@@ -9,11 +9,11 @@ from execution.autonomous.supervisor_door import ProgramState, SupervisorDoor, S
 from execution.runtime.clock import Clock, SystemClock
 from execution.runtime.home import PROJECT_ROOT, Home
 from execution.runtime.locks import is_held, read_holder
-from execution.vocabulary.health import HealthStatus
 from execution.vocabulary.programs import MANAGER
 
 try:
     from execution.runtime.bus import NoAnswer, Refused, ask
+    from execution.vocabulary.health import HealthStatus
 except ModuleNotFoundError as error:
     problem = f"{error}: this Python hasn't NAE's packages; {PROJECT_ROOT}/.venv/bin/python has"
     raise ModuleNotFoundError(problem, name=error.name) from error
@@ -54,11 +54,10 @@ class ContinuousOperationManager:
             return status | {"note": f"not running; {start} (the home is {self._home.root})"}
         status |= {"running": True, "overall_status": HealthStatus.CRITICAL, "mode": self._mode()}
         try:
-            door = SupervisorDoor(self._home.socket("supervisor.sock"))
-            if not door.operating():
-                return status | {"note": "stopping: supervisord is ending every process"}
-            programs = door.programs()
+            programs = SupervisorDoor(self._home.socket("supervisor.sock")).programs()
         except (SupervisorUnavailable, SupervisorRefused) as error:
+            if "SHUTDOWN_STATE" in str(error):
+                return status | {"note": "stopping: supervisord is ending every process"}
             return status | {"note": f"{cause}; {error}"}
         return status | {"processes": {program.name: _row(program) for program in programs}}
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NoReturn
 
 from execution.autonomous.continuous_operation import ContinuousOperationManager
@@ -16,6 +17,7 @@ from execution.autonomous.supervisor_door import ProgramState, SupervisorDoor, S
 from execution.autonomous.supervisord_config import render
 from execution.autonomous.vitals import alive, descendants
 from execution.runtime.clock import Clock, block
+from execution.runtime.config import absolute_market
 from execution.runtime.files import tail_lines, write_atomically
 from execution.runtime.home import Home
 from execution.runtime.locks import is_held, read_holder
@@ -29,6 +31,7 @@ PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR"
 POLL_S = 0.15
 CRASHES_TOO_MANY = 3
 LINES_SHOWN = 8
+LINES_LOOKED_AT = 500
 
 Progress = Callable[[dict[str, Any]], None]
 
@@ -52,6 +55,8 @@ class Stopped:
 def environment(home: Home, mode: OperationMode) -> dict[str, str]:
     """What the processes get to see: a short list of the ordinary, NAE_*, and never a secret."""
     kept = {name: value for name, value in os.environ.items() if name in PASSED_ON or name.startswith("NAE_")}
+    if "NAE_MARKET" in kept:  # said where the user is; the processes are in the home
+        kept["NAE_MARKET"] = absolute_market(kept["NAE_MARKET"], Path.cwd())
     return kept | {
         "NAE_HOME": str(home.root),
         "NAE_RUN": str(home.run),
@@ -162,10 +167,17 @@ def _why(program: ProgramState) -> str:
 
 
 def _failure(home: Home, name: str, problem: str, code: int) -> StartFailed:
-    lines = [*tail_lines(home.boot_log(name), LINES_SHOWN), *tail_lines(home.log_file(name), LINES_SHOWN)]
+    written = _since_last_start(tail_lines(home.log_file(name), LINES_LOOKED_AT))
+    lines = [*tail_lines(home.boot_log(name), LINES_SHOWN), *written[-LINES_SHOWN:]]
     telling = [line for line in lines if " ERROR " in line or "Error" in line] or lines
     shown = "\n".join(f"  {line}" for line in telling[-LINES_SHOWN:])
     return StartFailed(f"{problem}\n{home.log_file(name)}:\n{shown or '  (empty)'}", code)
+
+
+def _since_last_start(lines: list[str]) -> list[str]:
+    """What an earlier start has said explains nothing about this one."""
+    starts = [number for number, line in enumerate(lines) if " nae.process: starting " in line]
+    return lines[starts[-1] :] if starts else lines
 
 
 def operation_pid(home: Home) -> int | None:

@@ -111,7 +111,7 @@ RANGES = {
     "venue.history_bars": Range(least=100, most=100_000),
     "venue.taker_fee": Range(least=0, most=0.1),
     "venue.maker_fee": Range(least=0, most=0.1),
-    "venue.opening_balance": Range(above=0),
+    "venue.opening_balance": Range(above=0, most=1e15),
     "venue.port": Range(least=0, most=65_535),
     "venue.seed": Range(least=0),
     "trading.interval_s": Range(least=0.1, most=3600),
@@ -151,7 +151,15 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Config:
         raise ConfigError(f"{path}: can't be read: {error.strerror}") from error
     _check(raw, Config, str(path), "")
     config = msgspec.convert(raw, Config, strict=False)
-    return msgspec.structs.replace(config, venue=_venue_from_environment(config.venue, environment))
+    market = absolute_market(config.venue.market, path.parent)
+    venue = _venue_from_environment(msgspec.structs.replace(config.venue, market=market), environment)
+    return msgspec.structs.replace(config, venue=venue)
+
+
+def absolute_market(market: str, folder: Path) -> str:
+    """`replay:FILE` with FILE as seen from `folder`; any other market as it is."""
+    file = market.removeprefix("replay:")
+    return market if file in ("", market) else f"replay:{folder / file}"
 
 
 def _venue_from_environment(venue: VenueConfig, environment: Mapping[str, str]) -> VenueConfig:
@@ -193,6 +201,8 @@ def _check_value(value: Any, kind: Any, place: str, name: str, strict: bool) -> 
         problem = "a finite number" if not Decimal(number).is_finite() else RANGES[name].problem(number)
         if problem:
             raise ConfigError(f"{place}: {name} = {shown} is out of range; it must be {problem}")
+    if name == "venue.market" and value != "synthetic" and not (value.startswith("replay:") and value != "replay:"):
+        raise ConfigError(f'{place}: {name} = {shown} isn\'t known; it must be "synthetic" or "replay:FILE"')
     if name in CHOICES and value not in CHOICES[name]:
         raise ConfigError(f"{place}: {name} = {shown} isn't known; it must be one of {', '.join(CHOICES[name])}")
 

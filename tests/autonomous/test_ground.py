@@ -50,6 +50,14 @@ def test_a_stale_pid_file_is_removed_and_the_stranger_who_has_that_pid_lives(hom
     assert not home.pid_file.exists()
 
 
+def test_a_candle_file_that_isnt_there_is_named(home: Home) -> None:
+    configure(home, '[venue]\nmarket = "replay:BTC_USD-1m.csv"\n')
+    with pytest.raises(ConfigError, match=f"venue.market = 'replay:{home.root}/BTC_USD-1m.csv': no such file"):
+        check_ground(home)
+    (home.root / "BTC_USD-1m.csv").write_text("")
+    check_ground(home)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

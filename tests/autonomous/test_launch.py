@@ -6,6 +6,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -41,6 +42,28 @@ def test_the_environment_of_the_processes_holds_no_secret(home: Home, monkeypatc
     assert not {"BINANCE_SECRET", "AWS_SECRET_ACCESS_KEY", "PYTHONPATH", "LD_PRELOAD"} & set(given)
     assert (given["NAE_HOME"], given["NAE_MODE"], given["NAE_MARKET"]) == (str(home.root), "live", "synthetic")
     assert given["NAE_PYTHON"] == sys.executable
+
+
+def test_a_candle_file_named_from_where_the_user_is_is_found_from_the_home(
+    home: Home, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for given, passed in {
+        "replay:candles.csv": f"replay:{tmp_path}/candles.csv",
+        "replay:/data/candles.csv": "replay:/data/candles.csv",
+        "synthetic": "synthetic",
+    }.items():
+        monkeypatch.setenv("NAE_MARKET", given)
+        assert environment(home, OperationMode.DUAL)["NAE_MARKET"] == passed
+
+
+def test_a_failure_shows_what_this_start_said_and_no_earlier_one(home: Home) -> None:
+    start = "2026-11-21T08:15:00.123Z INFO    nae.process: starting process=venue"
+    errors = [f"2026-11-21T08:15:01.123Z ERROR   nae.process: can't start: the {n} reason" for n in "ab"]
+    home.log_file("venue").write_text("\n".join([start, errors[0], start, errors[1]]) + "\n")
+    told = str(launch._failure(home, "venue", "venue can't start", 78))
+    assert "the b reason" in told
+    assert "the a reason" not in told
 
 
 def test_only_a_held_lock_names_a_running_operation(home: Home) -> None:

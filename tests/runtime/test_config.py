@@ -66,6 +66,11 @@ BAD = [
     ("[venue]\nmarket = 7\n", "venue.market = 7 has the wrong type; it must be text in quotes"),
     ("[venue]\nsymbols = 'BTC/USDT'\n", "venue.symbols = 'BTC/USDT' has the wrong type; it must be a list of texts"),
     ("[venue]\nsymbols = [1]\n", "venue.symbols = [1] has the wrong type; it must be a list of texts"),
+    (
+        '[venue]\nmarket = "sinthetic"\n',
+        'venue.market = \'sinthetic\' isn\'t known; it must be "synthetic" or "replay:FILE"',
+    ),
+    ('[venue]\nmarket = "replay:"\n', 'it must be "synthetic" or "replay:FILE"'),
     ("[venue]\nmarket = 2026-11-21\n", "has the wrong type; it must be text in quotes"),
     ("[live]\nreal_money = 1\n", "live.real_money = 1 has the wrong type; it must be true or false"),
     ("venue = 3\n", "venue = 3 must be a section: write [venue]"),
@@ -109,6 +114,13 @@ def test_the_environment_sets_the_market_on_top_of_the_file(write: Write) -> Non
     assert (config.venue.market, config.venue.speed, config.venue.volume_unit) == ("replay:candles.csv", 2.5, "quote")
 
 
+def test_a_candle_file_in_the_file_is_named_from_the_files_own_folder(write: Write) -> None:
+    path = write('[venue]\nmarket = "replay:candles/BTC_USD-1m.csv"\n')
+    assert load(path, {}).venue.market == f"replay:{path.parent}/candles/BTC_USD-1m.csv"
+    path = write('[venue]\nmarket = "replay:/data/BTC_USD-1m.csv"\n')
+    assert load(path, {}).venue.market == "replay:/data/BTC_USD-1m.csv"
+
+
 def test_an_empty_variable_is_as_good_as_none(write: Write) -> None:
     assert load(write(""), {"NAE_SPEED": "", "NAE_MARKET": ""}) == Config()
 
@@ -119,6 +131,7 @@ def test_an_empty_variable_is_as_good_as_none(write: Write) -> None:
         ("NAE_SPEED", "fast", "NAE_SPEED: venue.speed = 'fast' has the wrong type; it must be a number"),
         ("NAE_SPEED", "0", "it must be a number of more than 0"),
         ("NAE_SPEED", "nan", "it must be a finite number"),
+        ("NAE_MARKET", "mirror", 'it must be "synthetic" or "replay:FILE"'),
         ("NAE_VOLUME_UNIT", "coins", "it must be one of base, quote"),
     ],
 )
