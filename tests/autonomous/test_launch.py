@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import subprocess
 import sys
 import tempfile
 import threading
@@ -14,9 +15,10 @@ import pytest
 from execution.autonomous import launch
 from execution.autonomous.continuous_operation import ContinuousOperationManager
 from execution.autonomous.launch import environment, operation_pid, stop
+from execution.autonomous.supervisor_door import ProgramState, SupervisorDoor, SupervisorRefused
 from execution.runtime.bus import Bus
 from execution.runtime.clock import SystemClock
-from execution.runtime.home import Home
+from execution.runtime.home import PROJECT_ROOT, Home
 from execution.runtime.locks import FileLock
 from execution.vocabulary.messages import Command
 from execution.vocabulary.modes import OperationMode
@@ -152,6 +154,25 @@ def test_the_status_from_any_process_is_the_managers_own_word(home: Home) -> Non
     finally:
         done.set()
         manager.join()
+
+
+def test_a_python_without_the_packages_is_told_which_one_has_them() -> None:
+    words = [sys.executable, "-S", "-c", "import execution.autonomous.continuous_operation"]
+    done = subprocess.run(words, cwd=PROJECT_ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert f"this Python hasn't NAE's packages; {PROJECT_ROOT}/.venv/bin/python has" in done.stderr.splitlines()[-1]
+
+
+def test_a_supervisord_that_is_stopping_is_said_to_be_stopping(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: SupervisorDoor) -> list[ProgramState]:
+        raise SupervisorRefused("getAllProcessInfo(): SHUTDOWN_STATE")
+
+    monkeypatch.setattr(SupervisorDoor, "programs", refuse)
+    lock = FileLock(home.run / "operation.lock")
+    lock.acquire("pid 4711 mode dual")
+    status = ContinuousOperationManager(home.root).get_status()
+    lock.release()
+    assert (status["running"], status["note"]) == (True, "stopping: supervisord is ending every process")
 
 
 def test_without_manager_and_supervisord_nothing_is_said_to_run(home: Home) -> None:
