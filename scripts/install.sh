@@ -18,6 +18,19 @@ find_python() {
     exit 69
 }
 
+# Two commands at once (two terminals after an upgrade) must not install into one folder: the second waits, then
+# finds all done. A kernel lock on the lock file itself, kept by this shell: it ends with it, whatever ends it.
+hold() {
+    local base
+    base="$(find_python)"
+    NAE_INSTALL_HELD="$$" exec "$base" -c '
+import fcntl, os, sys
+held = os.open(sys.argv[1], os.O_RDONLY)
+fcntl.flock(held, fcntl.LOCK_EX)
+os.set_inheritable(held, True)
+os.execvp("bash", ["bash", *sys.argv[2:]])' "$root/requirements.lock" "${BASH_SOURCE[0]}" "$lock"
+}
+
 stamp() { # what the environment was made from: the lock, the metadata, the place
     { cat "$root/$lock" "$root/setup.cfg" "$root/pyproject.toml"; echo "$root"; } | cksum
 }
@@ -33,10 +46,13 @@ if [ "$lock" = requirements.lock ] && [ -x "$python" ] && [ -f "$done_with_tests
     if [ "$(cat "$done_with")" = "$now" ]; then exit 0; fi
 fi
 
+if [ "${NAE_INSTALL_HELD:-}" != "$$" ]; then hold; fi
+
 if [ "$(uname -sm)" = "Darwin x86_64" ]; then
     echo "nae: Intel Macs have no numba wheels: research runs uncompiled, slower, with the same results" >&2
 fi
-if ! fits "$python"; then rm -rf "$root/.venv"; fi
+whole() { fits "$python" && "$python" -m pip --version >/dev/null 2>&1; } # an interrupted start leaves one without pip
+if ! whole; then rm -rf "$root/.venv"; fi
 echo "nae: installing into $root/.venv from $lock (a minute, once)" >&2
 [ -x "$python" ] || "$(find_python)" -m venv "$root/.venv"
 "$python" -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r "$root/$lock" >&2
