@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from agents.embedded import read_port, write_port
 from execution.ledger.queries import account_report
 from execution.research.strategies import STRATEGIES
 from execution.runtime.bus import Bus
@@ -22,6 +23,7 @@ from execution.runtime.home import Home
 from execution.runtime.sqlite import DatabaseError
 from execution.vocabulary.market import Condition
 from execution.vocabulary.messages import Conditions
+from tests.chaos.bad_line import BadLine
 from tests.support import ROOT
 
 SYMBOLS = ("BTC/USDT", "ETH/USDT", "SOL/USDT", "XRP/USDT")
@@ -35,10 +37,11 @@ CONFIG = """
 [venue]
 speed = {speed}
 seed = {seed}
+port = {port}
 [risk]
 orders_per_minute_max = 100000
 [trading]
-time_exit_bars = 8
+time_exit_bars = 3
 interval_s = 1
 """
 
@@ -46,9 +49,9 @@ interval_s = 1
 class Family:
     """What runs in one home."""
 
-    def __init__(self, root: Path, seed: int = 7, speed: int = 600, config: str = CONFIG) -> None:
+    def __init__(self, root: Path, seed: int, speed: int, config: str, port: int) -> None:
         root.mkdir(parents=True, exist_ok=True)
-        (root / "nae.toml").write_text(config.format(seed=seed, speed=speed))
+        (root / "nae.toml").write_text(config.format(seed=seed, speed=speed, port=port))
         self.home = Home.find(root)
         self.home.prepare()
         self._running: dict[str, subprocess.Popen[bytes]] = {}
@@ -120,11 +123,13 @@ class Family:
 
 
 @contextlib.contextmanager
-def family_in(root: Path, seed: int = 7, speed: int = 600, config: str = CONFIG) -> Iterator[Family]:
-    """A home and its processes, armed with every strategy on every symbol, gone at the end."""
-    family = Family(root, seed, speed, config)
+def family_in(
+    root: Path, seed: int = 7, speed: int = 600, config: str = CONFIG, line: BadLine | None = None
+) -> Iterator[Family]:
+    """A home and its processes, armed with every strategy on every symbol, gone at the end. `line` stands between."""
+    family = Family(root, seed, speed, config, 0 if line is None else line.venue_port)
     over = threading.Event()
-    research = threading.Thread(target=asyncio.run, args=(_arm(family.home, over),))
+    research = threading.Thread(target=asyncio.run, args=(_accompany(family.home, over, line),))
     research.start()
     try:
         yield family
@@ -134,9 +139,11 @@ def family_in(root: Path, seed: int = 7, speed: int = 600, config: str = CONFIG)
         family.end()
 
 
-async def _arm(home: Home, over: threading.Event) -> None:
-    """Say the same conditions again and again, as research does."""
+async def _accompany(home: Home, over: threading.Event, line: BadLine | None) -> None:
+    """Say the same conditions again and again, as research does; and lead the traders over `line`."""
     clock = SystemClock()
+    if line is not None:
+        await line.open()
     bus = Bus(home.run, "ralph", clock)
     bus.open("a test's research")
     armed = [
@@ -146,5 +153,9 @@ async def _arm(home: Home, over: threading.Event) -> None:
     ]
     while not over.is_set():
         await bus.publish(Conditions(process="ralph", sent_ms=clock.now_ms(), conditions=armed))
+        if line is not None and read_port(home) == line.venue_port:
+            write_port(home, line.port)
         await clock.sleep(ARM_PERIOD_S)
     bus.close()
+    if line is not None:
+        await line.close()

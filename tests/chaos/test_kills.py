@@ -5,6 +5,7 @@ NAE_CHAOS_ROUNDS (default 5) and NAE_CHAOS_SEED (default 1) make it longer and d
 
 import os
 import random
+import socket
 import subprocess
 import sys
 from functools import partial
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from execution.runtime.bus import NoAnswer, Refused, ask
 from execution.runtime.clock import SystemClock, block
+from tests.chaos.bad_line import BadLine
 from tests.chaos.checker import orders_sent
 from tests.chaos.family import Family, family_in
 from tests.support import ROOT, eventually
@@ -20,12 +22,21 @@ ROUNDS = int(os.environ.get("NAE_CHAOS_ROUNDS", "5"))
 SEED = int(os.environ.get("NAE_CHAOS_SEED", "1"))
 TRADERS = ("sandbox_optimus", "live_optimus")
 EVERYBODY = ("venue", *TRADERS)
+SPEED = 2000
 HOLDS_S = (0.3, 4.3, 6.5)  # a hiccup; longer than we wait but inside the receive window; longer than both
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def one_round(family: Family, chance: random.Random, long_hold: bool) -> None:
     """Something dies, or stands still while others wait for it; then whatever is missing comes back."""
-    block(chance.choice((0.0, 0.002, 0.01, chance.uniform(0.0, 0.8))))  # an order has just been matched
+    block(
+        chance.choice((0.0, 0.002, 0.01, chance.uniform(0.0, 2.0), chance.uniform(0.0, 2.0)))
+    )  # an order has just been matched
     draw = chance.random()
     if long_hold or draw < 0.1:
         family.hold("venue")
@@ -67,12 +78,14 @@ def settle(family: Family) -> None:
 
 def test_killed_and_held_at_random_moments_nothing_is_doubled_and_nothing_is_forgotten(tmp_path: Path) -> None:
     chance = random.Random(SEED)
-    with family_in(tmp_path / "home", SEED) as family:
+    line = BadLine(free_port(), SEED)
+    with family_in(tmp_path / "home", SEED, speed=SPEED, line=line) as family:
         family.start(*EVERYBODY)
         for number in range(ROUNDS):
             sent = orders_sent(family.home.root) if number else 0
             eventually(partial(traded_on, family, sent), within_s=20, every_s=0.01)
             one_round(family, chance, long_hold=number % 6 == 2)
+        line.sound = True
         settle(family)
         judged = subprocess.run(
             [sys.executable, "-m", "tests.chaos.checker", str(family.home.root)],
@@ -83,4 +96,5 @@ def test_killed_and_held_at_random_moments_nothing_is_doubled_and_nothing_is_for
         )
         assert judged.returncode == 0, judged.stdout + judged.stderr
         assert family.deaths > ROUNDS // 3 and orders_sent(family.home.root) > ROUNDS
-        print(f"{family.deaths} deaths, {orders_sent(family.home.root)} orders")
+        assert line.fates.total() > ROUNDS and len(line.fates) > 1
+        print(f"{family.deaths} deaths, {orders_sent(family.home.root)} orders, {dict(line.fates)}")
