@@ -12,7 +12,7 @@ from typing import Any
 
 from agents.embedded import wait_for_key
 from agents.process import Context, in_background, run_process
-from agents.venue_access import reach_embedded_venue, tradable, wait_for_rules
+from agents.venue_access import reach_embedded_venue, tradable, wait_for_rules, watched
 from execution.exchange.endpoint import build_client, move_to
 from execution.exchange.feed import MarketFeed
 from execution.exchange.gateway import ExchangeGateway
@@ -72,7 +72,8 @@ class OptimusAgent:
             quote=lambda symbol: feed.quote(symbol),  # noqa: PLW0108 - the feed is made after the gateway
         )
         rules = await wait_for_rules(gateway.load_rules, clock)
-        symbols = tradable(rules, context.config.trading, home.config_file)
+        chosen = tradable(rules, context.config.trading, home.config_file)
+        symbols = watched(chosen, [*ledger.positions(), *(order.symbol for order in ledger.unsettled())], rules)
         feed = MarketFeed(self._client, symbols, context.config.trading.timeframe, clock, bars.add)
 
         async def poll() -> None:

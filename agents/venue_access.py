@@ -1,7 +1,7 @@
 """How a client finds its way to the embedded venue and in: where it listens, its rules, the symbols to look at."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
 from agents.embedded import wait_for_port
@@ -45,3 +45,9 @@ def tradable(rules: dict[str, SymbolRules], config: TradingConfig, place: Path) 
         right = f'the venue trades in {", ".join(quotes)} only: write quote = "{quotes[0]}" under [trading]'
         raise ConfigError(f"{place}: trading.quote = {config.quote!r}: {right}")
     return chosen
+
+
+def watched(chosen: list[str], concerned: Iterable[str], rules: dict[str, SymbolRules]) -> list[str]:
+    """What a trader must follow: the symbols chosen to trade, and those it holds or has an order in. A symbol taken out
+    of nae.toml gets no more entries, but what is held of it is still priced and sold."""
+    return list(dict.fromkeys([*chosen, *sorted(symbol for symbol in concerned if symbol in rules)]))

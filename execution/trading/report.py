@@ -3,6 +3,7 @@
 It only reads; shapes may grow keys but never lose one.
 """
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -10,6 +11,7 @@ import msgspec
 from execution.runtime.clock import iso
 from execution.trading.portfolio import Holding, Portfolio
 from execution.vocabulary.health import ComponentHealth, ComponentStatus
+from execution.vocabulary.market import SymbolRules
 from execution.vocabulary.money import text
 from execution.vocabulary.order_states import OrderState
 
@@ -45,7 +47,16 @@ def facts(system: "TradingSystem") -> dict[str, Any]:
         "conditions": system.sniper.held,
         "newest_bars": system.parts.bars.newest(),
         "entries_off": system.entries_off(),
+        "note": unlisted_note(held, system.recovery.rules),
     }
+
+
+def unlisted_note(held: Portfolio, rules: Mapping[str, SymbolRules]) -> str:
+    """What a person should know of positions that the venue no longer lists; "" when there are none."""
+    lost = sorted(set(held.holdings) - set(rules)) if rules else []
+    if not lost:
+        return ""
+    return f"the venue no longer lists {', '.join(lost)}: what is held of it is neither counted in equity nor sold"
 
 
 def amount(held: Portfolio) -> str:

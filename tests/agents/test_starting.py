@@ -7,11 +7,12 @@ import pytest
 
 from agents.main_loop import main
 from agents.venue import check_market_fits
-from agents.venue_access import tradable
+from agents.venue_access import tradable, watched
 from execution.runtime.clock import SystemClock
 from execution.runtime.config import Config, TradingConfig, VenueConfig
 from execution.venue.server import ApiKey, VenueServer
 from execution.vocabulary.exit_codes import ConfigError, ExitCode
+from execution.vocabulary.market import SymbolRules
 
 FIVE_MINUTES_MS = 300_000
 PLACE = "/home/nae.toml"
@@ -59,6 +60,12 @@ def tradable_in_bitcoin_only(config: TradingConfig) -> list[str]:
         quote = "BTC"
 
     return tradable({"ETH/BTC": Rule()}, config, Path(PLACE))  # type: ignore[dict-item]
+
+
+def test_a_position_in_a_symbol_that_is_no_longer_chosen_is_still_followed() -> None:
+    rules: dict[str, SymbolRules] = dict.fromkeys(["BTC/USDT", "ETH/USDT", "SOL/USDT"])  # type: ignore[assignment]
+    assert watched(["BTC/USDT"], ["SOL/USDT", "BTC/USDT", "SOL/USDT"], rules) == ["BTC/USDT", "SOL/USDT"]
+    assert watched(["BTC/USDT"], ["GONE/USDT"], rules) == ["BTC/USDT"], "a feed of what isn't listed would fail"
 
 
 @pytest.mark.parametrize("interval", ["0", "-1", "nan", "many", "3601"])

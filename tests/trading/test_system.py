@@ -257,6 +257,22 @@ def test_it_reports_on_every_part_of_itself(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
+def test_a_position_that_the_venue_no_longer_lists_is_said_with_what_that_means(tmp_path: Path) -> None:
+    async def run() -> None:
+        world = World(tmp_path)
+        await world.system.start()
+        world.system.arm([condition(-1)])
+        world.bar(jump(0))
+        await world.manager.run_cycle()
+        assert world.system.facts()["note"] == ""
+        world.system.recovery.rules = {"ETH/USDT": world.system.recovery.rules["BTC/USDT"]}
+        note = world.system.facts()["note"]
+        assert note == "the venue no longer lists BTC/USDT: what is held of it is neither counted in equity nor sold"
+        await world.system.stop()
+
+    asyncio.run(run())
+
+
 def test_a_standby_that_has_bars_rules_and_a_running_feed_asks_for_none_of_them_again(tmp_path: Path) -> None:
     async def run() -> None:
         world = World(tmp_path)
