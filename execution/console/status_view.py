@@ -6,6 +6,7 @@ from rich.text import Text
 
 from execution.console.output import cell, duration, say, screen, table
 from execution.vocabulary.lifecycle import TradingState
+from execution.vocabulary.programs import MASTER
 
 
 def show_status(status: dict[str, Any]) -> None:
@@ -20,11 +21,20 @@ def show_status(status: dict[str, Any]) -> None:
     screen.print(Text.assemble(f"NAE {status['mode']}  ", cell(status["overall_status"]), f"  errors/min {share}"))
     if status.get("note"):
         say(status["note"], style="yellow")
+    for subject, cause in alerts(status).items():
+        say(f"alert: {subject}: {cause}", style="bold red")
     if status["processes"]:
         show_processes(status["processes"])
     if status.get("accounts"):
         screen.print()
         show_accounts(status["accounts"])
+
+
+def alerts(status: dict[str, Any]) -> dict[str, str]:
+    """What the master holds to be wrong now: subject to cause."""
+    facts = status["processes"].get(MASTER, {}).get("facts") or {}
+    found: dict[str, str] = facts.get("alerts") or {}
+    return found
 
 
 def show_processes(processes: dict[str, dict[str, Any]]) -> None:
