@@ -7,6 +7,7 @@ accounts run this same program down to the socket.
 import argparse
 import logging
 import os
+import signal
 import sys
 from typing import Any
 
@@ -34,6 +35,7 @@ from execution.vocabulary.programs import optimus_of
 
 log = logging.getLogger("nae.optimus")
 FOLLOW_PERIOD_S = 2.0
+LOCK_PERIOD_S = 1.0
 
 
 class OptimusAgent:
@@ -70,6 +72,7 @@ class OptimusAgent:
             clock,
             trade_mode=trade_mode,
             quote=lambda symbol: feed.quote(symbol),  # noqa: PLW0108 - the feed is made after the gateway
+            may_send=self._lock.lost,
         )
         rules = await wait_for_rules(gateway.load_rules, clock)
         chosen = tradable(rules, context.config.trading, home.config_file)
@@ -109,7 +112,17 @@ class OptimusAgent:
             self.system.arm(fact.conditions)
 
     def tasks(self) -> list[Task]:
-        return [*self.system.tasks(), Task("venue_port", FOLLOW_PERIOD_S, self._follow_venue)]
+        return [
+            *self.system.tasks(),
+            Task("venue_port", FOLLOW_PERIOD_S, self._follow_venue),
+            Task("account_lock", LOCK_PERIOD_S, self._watch_lock, critical=True),
+        ]
+
+    async def _watch_lock(self) -> None:
+        """Without the lock we may neither send nor write: end, and let a new start ask for the account in order."""
+        if lost := self._lock.lost():
+            log.error("the account's lock is lost: stopping", extra={"fields": {"why": lost}})
+            signal.raise_signal(signal.SIGTERM)
 
     async def _follow_venue(self) -> None:
         """A venue whose port was taken while it was away comes back on another one."""

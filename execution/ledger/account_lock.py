@@ -1,10 +1,30 @@
 """The lock of a trading account: whoever holds it may write the account's ledger and trade. For the live account it is
 the live lease. Taken by its Optimus, or by a command-line tool while no Optimus runs."""
 
+import os
+
 from execution.runtime.home import Home
 from execution.runtime.locks import FileLock
 
 
-def account_lock(home: Home, account: str) -> FileLock:
+class AccountLock(FileLock):
+    """A lock that can tell when it keeps nobody out any more: its file was removed or replaced, and can be locked again
+    by somebody else while we still hold the old one."""
+
+    def lost(self) -> str | None:
+        """Why nothing may be sent under this lock; None while all is well."""
+        if self._descriptor is None:
+            return f"{self.path} isn't held"
+        ours = os.fstat(self._descriptor)
+        try:
+            there = self.path.stat()
+        except OSError as error:
+            return f"{self.path} can't be seen any more ({error.strerror}): somebody else may hold the account"
+        if (there.st_dev, there.st_ino) != (ours.st_dev, ours.st_ino):
+            return f"{self.path} was replaced: somebody else may hold the account"
+        return None
+
+
+def account_lock(home: Home, account: str) -> AccountLock:
     """The lock of `account` in this home, not yet taken."""
-    return FileLock(home.account(account) / "account.lock")
+    return AccountLock(home.account(account) / "account.lock")

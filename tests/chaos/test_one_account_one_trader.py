@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from agents.embedded import read_port
+from execution.ledger.account_lock import account_lock
+from execution.runtime.home import Home
 from execution.runtime.locks import is_held
 from execution.runtime.sqlite import read_all
 from execution.vocabulary.exit_codes import ExitCode
@@ -47,6 +49,31 @@ def test_a_second_trader_of_one_account_is_refused_before_it_touches_the_ledger(
         assert "account.lock" in told and f"{SANDBOX} pid {first.pid}" in told
         assert epoch(family) == before
         assert not is_held(lock(family))
+
+
+def test_a_trader_whose_lock_file_was_removed_ends_by_itself_and_the_next_takes_the_account(tmp_path: Path) -> None:
+    with family_in(tmp_path / "home") as family:
+        family.start("venue", SANDBOX)
+        eventually(lambda: family.is_quiet("sandbox"), within_s=15)
+        before = epoch(family)
+        lock(family).unlink()
+        assert family.process(SANDBOX).wait(10) == 0
+        assert "the account's lock is lost" in family.log(SANDBOX) and "was replaced" not in family.log(SANDBOX)
+        family.start(SANDBOX)
+        eventually(lambda: epoch(family) == before + 1 and is_held(lock(family)), within_s=15)
+
+
+def test_a_lock_knows_when_it_keeps_nobody_out(tmp_path: Path) -> None:
+    mine, others = account_lock(Home(tmp_path), "live"), account_lock(Home(tmp_path), "live")
+    assert mine.lost() is not None
+    mine.acquire("one")
+    assert mine.lost() is None
+    mine.path.unlink()
+    assert "can't be seen" in (mine.lost() or "")
+    others.acquire("another")  # the same account, locked twice
+    assert "was replaced" in (mine.lost() or "") and others.lost() is None
+    others.release()
+    mine.release()
 
 
 @pytest.mark.parametrize(
