@@ -1,14 +1,16 @@
 """Is this machine fit to start on? Each check says what is wrong and what would be right; nothing is started here."""
 
 import contextlib
+import difflib
 import os
 import socket
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from execution.autonomous.vitals import command_line, disk_free_bytes, network_filesystem
-from execution.runtime.config import Config, load
+from execution.runtime.config import ENVIRONMENT, Config, load
 from execution.runtime.home import Home
 from execution.runtime.locks import is_held, read_holder
 from execution.vocabulary.exit_codes import BusyError, ConfigError
@@ -38,9 +40,21 @@ def check_ground(home: Home) -> Ground:
     check_not_running(home)
     ground.notes += check_disk(home) + clear_stale_pid_file(home)
     check_config_fits(ground.config, home)
+    ground.notes += misspelt(os.environ)
     if os.geteuid() == 0:
         ground.notes.append("running as root: a user of its own would be safer")
     return ground
+
+
+def misspelt(environment: Iterable[str]) -> list[str]:
+    """Variables that look like ours and do nothing: nobody would notice that a market or a home wasn't taken."""
+    known = ["NAE_HOME", *ENVIRONMENT]
+    found = []
+    for name in environment:
+        close = difflib.get_close_matches(name, known, n=1, cutoff=0.8) if name.startswith("NAE") else []
+        if close and name not in (*known, "NAE_MODE"):
+            found.append(f"environment variable {name} does nothing; did you mean {close[0]}?")
+    return found
 
 
 def check_folders(home: Home) -> None:

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from execution.autonomous import ground, vitals
-from execution.autonomous.ground import UnfitError, check_ground, clear_stale_pid_file
+from execution.autonomous.ground import UnfitError, check_ground, clear_stale_pid_file, misspelt
 from execution.runtime.home import Home
 from execution.runtime.locks import FileLock
 from execution.vocabulary.exit_codes import BusyError, ConfigError
@@ -48,6 +48,16 @@ def test_a_stale_pid_file_is_removed_and_the_stranger_who_has_that_pid_lives(hom
         stranger.stdin = None
     assert any(f"stale pid file ({stranger.pid}; that pid now belongs to:" in note for note in notes)
     assert not home.pid_file.exists()
+
+
+def test_a_misspelt_variable_is_noted_and_other_ones_are_left_alone() -> None:
+    ours = ["NAE_HOME", "NAE_MARKET", "NAE_SPEED", "NAE_VOLUME_UNIT", "NAE_MODE", "NAE_RUN", "NAE_PYTHON"]
+    assert misspelt([*ours, "NAE_BASE_PYTHON", "NAE_INSTALL_HELD", "HOME", "SPEED"]) == []
+    assert misspelt(["NAE_SPPED"]) == ["environment variable NAE_SPPED does nothing; did you mean NAE_SPEED?"]
+    assert misspelt(["NAE_MARKETS", "NAEHOME"]) == [
+        "environment variable NAE_MARKETS does nothing; did you mean NAE_MARKET?",
+        "environment variable NAEHOME does nothing; did you mean NAE_HOME?",
+    ]
 
 
 def test_a_candle_file_that_isnt_there_is_named(home: Home) -> None:
