@@ -58,7 +58,10 @@ class MoneyTable:
         for row in self._connection.execute(rows.FILLS_WITH_ORIGIN, (0,)).fetchall():
             values = tuple(row)[: rows.FILL_WIDTH]
             self._fill_chain = rows.verified(self._fill_chain, values, row["hash"], f"fill {row['number']}")
-            fills.append((rows.fill_of(row), rows.origin_of(row)))
+            fill, origin = rows.fill_of(row), rows.origin_of(row)
+            if fill.client_order_id is not None and origin is None:  # its position would be forgotten
+                raise rows.LedgerDamaged(f"fill {row['number']} is of order {fill.client_order_id}, which is gone")
+            fills.append((fill, origin))
         return fills
 
     def _apply(self, fill: Fill) -> None:

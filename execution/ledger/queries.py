@@ -153,14 +153,20 @@ def recent_orders(path: Path, count: int = 20, states: Iterable[OrderState] | No
     return [rows.order_of(row) for row in read_all(path, *rows.orders_query(states, count))]
 
 
-def set_trading_state_offline(home: Home, account: str, state: TradingState, reason: str, by: str = "operator") -> None:
-    """Change what the account may do while no Optimus runs. BusyError, naming the holder, when one does."""
+def set_trading_state_offline(
+    home: Home, account: str, state: TradingState, reason: str, by: str = "operator"
+) -> TradingState:
+    """Change what the account may do while no Optimus runs; the state that then holds: a halt stays one, for it is
+    read under the lock. BusyError, naming the holder, when one runs. ConfigError when the ledger is damaged."""
     lock = account_lock(home, account)
     lock.acquire(by)
     try:
         ledger = open_ledger(home.ledger(account), account, SystemClock())
         try:
+            if ledger.trading_state()[0] is TradingState.HALTED:
+                return TradingState.HALTED
             ledger.set_trading_state(state, reason, by)
+            return state
         finally:
             ledger.close()
     finally:

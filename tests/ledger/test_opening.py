@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from execution.ledger.opening import open_ledger
@@ -62,6 +62,7 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
     "deleted": Path.unlink,
     "a changed fill": put("UPDATE fills SET price = '1' WHERE number = 7"),
     "a removed fill": put("DELETE FROM fills WHERE number = 39"),
+    "an order of another name": put("UPDATE orders SET client_order_id = 'x' WHERE number = 7"),
     "a removed order": put("DELETE FROM orders WHERE number = 39"),
     "an unreadable halt": put("UPDATE facts SET value = '{\"state\":' WHERE name = 'trading_state'"),
     "an unknown state": put("UPDATE facts SET value = '{\"state\":\"asleep\"}' WHERE name = 'trading_state'"),
@@ -127,7 +128,14 @@ def test_a_disk_that_refuses_is_not_taken_for_damage(tmp_path: Path) -> None:
         opened(tmp_path)
 
 
+def told_by(ledger: Ledger) -> tuple[object, ...]:
+    """Money, quantities, state. (Why an order was made isn't chained: a flipped letter in it costs a word.)"""
+    held = {symbol: (row.quantity, row.cost) for symbol, row in ledger.positions().items()}
+    return ledger.balances(), held, ledger.fills_count, ledger.trading_state()[0]
+
+
 @settings(max_examples=40, deadline=None)
+@example(place=0.359375, bit=0)
 @given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
 def test_a_flipped_bit_is_refused_or_changes_neither_money_nor_state(
     tmp_path_factory: pytest.TempPathFactory, place: float, bit: int
@@ -135,7 +143,7 @@ def test_a_flipped_bit_is_refused_or_changes_neither_money_nor_state(
     folder = tmp_path_factory.mktemp("flipped")
     path = used(folder)
     sound = opened(folder)
-    books = (sound.balances(), sound.positions(), sound.fills_count, sound.trading_state()[0])
+    books = told_by(sound)
     sound.close()
     content = bytearray(path.read_bytes())
     content[int(place * len(content))] ^= 1 << bit
@@ -144,5 +152,5 @@ def test_a_flipped_bit_is_refused_or_changes_neither_money_nor_state(
         ledger = opened(folder)
     except (ConfigError, DatabaseError):
         return
-    assert (ledger.balances(), ledger.positions(), ledger.fills_count, ledger.trading_state()[0]) == books
+    assert told_by(ledger) == books
     ledger.close()

@@ -293,3 +293,12 @@ def test_kill_9_at_any_moment_loses_nothing_acknowledged(tmp_path: Path) -> None
     ledger = open_ledger(tmp_path)
     assert ledger.fills_count in (acknowledged, acknowledged + 1)
     assert len(ledger.unsettled()) <= 1
+
+
+def test_a_halt_is_not_softened_offline(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    assert queries.set_trading_state_offline(home, "sandbox", TradingState.HALTED, "loss limit") is TradingState.HALTED
+    for softer in (TradingState.PAUSED, TradingState.ACTIVE):
+        assert queries.set_trading_state_offline(home, "sandbox", softer, "go on") is TradingState.HALTED
+    report = queries.account_report(home.ledger("sandbox"))
+    assert (report.trading_state, report.reason) == (TradingState.HALTED, "loss limit")
