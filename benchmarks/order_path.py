@@ -1,6 +1,7 @@
 """How long a decision takes to become a request: the durable intent beside a bare commit, our order beside ccxt's own.
 
-python -m benchmarks.order_path [--orders 60] [--commits 1000]: one venue, one process, both sides in turn, so that noise hits both.
+python -m benchmarks.order_path [--orders 60] [--commits 1000]: one venue, one process, both sides in turn,
+so that noise hits both.
 An order's time ends when its POST has been handed to the socket; ours includes the risk gate and the durable intent.
 """
 
