@@ -3,6 +3,7 @@
 Keys of the embedded venue are made here, at random, readable by the owner only; they open nothing else.
 """
 
+import logging
 from pathlib import Path
 
 from execution.exchange.credentials import Credentials, create_embedded_credentials, load_credentials
@@ -11,6 +12,7 @@ from execution.runtime.files import write_atomically
 from execution.runtime.home import Home
 from execution.vocabulary.modes import Account
 
+log = logging.getLogger("nae.venue_access")
 WAIT_S = 0.1
 
 
@@ -47,6 +49,8 @@ def venue_keys(home: Home) -> dict[str, Credentials]:
 
 async def wait_for_key(home: Home, account: str, clock: Clock) -> Credentials:
     """One account's key, as soon as the venue has made it."""
+    if not key_file(home, account).exists():
+        log.info("waiting for the venue to make the key", extra={"fields": {"file": key_file(home, account)}})
     while not key_file(home, account).exists():
         await clock.sleep(WAIT_S)
     return load_credentials(key_file(home, account))
@@ -54,6 +58,8 @@ async def wait_for_key(home: Home, account: str, clock: Clock) -> Credentials:
 
 async def wait_for_port(home: Home, clock: Clock) -> int:
     """The venue's port, as soon as it has one."""
+    if not read_port(home):
+        log.info("waiting for the venue's port", extra={"fields": {"file": port_file(home)}})
     while not (port := read_port(home)):
         await clock.sleep(WAIT_S)
     return port

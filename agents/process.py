@@ -4,12 +4,11 @@ An agent brings its parts (see Agent); this module gives them a life. It knows n
 """
 
 import asyncio
-import contextlib
 import logging
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -43,6 +42,7 @@ class Context:
     bus: Bus
     errors: ErrorBook
     background: set[asyncio.Task[None]] = field(default_factory=set)
+    broken: asyncio.Event = field(default_factory=asyncio.Event)  # a part that must run has ended
 
 
 class Agent(Protocol):
@@ -93,6 +93,7 @@ class Process:
         always = [asyncio.create_task(self._beat()), asyncio.create_task(context.bus.serve(self._answer))]
         living = asyncio.create_task(self._live())
         try:
+            always.append(asyncio.create_task(self._until_broken()))
             done, _ = await asyncio.wait({living, *always}, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()  # a heart that stops beating ends the process: supervisord brings back a sound one
@@ -100,6 +101,10 @@ class Process:
         finally:
             living.cancel()
             await self._wind_up(always)
+
+    async def _until_broken(self) -> None:
+        await self._context.broken.wait()
+        raise RuntimeError("a part that must run has ended; its error stands above")
 
     async def _live(self) -> None:
         starting = asyncio.create_task(self._agent.start())
@@ -223,16 +228,17 @@ async def _run(name: str, home: Home, config: Config, wire: Callable[[Context], 
     return await process.run()
 
 
-def in_background(context: Context, work: Any, name: str) -> asyncio.Task[None]:
-    """Run a coroutine beside the tasks until the process ends; an error in it is counted and logged."""
+def in_background(context: Context, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+    """Run what never ends beside the tasks. If it ends all the same, so does the process: half a process is worse."""
 
     async def watched() -> None:
-        with contextlib.suppress(asyncio.CancelledError):
-            try:
-                await work
-            except Exception as error:  # counted here, judged by the manager from the heartbeat
-                context.errors.note(error)
-                log.exception("background work ended", extra={"fields": {"work": name}})
+        try:
+            await work
+            log.error("background work ended by itself", extra={"fields": {"work": name}})
+        except Exception as error:  # counted and said; supervisord brings back a whole process
+            context.errors.note(error)
+            log.exception("background work failed", extra={"fields": {"work": name}})
+        context.broken.set()
 
     task = asyncio.create_task(watched(), name=name)
     context.background.add(task)

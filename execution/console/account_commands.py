@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from execution.console.output import complain, print_json, screen, table
-from execution.ledger.queries import account_report, recent_fills, recent_orders, set_trading_state_offline
 from execution.ledger.queries import positions as read_positions
+from execution.ledger.queries import recent_fills, recent_orders, set_trading_state_offline
 from execution.runtime.bus import NoAnswer, Refused, ask
 from execution.runtime.clock import SystemClock, iso
 from execution.runtime.home import Home
@@ -93,9 +93,9 @@ def _tell(home: Home, account: str, verb: str, state: TradingState, reason: str)
 
 
 def _write_offline(home: Home, account: str, state: TradingState, reason: str) -> None:
-    if account_report(home.ledger(account)).trading_state is TradingState.HALTED:
-        raise Refused("halted: only a person re-arms")
-    set_trading_state_offline(home, account, state, reason)
+    held = set_trading_state_offline(home, account, state, reason)
+    if held is not state:
+        raise Refused(f"the account is {held}: only a person re-arms")
 
 
 def _listing(

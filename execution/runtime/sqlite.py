@@ -39,7 +39,8 @@ def open_writer(path: Path, schema: str) -> Connection:
 def read_all(path: Path, query: str, parameters: tuple[Any, ...] = ()) -> list[Row]:
     """One whole read by a process that isn't the writer: open read-only, fetch everything, close.
 
-    An unfinished cursor would hold the write-ahead log and let it grow. Raises FileNotFoundError, sqlite3.Error.
+    An unfinished cursor would hold the write-ahead log and let it grow. Raises sqlite3.Error, and FileNotFoundError
+    also for a file whose tables are still being made.
     """
     if not path.exists():
         raise FileNotFoundError(path)
@@ -48,6 +49,10 @@ def read_all(path: Path, query: str, parameters: tuple[Any, ...] = ()) -> list[R
         connection.row_factory = sqlite3.Row
         connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
         return connection.execute(query, parameters).fetchall()
+    except sqlite3.OperationalError as error:
+        if "no such table" in str(error) and not connection.execute("SELECT 1 FROM sqlite_master").fetchall():
+            raise FileNotFoundError(path) from error
+        raise
     finally:
         connection.close()
 

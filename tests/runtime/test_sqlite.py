@@ -140,3 +140,17 @@ def test_kill_9_loses_no_acknowledged_commit_and_leaves_no_half_one(path: Path) 
     rows = count(path)
     assert rows % 2 == 0
     assert rows >= 2 * acknowledged
+
+
+def test_a_file_whose_tables_are_still_being_made_is_read_as_not_there_yet(tmp_path: Path) -> None:
+    path = tmp_path / "new.db"
+    open_writer(path, "").close()
+    with pytest.raises(FileNotFoundError):
+        read_all(path, "SELECT * FROM orders")
+
+
+def test_a_table_that_is_missing_among_others_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    open_writer(path, "CREATE TABLE fills (id INTEGER)").close()
+    with pytest.raises(DatabaseError, match="no such table"):
+        read_all(path, "SELECT * FROM orders")

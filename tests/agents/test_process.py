@@ -1,0 +1,65 @@
+"""A process is whole or it ends: a background part that dies takes it along, so that a sound one is brought back."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agents.process import Context, Process, in_background
+from execution.runtime.bus import Bus
+from execution.runtime.clock import SystemClock
+from execution.runtime.config import Config
+from execution.runtime.errors import ErrorBook
+from execution.runtime.home import Home
+from execution.runtime.tasks import Task
+from execution.vocabulary.health import ComponentHealth
+
+
+class Agent:
+    """Starts one background part, and remembers whether it was stopped."""
+
+    def __init__(self, context: Context, error: Exception | None) -> None:
+        self._context = context
+        self._error = error
+        self.stopped = False
+
+    async def start(self) -> None:
+        in_background(self._context, self._part(), "part")
+
+    async def _part(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+    def tasks(self) -> list[Task]:
+        return [Task("idle", 0.05, self._idle)]
+
+    async def _idle(self) -> None:
+        return
+
+    def components(self) -> dict[str, ComponentHealth]:
+        return {}
+
+    def facts(self) -> dict[str, Any]:
+        return {}
+
+    async def command(self, verb: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        return {}
+
+    async def stop(self) -> None:
+        self.stopped = True
+
+
+@pytest.mark.parametrize("error", [OSError("the part broke"), None], ids=["by an error", "without a word"])
+def test_a_background_part_that_ends_ends_the_process(tmp_path: Path, error: Exception | None) -> None:
+    async def scene() -> None:
+        home, clock = Home(tmp_path), SystemClock()
+        home.prepare()
+        context = Context("ralph", home, Config(), clock, Bus(home.run, "ralph", clock), ErrorBook(clock))
+        agent = Agent(context, error)
+        with pytest.raises(RuntimeError, match="a part that must run has ended"):
+            await asyncio.wait_for(Process(context, agent).run(), 10)
+        assert agent.stopped
+        assert [row.kind for row in context.errors.rows()] == (["OSError"] if error else [])
+
+    asyncio.run(scene())
