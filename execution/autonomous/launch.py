@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from execution.autonomous.continuous_operation import ContinuousOperationManager
 from execution.autonomous.supervisor_door import ProgramState, SupervisorDoor, SupervisorRefused, SupervisorUnavailable
 from execution.autonomous.supervisord_config import render
-from execution.autonomous.vitals import alive, descendants
+from execution.autonomous.vitals import Family
 from execution.runtime.clock import Clock, block
 from execution.runtime.config import absolute_market
 from execution.runtime.files import tail_lines, write_atomically
@@ -30,6 +30,7 @@ from execution.vocabulary.programs import programs_of
 PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
 POLL_S = 0.15
 CRASHES_TOO_MANY = 3
+KILLED_WITHIN_S = 3.0
 LINES_SHOWN = 8
 LINES_LOOKED_AT = 500
 
@@ -190,27 +191,22 @@ def operation_pid(home: Home) -> int | None:
 def stop(home: Home, clock: Clock) -> Stopped | None:
     """Stop everything in order and wait until nothing is left; None when nothing ran.
 
-    What is still there after STOP_ALL_WITHIN_S is killed, by the ids seen before, and named.
+    What is still there after STOP_ALL_WITHIN_S is killed, by identity and not by number alone, and named; what even
+    that doesn't end (a process stuck in the kernel) isn't waited for.
     """
     pid = operation_pid(home)
     if pid is None:
         return None
     began = clock.monotonic()
-    family = [pid, *descendants(pid)]
+    family = Family(pid)
     os.kill(pid, signal.SIGTERM)
     killed: tuple[int, ...] = ()
-    while left := [member for member in family if alive(member)]:
-        family = [*{*family, *descendants(pid)}]
-        if clock.monotonic() - began > STOP_ALL_WITHIN_S and not killed:
-            killed = tuple(left)
-            for member in left:
-                _kill(member)
+    while family.living():
+        family.look()
+        spent = clock.monotonic() - began
+        if spent > STOP_ALL_WITHIN_S and not killed:
+            killed = family.kill()
+        if spent > STOP_ALL_WITHIN_S + KILLED_WITHIN_S:
+            break
         block(0.05)
     return Stopped(clock.monotonic() - began, killed)
-
-
-def _kill(pid: int) -> None:
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass  # it ended by itself in between

@@ -94,14 +94,6 @@ def network_filesystem(folder: Path) -> str | None:
     return deepest.fstype if deepest and deepest.fstype in NETWORK_FILESYSTEMS else None
 
 
-def alive(pid: int) -> bool:
-    """Is there a process with this id that isn't a zombie?"""
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
 def command_line(pid: int) -> str:
     """The words that started `pid`, or '' when it is gone."""
     try:
@@ -110,9 +102,44 @@ def command_line(pid: int) -> str:
         return ""
 
 
-def descendants(pid: int) -> list[int]:
-    """The ids of all living children of `pid`, and of theirs."""
+class Family:
+    """A process and every descendant of it that was ever seen. One whose id has gone to a stranger counts as dead."""
+
+    def __init__(self, pid: int) -> None:
+        self._members: dict[int, psutil.Process] = {}
+        try:
+            self._members[pid] = self._head = psutil.Process(pid)
+        except psutil.NoSuchProcess:
+            return
+        self.look()
+
+    def look(self) -> None:
+        """Take in the descendants there are now."""
+        try:
+            children = self._head.children(recursive=True) if self._members else []
+        except psutil.NoSuchProcess:
+            return  # the head has ended; whom we have seen we still know
+        for child in children:
+            self._members.setdefault(child.pid, child)
+
+    def living(self) -> list[int]:
+        """The ids of those still there; a zombie isn't."""
+        return [pid for pid, member in self._members.items() if _lives(member)]
+
+    def kill(self) -> tuple[int, ...]:
+        """SIGKILL to those still there; whom it was sent to."""
+        killed = []
+        for pid in self.living():
+            try:
+                self._members[pid].kill()
+                killed.append(pid)
+            except psutil.NoSuchProcess:
+                continue  # it ended by itself in between
+        return tuple(killed)
+
+
+def _lives(member: psutil.Process) -> bool:
     try:
-        return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+        return member.is_running() and member.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
-        return []
+        return False
