@@ -25,7 +25,7 @@ def main() -> int:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < DESCRIPTORS:
         resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, hard))
-    lock = FileLock(home.run / "operation.lock")
+    lock = FileLock(home.operation_lock)
     try:
         lock.acquire(f"pid {os.getpid()} mode {os.environ.get('NAE_MODE', '?')}", above=LOCK_ABOVE)
     except BusyError as error:

@@ -99,7 +99,9 @@ class Process:
                 task.result()  # a heart that stops beating ends the process: supervisord brings back a sound one
             return ExitCode.OK
         finally:
+            self._runner.stop()
             living.cancel()
+            await asyncio.wait({living}, timeout=WORKER_STOP_DEADLINE_S)  # nothing runs on while its parts go
             await self._wind_up(always)
 
     async def _until_broken(self) -> None:
@@ -109,18 +111,23 @@ class Process:
     async def _live(self) -> None:
         starting = asyncio.create_task(self._agent.start())
         asked = asyncio.create_task(self._stop_asked.wait())
-        await asyncio.wait({starting, asked}, return_when=asyncio.FIRST_COMPLETED)
-        asked.cancel()
-        if not starting.done():  # told to stop before we were ready
-            starting.cancel()
-            await asyncio.wait({starting})
+        try:
+            await asyncio.wait({starting, asked}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            asked.cancel()
+            if not starting.done():  # told to stop before we were ready
+                starting.cancel()
+                await asyncio.wait({starting})
+        if starting.cancelled():
             return
         starting.result()
         self._go(ProcessState.READY)
         work = asyncio.create_task(self._runner.run(self._agent.tasks()))
-        await self._stop_asked.wait()
-        self._runner.stop()
-        await work
+        try:
+            await self._stop_asked.wait()
+        finally:
+            self._runner.stop()
+            await work
 
     async def _wind_up(self, always: list[asyncio.Task[None]]) -> None:
         await self._agent.stop()

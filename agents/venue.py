@@ -12,7 +12,7 @@ from agents.process import Context, in_background, run_process
 from execution.runtime.bus import Refused
 from execution.runtime.config import CHOICES, Config
 from execution.runtime.tasks import Task
-from execution.venue.server import ApiKey, VenueServer
+from execution.venue.server import STANDS_STILL, ApiKey, VenueServer
 from execution.venue.symbols import quote_unit
 from execution.vocabulary.exit_codes import ConfigError
 from execution.vocabulary.health import ComponentHealth
@@ -69,10 +69,15 @@ class VenueAgent:
             return await server.start(0)
 
     def tasks(self) -> list[Task]:
-        return [Task("check", 1.0, self._check)]
+        return [Task("market", 1.0, self._see_the_market_move, critical=True)]
 
-    async def _check(self) -> None:
+    async def _see_the_market_move(self) -> None:
+        """Progress, not existence: a run is finished only while market time passes (or a recording has ended)."""
         assert self._server is not None
+        while (health := self._server.get_health())["status"] == "starting":
+            await self._context.clock.sleep(0.05)
+        if health["metrics"]["reason"] == STANDS_STILL:
+            raise RuntimeError(STANDS_STILL)
 
     def components(self) -> dict[str, ComponentHealth]:
         assert self._server is not None

@@ -49,7 +49,7 @@ class ContinuousOperationManager:
             "system_resources": {},
             "note": cause,
         }
-        if not is_held(self._home.run / "operation.lock"):
+        if not is_held(self._home.operation_lock):
             start = "start it with ./scripts/init_continuous_operation.sh"
             return status | {"note": f"not running; {start} (the home is {self._home.root})"}
         status |= {"running": True, "overall_status": HealthStatus.CRITICAL, "mode": self._mode()}
@@ -62,7 +62,7 @@ class ContinuousOperationManager:
         return status | {"processes": {program.name: _row(program) for program in programs}}
 
     def _mode(self) -> str | None:
-        words = read_holder(self._home.run / "operation.lock").split()
+        words = read_holder(self._home.operation_lock).split()
         return words[words.index("mode") + 1] if "mode" in words else None
 
 

@@ -88,7 +88,7 @@ def nearest_folder(path: Path) -> Path:
 
 def check_not_running(home: Home) -> None:
     """One home, one operation."""
-    lock = home.run / "operation.lock"
+    lock = home.operation_lock
     if is_held(lock):
         raise BusyError(
             f"the operation of {home.root} is already running ({read_holder(lock)}); `scripts/nae down` stops it"

@@ -183,7 +183,7 @@ def _since_last_start(lines: list[str]) -> list[str]:
 
 def operation_pid(home: Home) -> int | None:
     """The pid of the running operation's supervisord, by its lock; None when nothing runs."""
-    lock = home.run / "operation.lock"
+    lock = home.operation_lock
     words = read_holder(lock).split()
     return int(words[1]) if is_held(lock) and len(words) > 1 and words[1].isdigit() else None
 

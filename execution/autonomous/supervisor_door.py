@@ -12,8 +12,6 @@ from xml.parsers.expat import ExpatError
 
 from execution.vocabulary.limits import RPC_TIMEOUT_S
 
-RUNNING_STATES = frozenset({"STARTING", "RUNNING", "BACKOFF", "STOPPING"})
-
 
 class SupervisorUnavailable(Exception):
     """supervisord doesn't answer: not running, hung, or stopping."""

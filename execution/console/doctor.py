@@ -69,13 +69,13 @@ def _folders(home: Home) -> str:
 
 def _config(home: Home) -> str:
     config = load(home.config_file)
-    if not is_held(home.run / "operation.lock"):
+    if not is_held(home.operation_lock):
         check_config_fits(config, home)
     return f"market {config.venue.market} at {config.venue.speed:g}x"
 
 
 def _operation(home: Home) -> str:
-    lock = home.run / "operation.lock"
+    lock = home.operation_lock
     if is_held(lock):
         return f"running, {read_holder(lock)}"
     return f"not running; stale pid file {home.pid_file}" if home.pid_file.exists() else "not running"

@@ -57,6 +57,11 @@ class Home:
         """What a process printed before its own logging was up."""
         return self.logs / "boot" / f"{process}.out"
 
+    @property
+    def operation_lock(self) -> Path:
+        """Held by the running operation's supervisord; its text is `pid N mode MODE`."""
+        return self.run / "operation.lock"
+
     def refusal(self, process: str) -> Path:
         """Why a process can't start, for whoever started it: `CODE MESSAGE`."""
         return self.run / f"{process}.refusal"

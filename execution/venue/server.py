@@ -34,6 +34,7 @@ __all__ = ["ApiKey", "VenueServer"]
 log = logging.getLogger("nae.venue")
 
 STALLED_AFTER_S = 5.0
+STANDS_STILL = "the market stands still"
 CLOSE_WITHIN_S = 1.0
 STORE_NAME = "venue.db"
 
@@ -144,7 +145,7 @@ class VenueServer:
         if not self._driving:
             return "starting", ""
         if self._clock.monotonic() - self.market.last_step > STALLED_AFTER_S:
-            return "degraded", "the market stands still"
+            return "degraded", STANDS_STILL
         return "healthy", ""
 
 

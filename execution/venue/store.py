@@ -117,10 +117,6 @@ class Store:
         found = self._fills(f"{where} ORDER BY trade_id {'DESC' if newest else 'ASC'} LIMIT {page.limit:d}", values)
         return found[::-1] if newest else found
 
-    def order_fills(self, order_id: int) -> list[Fill]:
-        """All fills of one order."""
-        return self._fills("order_id = ? ORDER BY trade_id", [order_id])
-
     def balances(self) -> list[tuple[str, str, Decimal, Decimal]]:
         """(account, asset, free, locked) of everybody."""
         rows = self._all("SELECT * FROM balances", [])

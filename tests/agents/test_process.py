@@ -14,6 +14,7 @@ from execution.runtime.errors import ErrorBook
 from execution.runtime.home import Home
 from execution.runtime.tasks import Task
 from execution.vocabulary.health import ComponentHealth
+from tests.support import eventually_async
 
 
 class Agent:
@@ -23,11 +24,14 @@ class Agent:
         self._context = context
         self._error = error
         self.stopped = False
+        self.running = False
+        self.stopped_in_the_middle = False
 
     async def start(self) -> None:
         in_background(self._context, self._part(), "part")
 
     async def _part(self) -> None:
+        await eventually_async(lambda: self.running)
         if self._error is not None:
             raise self._error
 
@@ -35,7 +39,11 @@ class Agent:
         return [Task("idle", 0.05, self._idle)]
 
     async def _idle(self) -> None:
-        return
+        self.running = True
+        over = asyncio.Event()
+        asyncio.get_running_loop().call_later(0.2, over.set)
+        await over.wait()
+        self.running = False
 
     def components(self) -> dict[str, ComponentHealth]:
         return {}
@@ -48,6 +56,7 @@ class Agent:
 
     async def stop(self) -> None:
         self.stopped = True
+        self.stopped_in_the_middle = self.running
 
 
 @pytest.mark.parametrize("error", [OSError("the part broke"), None], ids=["by an error", "without a word"])
@@ -60,6 +69,32 @@ def test_a_background_part_that_ends_ends_the_process(tmp_path: Path, error: Exc
         with pytest.raises(RuntimeError, match="a part that must run has ended"):
             await asyncio.wait_for(Process(context, agent).run(), 10)
         assert agent.stopped
+        assert not agent.stopped_in_the_middle, "the run that had begun was finished first"
         assert [row.kind for row in context.errors.rows()] == (["OSError"] if error else [])
+
+    asyncio.run(scene())
+
+
+def test_a_part_that_breaks_while_the_agent_still_starts_takes_the_start_along(tmp_path: Path) -> None:
+    class Starting(Agent):
+        cancelled = False
+
+        async def start(self) -> None:
+            self.running = True
+            await super().start()
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                self.cancelled, self.running = True, False
+                raise
+
+    async def scene() -> None:
+        home, clock = Home(tmp_path), SystemClock()
+        home.prepare()
+        context = Context("ralph", home, Config(), clock, Bus(home.run, "ralph", clock), ErrorBook(clock))
+        agent = Starting(context, OSError("the part broke"))
+        with pytest.raises(RuntimeError, match="a part that must run has ended"):
+            await asyncio.wait_for(Process(context, agent).run(), 10)
+        assert agent.cancelled and agent.stopped and not agent.stopped_in_the_middle
 
     asyncio.run(scene())

@@ -1,0 +1,47 @@
+"""The venue's own task finishes a run only while market time passes."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from agents.process import Context
+from agents.venue import VenueAgent
+from execution.runtime.bus import Bus
+from execution.runtime.clock import ManualClock, SystemClock
+from execution.runtime.config import Config
+from execution.runtime.errors import ErrorBook
+from execution.runtime.home import Home
+
+
+class SlippingClock(SystemClock):
+    """The machine's clock, with a monotonic part that a test can push on."""
+
+    def __init__(self) -> None:
+        self._pushed = ManualClock(monotonic=0.0)
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self._pushed.monotonic()
+
+    def push(self, seconds: float) -> None:
+        self._pushed.advance(seconds)
+
+
+def test_a_market_that_stands_still_is_a_failed_run_and_one_that_moves_a_finished_one(tmp_path: Path) -> None:
+    async def scene() -> None:
+        home, clock = Home(tmp_path), SlippingClock()
+        home.prepare()
+        context = Context("venue", home, Config(), clock, Bus(home.run, "venue", clock), ErrorBook(clock))
+        agent = VenueAgent(context)
+        await agent.start()
+        task = agent.tasks()[0]
+        assert task.critical
+        await asyncio.wait_for(task.run(), 5)
+        clock.push(60.0)
+        with pytest.raises(RuntimeError, match="the market stands still"):
+            await asyncio.wait_for(task.run(), 5)
+        for part in context.background:
+            part.cancel()
+        await agent.stop()
+
+    asyncio.run(scene())
