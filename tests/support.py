@@ -71,3 +71,8 @@ def is_running(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def rounds(fewest: int = 2) -> int:
+    """How often a fault is tried: a few times as a rule; NAE_ROUNDS=20 is the full count."""
+    return max(1, int(os.environ.get("NAE_ROUNDS", fewest)))

@@ -56,6 +56,7 @@ class OperationHealth(Message, frozen=True, tag="operation_health"):
     overall: str
     processes: dict[str, str]
     causes: dict[str, list[str]] = {}
+    builds_differ: bool = False
 
 
 class Command(Message, frozen=True, tag="command"):

@@ -11,7 +11,11 @@ MASTER = "master_controller"
 
 @dataclass(frozen=True)
 class Program:
-    """One supervisord program. `group` decides the order of stopping: watch, then trade, then market."""
+    """One supervisord program. `group` decides the order of stopping: watch, then trade, then market.
+
+    `twin`: the program that takes the account over when this one falls. `nice`: how far it steps back (0 to 19) for
+    those that the live account needs.
+    """
 
     name: str
     group: str
@@ -19,6 +23,8 @@ class Program:
     arguments: tuple[str, ...] = ()
     modes: frozenset[OperationMode] = frozenset(OperationMode)
     account: str | None = None
+    twin: str | None = None
+    nice: int = 0
 
 
 PROGRAMS: tuple[Program, ...] = (
@@ -33,9 +39,14 @@ PROGRAMS: tuple[Program, ...] = (
 BY_NAME = {program.name: program for program in PROGRAMS}
 
 
-def programs_of(mode: OperationMode) -> tuple[Program, ...]:
-    """The programs that run in `mode`, in the order in which they start."""
-    return tuple(program for program in PROGRAMS if mode in program.modes)
+def is_standby(program: Program) -> bool:
+    """Is it the second of a pair of twins?"""
+    return program.twin is not None and program.name.endswith("_standby")
+
+
+def programs_of(mode: OperationMode, standby: bool = True) -> tuple[Program, ...]:
+    """The programs that run in `mode`, in the order in which they start; `standby`: the second of a pair too."""
+    return tuple(program for program in PROGRAMS if mode in program.modes and (standby or not is_standby(program)))
 
 
 def optimus_of(account: str) -> str:
