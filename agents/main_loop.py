@@ -25,7 +25,6 @@ from execution.runtime.errors import ErrorBook
 from execution.runtime.home import Home
 from execution.runtime.locks import is_held
 from execution.runtime.logs import log_to_terminal
-from execution.runtime.tasks import TaskRunner
 from execution.trading.system import TradingSystem
 from execution.vocabulary.exit_codes import BusyError, ConfigError, ExitCode
 from execution.vocabulary.modes import Account
@@ -121,7 +120,7 @@ async def _companion(
     async with _place_on_the_bus(name, home, config, clock) as context:
         agent = make(context)
         await agent.start()
-        runner = TaskRunner(clock, context.errors)
+        runner = context.runner
         work = asyncio.create_task(runner.run(agent.tasks()))
         try:
             yield
@@ -141,7 +140,7 @@ async def _one_cycle(system: TradingSystem, clock: Clock) -> None:
 
 
 async def _until_told(system: TradingSystem, context: Context) -> None:
-    runner = TaskRunner(context.clock, context.errors)
+    runner = context.runner
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, runner.stop)

@@ -41,8 +41,12 @@ class Context:
     clock: Clock
     bus: Bus
     errors: ErrorBook
+    runner: TaskRunner = field(init=False)
     background: set[asyncio.Task[None]] = field(default_factory=set)
     broken: asyncio.Event = field(default_factory=asyncio.Event)  # a part that must run has ended
+
+    def __post_init__(self) -> None:
+        self.runner = TaskRunner(self.clock, self.errors)
 
 
 class Agent(Protocol):
@@ -73,7 +77,7 @@ class Process:
     def __init__(self, context: Context, agent: Agent) -> None:
         self._context = context
         self._agent = agent
-        self._runner = TaskRunner(context.clock, context.errors)
+        self._runner = context.runner
         self._state = ProcessState.STARTING
         self._started = context.clock.monotonic()
         self._build = build_id()

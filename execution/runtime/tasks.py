@@ -28,6 +28,7 @@ class Task:
 
 @dataclass
 class _Record:
+    begun: float | None = None  # of a task taken up later than its process began: when
     runs: int = 0
     failures: int = 0
     started: float | None = None
@@ -44,6 +45,8 @@ class TaskRunner:
         self._records: dict[str, _Record] = {}
         self._stopping = asyncio.Event()
         self._told: set[str] = set()
+        self._group: asyncio.TaskGroup | None = None
+        self._instead: list[Task] | None = None
 
     def stop(self) -> None:
         """Begin no further run."""
@@ -51,16 +54,33 @@ class TaskRunner:
 
     async def run(self, tasks: list[Task]) -> None:
         """Run all of `tasks` side by side until stop()."""
-        self._tasks.extend(tasks)
-        for task in tasks:
-            self._records[task.name] = _Record()
         async with asyncio.TaskGroup() as group:
-            for task in tasks:
-                group.create_task(self._repeat(task), name=task.name)
+            self._group = group
+            for task in tasks if self._instead is None else self._instead:
+                self._take_up(task, None)
+            await self._stopping.wait()  # with no task left at all there may still come others
+
+    def switch(self, tasks: list[Task]) -> None:
+        """From now on run these. One that runs already goes on as it is; one that isn't among them begins no further
+        run. A process whose part in the operation changes takes up its new work so."""
+        if self._group is None:
+            self._instead = tasks  # run() hasn't been reached yet
+            return
+        self._tasks = [task for task in self._tasks if task in tasks]
+        now = self._clock.monotonic()
+        for task in tasks:
+            if task not in self._tasks and not self._stopping.is_set():
+                self._take_up(task, now)
+
+    def _take_up(self, task: Task, begun: float | None) -> None:
+        assert self._group is not None, "a task before run()"
+        self._tasks.append(task)
+        self._records[task.name] = _Record(begun)
+        self._group.create_task(self._repeat(task), name=task.name)
 
     async def _repeat(self, task: Task) -> None:
         due = self._clock.monotonic()
-        while not self._stopping.is_set():
+        while not self._stopping.is_set() and task in self._tasks:
             await self.run_once(task)
             now = self._clock.monotonic()
             due = due + task.period_s if due + task.period_s > now else now  # late: go on from now, no burst
@@ -108,12 +128,14 @@ class TaskRunner:
 
 
 def _progress(task: Task, record: _Record, now: float) -> TaskProgress:
+    """Until it has finished a run, a task taken up later counts from then: it isn't blamed for the time before."""
+    last = record.begun if record.finished is None else record.finished
     return TaskProgress(
         name=task.name,
         period_s=task.period_s,
         runs=record.runs,
         failures=record.failures,
-        last_finished_age_s=None if record.finished is None else round(now - record.finished, 3),
+        last_finished_age_s=None if last is None else round(now - last, 3),
         running_for_s=None if record.started is None else round(now - record.started, 3),
         critical=task.critical,
     )

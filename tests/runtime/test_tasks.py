@@ -221,3 +221,62 @@ def test_progress_tells_ages_and_what_runs_now() -> None:
 def test_nothing_has_progressed_before_the_first_task_is_known() -> None:
     assert not runner().all_progressed()
     assert runner().progress() == []
+
+
+def test_a_process_whose_part_changes_takes_up_new_work_and_begins_no_further_run_of_the_old() -> None:
+    made, ran = runner(), list[str]()
+
+    async def note(name: str) -> None:
+        ran.append(name)
+
+    both, old, new = (Task(name, 0.001, partial(note, name)) for name in ("both", "old", "new"))
+
+    async def scene() -> None:
+        await eventually_async(lambda: {"both", "old"} <= set(ran))
+        runs_of_both = next(row.runs for row in made.progress() if row.name == "both")
+        made.switch([both, new])
+        ran.clear()
+        await eventually_async(lambda: ran.count("new") >= 3 and ran.count("both") >= 3)
+        assert "old" not in ran
+        rows = {row.name: row for row in made.progress()}
+        assert set(rows) == {"both", "new"} and rows["both"].runs > runs_of_both  # it went on as it was
+
+    play([both, old], made, scene)
+
+
+def test_a_task_taken_up_late_isnt_blamed_for_the_time_before() -> None:
+    clock = ManualClock()
+    made, gate = runner(clock), asyncio.Event()
+
+    async def hangs() -> None:
+        await gate.wait()
+
+    async def scene() -> None:
+        await asyncio.sleep(0)
+        clock.advance(1000)
+        made.switch([Task("late", 1.0, hangs)])
+        await asyncio.sleep(0)
+        clock.advance(7)
+        assert [row.last_finished_age_s for row in made.progress()] == [7.0]
+        assert not made.all_progressed()
+        gate.set()
+
+    play([], made, scene)
+
+
+def test_new_work_named_before_the_first_run_is_what_runs_and_after_the_stop_nothing_is_taken_up() -> None:
+    made, ran = runner(), list[str]()
+
+    async def note(name: str) -> None:
+        ran.append(name)
+
+    async def whole() -> None:
+        made.switch([Task("new", FOREVER_S, partial(note, "new"))])
+        work = asyncio.create_task(made.run([Task("old", FOREVER_S, partial(note, "old"))]))
+        await eventually_async(lambda: ran == ["new"])
+        made.stop()
+        made.switch([Task("too late", FOREVER_S, partial(note, "too late"))])
+        await asyncio.wait_for(work, 5)
+        assert ran == ["new"]
+
+    asyncio.run(whole())
