@@ -1,15 +1,20 @@
 """Kernel locks: one holder, named; freed by the kernel whatever kills it; never inherited by a child."""
 
+import asyncio
 import os
+import select
 import subprocess
 import sys
+import threading
+import time
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
 from execution.runtime.locks import FileLock, is_held, read_holder
 from execution.vocabulary.exit_codes import BusyError
-from tests.support import ROOT, child, eventually, line_of
+from tests.support import ROOT, child, eventually, eventually_async, line_of, rounds
 
 HOLD = """
 import sys
@@ -19,6 +24,19 @@ lock = FileLock(Path(sys.argv[1]))
 lock.acquire("the child")
 print("held", flush=True)
 sys.stdin.read()
+"""
+WAIT_AND_HOLD = """
+import asyncio, sys
+from pathlib import Path
+from execution.runtime.locks import FileLock
+async def main():
+    waiting = asyncio.create_task(FileLock(Path(sys.argv[1])).acquire_when_free(sys.argv[2]))
+    await asyncio.sleep(0)
+    print("waiting", flush=True)
+    await waiting
+    print("held", flush=True)
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+asyncio.run(main())
 """
 SPAWN_AND_DIE = """
 import os, subprocess, sys
@@ -123,3 +141,142 @@ def test_of_many_that_try_at_once_one_holds_it(tmp_path: Path) -> None:
     for lock in locks:
         lock.release()
     assert not is_held(path)
+
+
+def contender(path: Path, name: str) -> AbstractContextManager["subprocess.Popen[str]"]:
+    """A process that waits for the lock, says so, and keeps it to its death."""
+    return child(WAIT_AND_HOLD, str(path), name)
+
+
+def test_who_waits_has_the_lock_milliseconds_after_its_holder_was_killed(tmp_path: Path) -> None:
+    async def takeover_s() -> float:
+        with child(HOLD, str(tmp_path / "lock")) as holder:
+            assert line_of(holder) == "held"
+            lock = FileLock(tmp_path / "lock")
+            waiting = asyncio.create_task(lock.acquire_when_free("me"))
+            await eventually_async(lambda: waiters() == 1)
+            assert not waiting.done() and read_holder(lock.path) == "the child"
+            killed = time.monotonic()
+            holder.kill()
+            await asyncio.wait_for(waiting, 10)
+            took = time.monotonic() - killed
+        assert lock.held and read_holder(lock.path) == "me" and is_held(lock.path)
+        lock.release()
+        return took
+
+    took = [asyncio.run(takeover_s()) for _ in range(rounds(3))]
+    assert min(took) < 0.02, took
+
+
+def test_a_lock_that_is_free_is_had_at_once_and_not_twice(tmp_path: Path) -> None:
+    async def scene() -> None:
+        lock = FileLock(tmp_path / "new" / "lock")
+        await asyncio.wait_for(lock.acquire_when_free("me"), 10)
+        with pytest.raises(BusyError, match="by ourselves"):
+            await lock.acquire_when_free("me again")
+        lock.release()
+
+    asyncio.run(scene())
+
+
+def test_of_those_who_wait_exactly_one_follows_each_death(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with child(HOLD, str(path)) as first:
+        assert line_of(first) == "held"
+        with contender(path, "a") as a, contender(path, "b") as b:
+            assert [line_of(a), line_of(b)] == ["waiting", "waiting"]
+            first.kill()
+            eventually(lambda: read_holder(path) in ("a", "b"))
+            second, third = (a, b) if read_holder(path) == "a" else (b, a)
+            assert line_of(second) == "held"
+            assert third.stdout is not None
+            assert select.select([third.stdout], [], [], 0.1)[0] == [], "two hold it"
+            second.kill()
+            assert line_of(third) == "held"
+
+
+def test_a_wait_given_up_leaves_the_lock_to_others(tmp_path: Path) -> None:
+    async def scene() -> None:
+        with child(HOLD, str(tmp_path / "lock")) as holder:
+            assert line_of(holder) == "held"
+            lock = FileLock(tmp_path / "lock")
+            waiting = asyncio.create_task(lock.acquire_when_free("me"))
+            await eventually_async(lambda: waiters() == 1)
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+            holder.kill()
+            await eventually_async(lambda: waiters() == 0)
+            assert not lock.held and not is_held(lock.path)
+            await asyncio.wait_for(lock.acquire_when_free("me after all"), 10)
+            lock.release()
+
+    for _ in range(rounds()):
+        asyncio.run(scene())
+
+
+def test_a_wait_given_up_at_the_very_moment_of_success_gives_the_lock_back(tmp_path: Path) -> None:
+    async def scene(turns: int) -> None:
+        lock = FileLock(tmp_path / "lock")
+        waiting = asyncio.create_task(lock.acquire_when_free("me"))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        waiting.cancel()
+        try:
+            await waiting
+        except asyncio.CancelledError:
+            assert not lock.held
+        lock.release()
+        await eventually_async(lambda: waiters() == 0)
+        assert not is_held(lock.path)
+
+    for turns in [*range(8), *range(10, 300, 15)]:
+        asyncio.run(scene(turns))
+
+
+def test_a_loop_that_ends_while_waiting_keeps_no_lock(tmp_path: Path) -> None:
+    with child(HOLD, str(tmp_path / "lock")) as holder:
+        assert line_of(holder) == "held"
+        loop = asyncio.new_event_loop()
+        waiting = loop.create_task(FileLock(tmp_path / "lock").acquire_when_free("me"))
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()  # as nobody should, with a task unfinished
+        holder.kill()
+        assert eventually(lambda: waiters() == 0) and not is_held(tmp_path / "lock")
+        waiting.get_coro().close()
+
+
+@pytest.mark.parametrize("replaced", [True, False], ids=["replaced", "removed"])
+def test_a_file_replaced_while_waiting_is_let_go_for_the_one_that_stands_there(tmp_path: Path, replaced: bool) -> None:
+    async def scene() -> None:
+        path, old = tmp_path / "lock", tmp_path / "old"
+        with child(HOLD, str(path)) as holder:
+            assert line_of(holder) == "held"
+            lock = FileLock(path)
+            waiting = asyncio.create_task(lock.acquire_when_free("me"))
+            await eventually_async(lambda: waiters() == 1)
+            path.rename(old)
+            other = FileLock(path)
+            if replaced:
+                other.acquire("who replaced it")
+            holder.kill()
+            if replaced:
+                await eventually_async(lambda: not is_held(old))
+                assert not waiting.done() and read_holder(path) == "who replaced it"
+                other.release()
+            await asyncio.wait_for(waiting, 10)
+            assert is_held(path) and not is_held(old)
+            lock.release()
+
+    asyncio.run(scene())
+
+
+def test_waiting_where_no_file_can_be_is_an_error_not_an_endless_wait(tmp_path: Path) -> None:
+    (tmp_path / "lock").mkdir()
+    with pytest.raises(IsADirectoryError):
+        asyncio.run(FileLock(tmp_path / "lock").acquire_when_free("me"))
+
+
+def waiters() -> int:
+    """How many threads of ours stand in a lock's queue."""
+    return sum(thread.name == "lock-wait" for thread in threading.enumerate())
