@@ -4,6 +4,7 @@ Sends no orders. "No such order" is evidence only once the venue could no longer
 whenever the venue can't tell, an order stays what it is.
 """
 
+import asyncio
 import logging
 from collections.abc import Set
 
@@ -45,23 +46,23 @@ class VenueEvidence:
             if order.state in (OrderState.INTENT, OrderState.SENT) and order.client_order_id not in self.in_flight:
                 self.ledger.mark(order.client_order_id, OrderEvent.AMBIGUOUS)
         pending = [order for order in self.ledger.unsettled() if order.state is OrderState.UNKNOWN]
-        settled = []
-        for order in pending:
-            try:
-                await self.fresh_clock()
-                now = await self.look_up(order)
-            except (VenueError, BadReply) as error:
-                self._note(error)
-                continue
-            if now.state is not OrderState.UNKNOWN:
-                settled.append(now)
-        return settled
+        found = await asyncio.gather(*map(self._settle, pending))
+        return [order for order in found if order is not None]
+
+    async def _settle(self, order: OrderRow) -> OrderRow | None:
+        """The order once its fate is known; None while it isn't."""
+        try:
+            await self.fresh_clock()
+            now = await self.look_up(order)
+        except (VenueError, BadReply) as error:
+            self._note(error)
+            return None
+        return None if now.state is OrderState.UNKNOWN else now
 
     async def refresh_resting(self) -> None:
         """Ask about orders in the book, which may have been filled unheard. VenueError, BadReply."""
-        for order in self.ledger.unsettled():
-            if order.state in _RESTING and order.client_order_id not in self.in_flight:
-                await self.look_up(order)
+        resting = [order for order in self.ledger.unsettled() if order.state in _RESTING]
+        await asyncio.gather(*(self.look_up(order) for order in resting if order.client_order_id not in self.in_flight))
 
     async def look_up(self, order: OrderRow) -> OrderRow:
         """Learn one order's state from the venue. VenueError or BadReply when it can't tell: nothing changed then."""

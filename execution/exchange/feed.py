@@ -7,7 +7,7 @@ keeps quotes fresh: staleness is seen here, by our own clock. Decides nothing ab
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -48,9 +48,11 @@ class MarketFeed:
         self._symbols = {translate.market_id(symbol): symbol for symbol in symbols}
         self._timeframe = timeframe
         self._clock = clock
+        self._on_bar = on_bar
         self._bars = {symbol: BarSequence(symbol, timeframe, on_bar) for symbol in symbols}
         self.quotes: dict[str, Quote] = {}
         self._gaps = asyncio.Event()
+        self._widened = asyncio.Event()
         self._heard_at = clock.monotonic()
         self._heard_ms: int | None = None
         self._reconnects = 0
@@ -62,6 +64,11 @@ class MarketFeed:
         """The last good best bid and ask, however old."""
         return self.quotes.get(symbol)
 
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """What is followed."""
+        return tuple(self._symbols.values())
+
     def stale_for_s(self) -> float:
         """Seconds since the market was last heard; since the start when never."""
         return self._clock.monotonic() - self._heard_at
@@ -71,6 +78,18 @@ class MarketFeed:
         reader = VenueReader(self._source)
         await asyncio.gather(*(self._fill(reader, bars, limit) for bars in self._bars.values()))
         await self._read_quotes(reader)
+
+    async def follow(self, symbols: Iterable[str], limit: int) -> None:
+        """Deliver these too from now on, their last `limit` closed bars first. VenueError, BadReply: not yet."""
+        more = {symbol for symbol in symbols if symbol not in self._bars}
+        if not more:
+            return
+        reader = VenueReader(self._source)
+        sequences = {symbol: BarSequence(symbol, self._timeframe, self._on_bar) for symbol in sorted(more)}
+        await asyncio.gather(*(self._fill(reader, bars, limit) for bars in sequences.values()))
+        self._bars |= sequences
+        self._symbols |= {translate.market_id(symbol): symbol for symbol in sequences}
+        self._widened.set()  # the open stream knows the old names only: it is opened anew
 
     async def run(self) -> None:
         """Deliver until cancelled, through every disconnection."""
@@ -88,7 +107,8 @@ class MarketFeed:
             await self._drop_client()
 
     async def _listen(self) -> None:
-        """One connection, from opening it to losing it. Ends only by raising."""
+        """One connection, from opening it to losing it, which raises; it returns when there is more to be heard."""
+        self._widened.clear()
         client = self._client = self._source.renewed()
         client.listener = self
         names = [f"{name.lower()}@{kind}" for name in self._symbols for kind in ("bookTicker", self._kline_stream)]
@@ -96,7 +116,7 @@ class MarketFeed:
         try:
             reader = VenueReader(client)
             await self._catch_up(reader)  # while the stream collects: what it brings too early waits in the sequences
-            while True:
+            while not self._widened.is_set():
                 waiting = asyncio.ensure_future(self._gaps.wait())
                 await asyncio.wait({stream, waiting}, timeout=CHECK_PERIOD_S, return_when=asyncio.FIRST_COMPLETED)
                 waiting.cancel()

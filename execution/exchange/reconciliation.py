@@ -4,6 +4,8 @@ The same path at every start and all the time after. Somebody else's orders, and
 said and never taken over in silence: only `adopt` (a person's decision) books them.
 """
 
+import asyncio
+
 import msgspec
 
 from execution.exchange.gateway import ExchangeGateway
@@ -35,7 +37,8 @@ async def reconcile(gateway: ExchangeGateway, ledger: Ledger, adopt: bool = Fals
         await open_books(gateway, ledger)
     await gateway.settle_unknown()
     await gateway.evidence.refresh_resting()
-    new_fills, differences = await _compare(gateway, ledger)
+    # side by side: whoever takes an account over has no time to wait for one answer after the other
+    (new_fills, differences), external = await asyncio.gather(_compare(gateway, ledger), gateway.find_external_orders())
     if differences is None or (differences and gateway.in_flight):
         differences = []  # money is moving: not a moment to compare; the last result stands
         reconciled = ledger.reconciliation().reconciled
@@ -43,7 +46,6 @@ async def reconcile(gateway: ExchangeGateway, ledger: Ledger, adopt: bool = Fals
         if differences and adopt:
             differences = await _adopt(gateway, ledger)
         reconciled = not differences
-    external = await gateway.find_external_orders()
     unknown = [order for order in ledger.unsettled() if order.state is OrderState.UNKNOWN]
     remarks = [f"open order {order} isn't ours" for order in external]
     ledger.set_reconciliation(reconciled, differences + remarks)
@@ -84,8 +86,8 @@ async def _compare(gateway: ExchangeGateway, ledger: Ledger) -> tuple[int, list[
         differences = balance_differences(venue, ledger) + position_differences(venue, ledger)
         if not differences:
             break
-        for symbol in sorted(gateway.symbols_of_interest()):
-            new_fills += len(await gateway.fetch_new_fills(symbol))
+        swept = await asyncio.gather(*map(gateway.fetch_new_fills, sorted(gateway.symbols_of_interest())))
+        new_fills += sum(map(len, swept))
     return new_fills, differences
 
 

@@ -24,6 +24,7 @@ from execution.trading.cycle import CycleRecord, CycleResult, order_line
 from execution.trading.portfolio import Portfolio, portfolio
 from execution.trading.ports import Feed
 from execution.trading.sell_coordinator import UnifiedSellCoordinator, request_of
+from execution.vocabulary.limits import ENTRIES_OFF_AFTER_S
 from execution.vocabulary.market import SymbolRules
 from execution.vocabulary.money import text
 from execution.vocabulary.reasons import NoTradeReason
@@ -192,7 +193,9 @@ class InfinityTradingManager:
         async with self._exits_running:
             held = self.portfolio()
             quotes = {symbol: self._feed.quote(symbol) for symbol in held.holdings}
-            found = self._with.exits.look(held.holdings, self._rules(), quotes, self._with.execution.exits_waiting())
+            silent = self._feed.stale_for_s() > ENTRIES_OFF_AFTER_S
+            waiting = self._with.execution.exits_waiting()
+            found = self._with.exits.look(held.holdings, self._rules(), quotes, waiting, quotes_old=silent)
             lines: list[dict[str, Any]] = [{"symbol": symbol, "outcome": "dust"} for symbol in found.new_dust]
             requests = [request_of(row, held.holdings[row.symbol], correlation_id) for row in found.decisions]
             done = await asyncio.gather(*map(self._with.execution.execute, requests), return_exceptions=True)

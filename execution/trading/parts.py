@@ -9,6 +9,7 @@ from execution.runtime.clock import Clock
 from execution.runtime.errors import ErrorBook
 from execution.trading.bars import BarBook
 from execution.trading.ports import Feed, Gateway, Reconcile, Stream
+from execution.trading.streams import Streams
 from execution.vocabulary.market import SymbolRules
 
 
@@ -16,7 +17,7 @@ from execution.vocabulary.market import SymbolRules
 class TradingParts:
     """The parts of one account. `bars.add` is the feed's on_bar.
 
-    `feed_running`: somebody else runs the feed already. `rules`: the venue's, when they are known already.
+    `streams`: where the feed runs already, begun by whoever made the parts. `rules`: the venue's, when they are known.
     """
 
     ledger: Ledger
@@ -29,5 +30,5 @@ class TradingParts:
     clock: Clock
     errors: ErrorBook
     user_stream: Stream | None = None
-    feed_running: bool = False
+    streams: Streams | None = None
     rules: dict[str, SymbolRules] | None = None

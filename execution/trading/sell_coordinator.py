@@ -118,9 +118,11 @@ class UnifiedSellCoordinator:
         rules: Mapping[str, SymbolRules],
         quotes: Mapping[str, Quote | None],
         waiting: Collection[str] = (),
+        quotes_old: bool = False,
     ) -> Exiting:
         """Which of all `holdings` to sell now. One without a price waits for one, save in an emergency; symbols
-        `waiting` for the end of an order are looked at when it is known."""
+        `waiting` for the end of an order are looked at when it is known. `quotes_old`: the market hasn't been heard for
+        a while (a process that was stopped and goes on): then only what closed bars have decided is done."""
         self._forget_gone(holdings)
         self._looked_ms = self._clock.now_ms()
         decisions: list[Decision] = []
@@ -133,20 +135,22 @@ class UnifiedSellCoordinator:
                     self._dust_said[symbol] = holding.position.quantity
                     new_dust.append(symbol)
                 continue
-            decision = self._decide(symbol, holding, rules.get(symbol), quotes.get(symbol))
+            decision = self._decide(symbol, holding, rules.get(symbol), quotes.get(symbol), quotes_old)
             if decision is not None:
                 decisions.append(decision)
         self.decided += len(decisions)
         return Exiting(decisions, new_dust)
 
-    def _decide(self, symbol: str, holding: Holding, rules: SymbolRules | None, quote: Quote | None) -> Decision | None:
+    def _decide(
+        self, symbol: str, holding: Holding, rules: SymbolRules | None, quote: Quote | None, quotes_old: bool
+    ) -> Decision | None:
         if rules is None or holding.sellable <= 0:
             return None
         if quote is None:
             if symbol not in self._emergency:
                 return None
             return Decision(symbol, ExitReason.EMERGENCY, holding.sellable, self._last_price(symbol, holding))
-        reason = self._reason(symbol, holding, quote.bid, rules.taker_fee)
+        reason = self._reason(symbol, holding, quote.bid, rules.taker_fee, quotes_old)
         return None if reason is None else Decision(symbol, reason, holding.sellable, quote.bid)
 
     def _last_price(self, symbol: str, holding: Holding) -> Decimal:
@@ -154,7 +158,9 @@ class UnifiedSellCoordinator:
         bars = self._bars.series(symbol).candles
         return bars[-1].close if bars else holding.position.entry_price
 
-    def _reason(self, symbol: str, holding: Holding, bid: Decimal, taker_fee: Decimal) -> ExitReason | None:
+    def _reason(
+        self, symbol: str, holding: Holding, bid: Decimal, taker_fee: Decimal, quotes_old: bool
+    ) -> ExitReason | None:
         paid = float(holding.price_paid)
         by_bars = self._watched(symbol, holding, paid).decided
         if by_bars is ExitReason.PROFIT_TARGET and not profitable(holding, bid, taker_fee):
@@ -163,7 +169,8 @@ class UnifiedSellCoordinator:
             self._watches[symbol] = Watch(watch.since_ms, watch.checked_ms, watch.bars_held)
             by_bars = None
         emergency = ExitReason.EMERGENCY if symbol in self._emergency else None
-        return first_reason((emergency, by_bars, quote_reason(paid, float(bid), self._exits)))
+        by_quote = None if quotes_old else quote_reason(paid, float(bid), self._exits)
+        return first_reason((emergency, by_bars, by_quote))
 
     def _watched(self, symbol: str, holding: Holding, paid: float) -> Watch:
         newest = self._bars.series(symbol).newest_ms

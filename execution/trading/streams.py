@@ -19,7 +19,7 @@ class Streams:
     """The running ones, by name."""
 
     def __init__(self, note_error: Callable[[BaseException], object]) -> None:
-        self._note_error = note_error
+        self.note_error = note_error
         self._running: dict[str, asyncio.Task[None]] = {}
         self.restarts = 0
 
@@ -35,7 +35,7 @@ class Streams:
     def _ended(self, name: str, task: "asyncio.Task[None]") -> None:
         self.restarts += 1
         error = None if task.cancelled() else task.exception()
-        self._note_error(error or StreamEnded(f"{name} ended by itself"))
+        self.note_error(error or StreamEnded(f"{name} ended by itself"))
         log.error("stream ended", extra={"fields": {"stream": name, "error": repr(error)}})
 
     async def stop(self) -> None:

@@ -64,7 +64,8 @@ class TradingSystem(AccountControls):
         self._saved: dict[str, Any] = {}
         self.started_at = parts.clock.monotonic()
         self.sniper = Sniper(parts.bars.step_ms, parts.clock)
-        self.streams = Streams(self.errors.note)
+        self.streams = parts.streams or Streams(self.errors.note)
+        self.streams.note_error = self.errors.note
         self.assistants = self._assistants(config, limits, explore and trade_mode is not TradeMode.LIVE)
         self.manager = InfinityTradingManager(
             config,
@@ -120,7 +121,7 @@ class TradingSystem(AccountControls):
     def keep_streams(self) -> None:
         """Have the feed and the user stream running; one that ended is an error and is started again. The feed starts
         on warm bars, for what it delivered already can't be put in front later."""
-        if self.recovery.warm and not self.parts.feed_running:
+        if self.recovery.warm:
             self.streams.keep("feed", self.parts.feed.run)
         if self.parts.user_stream is not None:
             self.streams.keep("user_stream", self.parts.user_stream.run)

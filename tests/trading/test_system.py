@@ -12,6 +12,7 @@ import pytest
 from execution.ledger.audit_log import verify
 from execution.runtime.config import RiskConfig, TradingConfig
 from execution.runtime.tasks import TaskRunner
+from execution.trading.streams import Streams
 from execution.trading.system import TradingSystem
 from execution.vocabulary.lifecycle import TradingState
 from execution.vocabulary.modes import TradeMode
@@ -278,13 +279,15 @@ def test_a_standby_that_has_bars_rules_and_a_running_feed_asks_for_none_of_them_
         world = World(tmp_path)
         await world.market.warm(200)
         world.venue.load_error = AssertionError("the rules are known")
-        parts = dataclasses.replace(world.system.parts, feed_running=True, rules=world.venue.rules)
+        streams = Streams(world.errors.note)
+        streams.keep("feed", world.market.run)
+        parts = dataclasses.replace(world.system.parts, streams=streams, rules=world.venue.rules)
         system = TradingSystem(
             parts, TradingConfig(), RiskConfig(), trade_mode=TradeMode.PAPER, venue="small", explore=True
         )
         await system.start()
         await asyncio.sleep(0)
-        assert world.market.runs == 0 and world.bars.ignored == 0 and system.get_recent_errors() == []
+        assert world.market.runs == 1 and world.bars.ignored == 0 and system.get_recent_errors() == []
         system.arm([condition(-1)])
         world.bar(jump(0))
         assert (await system.manager.run_cycle()).entries == 1
@@ -346,3 +349,22 @@ def test_a_trader_carries_no_compiler_and_no_data_frames() -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_a_process_that_goes_on_after_a_standstill_sells_nothing_by_the_price_of_before(tmp_path: Path) -> None:
+    async def run() -> None:
+        world = World(tmp_path)
+        await world.system.start()
+        world.system.arm([condition(-1)])
+        world.bar(jump(0))
+        assert (await world.manager.run_cycle()).entries == 1
+        world.market.price("BTC/USDT", "90")  # far below the stop, had it been heard
+        world.clock.advance(60)
+        world.market.stale = 60.0
+        await world.manager.check_exits()
+        assert world.manager.exit_orders == 0
+        world.market.stale = 0.0
+        await world.manager.check_exits()
+        assert world.manager.exit_orders == 1
+
+    asyncio.run(run())
