@@ -12,14 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from execution.autonomous.builds import Builds, module_command
 from execution.autonomous.continuous_operation import ContinuousOperationManager
 from execution.autonomous.supervisor_door import ProgramState, SupervisorDoor, SupervisorRefused, SupervisorUnavailable
 from execution.autonomous.supervisord_config import render
-from execution.autonomous.vitals import Family
+from execution.autonomous.vitals import Family, command_line
 from execution.runtime.clock import Clock, block
 from execution.runtime.config import absolute_market
 from execution.runtime.files import tail_lines, write_atomically
-from execution.runtime.home import Home
+from execution.runtime.home import PROJECT_ROOT, Home
 from execution.runtime.locks import is_held, read_holder
 from execution.vocabulary.exit_codes import ExitCode
 from execution.vocabulary.health import HealthStatus
@@ -63,13 +64,18 @@ def environment(home: Home, mode: OperationMode) -> dict[str, str]:
         "NAE_RUN": str(home.run),
         "NAE_PYTHON": sys.executable,
         "NAE_MODE": mode,
+        "NAE_PROJECT": str(PROJECT_ROOT),
+        "PYTHONPATH": str(home.builds / "current"),
         "PYTHONUNBUFFERED": "1",
     }
 
 
 def _command(home: Home, mode: OperationMode) -> list[str]:
+    builds = Builds(home)
+    builds.turn_to(builds.snapshot())
+    builds.prune(set(), is_alive=lambda pid: command_line(pid) != "")
     write_atomically(home.run / "supervisord.conf", render(mode))
-    return [sys.executable, "-m", "agents.operation"]
+    return module_command("agents.operation")
 
 
 def run_in_foreground(home: Home, mode: OperationMode) -> NoReturn:

@@ -1,11 +1,11 @@
 """supervisord's configuration for one mode, made from supervisor/*.conf and the table of programs. Pure but for reading
 the two templates. Nothing secret may be in it: supervisord shows commands to whoever asks."""
 
-from execution.runtime.home import PROJECT_ROOT
+from execution.runtime.home import CODE_ROOT
 from execution.vocabulary.modes import OperationMode
 from execution.vocabulary.programs import Program, programs_of
 
-FOLDER = PROJECT_ROOT / "supervisor"
+FOLDER = CODE_ROOT / "supervisor"
 # supervisord starts low numbers first and stops high ones first, one group after the other
 GROUP_PRIORITY = {"market": 10, "trade": 20, "watch": 30}
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from execution.vocabulary.exit_codes import ConfigError
 from execution.vocabulary.limits import SOCKET_PATH_MAX
 
-PROJECT_ROOT = Path(__file__).resolve().parents[2]
+CODE_ROOT = Path(__file__).resolve().parents[2]  # the code this process runs: the project itself, or a build of it
+PROJECT_ROOT = Path(os.environ.get("NAE_PROJECT") or CODE_ROOT)  # the project that a build was made from
 _LONGEST_SOCKET = "accelerator_controller.cmd.12345678"  # supervisord first binds "<path>.<pid>"
 
 
@@ -42,6 +43,11 @@ class Home:
         return self.root / "logs"
 
     @property
+    def builds(self) -> Path:
+        """The code that processes run, one folder per build, and the link `current`."""
+        return self.data / "builds"
+
+    @property
     def pid_file(self) -> Path:
         return self.logs / "continuous_operation.pid"
 
@@ -61,6 +67,10 @@ class Home:
     def operation_lock(self) -> Path:
         """Held by the running operation's supervisord; its text is `pid N mode MODE`."""
         return self.run / "operation.lock"
+
+    def pulse(self, process: str) -> Path:
+        """Where a process shows that its loop still turns."""
+        return self.run / f"{process}.pulse"
 
     def refusal(self, process: str) -> Path:
         """Why a process can't start, for whoever started it: `CODE MESSAGE`."""

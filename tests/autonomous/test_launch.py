@@ -41,7 +41,8 @@ def test_the_environment_of_the_processes_holds_no_secret(home: Home, monkeypatc
         monkeypatch.setenv(name, "x")
     monkeypatch.setenv("NAE_MARKET", "synthetic")
     given = environment(home, OperationMode.LIVE)
-    assert not {"BINANCE_SECRET", "AWS_SECRET_ACCESS_KEY", "PYTHONPATH", "LD_PRELOAD"} & set(given)
+    assert not {"BINANCE_SECRET", "AWS_SECRET_ACCESS_KEY", "LD_PRELOAD"} & set(given)
+    assert given["PYTHONPATH"] == str(home.builds / "current"), "the build's, never the user's"
     assert (given["NAE_HOME"], given["NAE_MODE"], given["NAE_MARKET"]) == (str(home.root), "live", "synthetic")
     assert given["NAE_PYTHON"] == sys.executable
 

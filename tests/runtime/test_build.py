@@ -11,7 +11,7 @@ from execution.runtime.build import build_id
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     root = tmp_path / "root"
-    for name in ("execution/runtime/a.py", "agents/b.py"):
+    for name in ("execution/runtime/a.py", "agents/b.py", "supervisor/program.conf"):
         (root / name).parent.mkdir(parents=True)
         (root / name).write_text("x = 1\n")
     (root / "requirements.lock").write_text("zmq==27\n")
@@ -24,7 +24,7 @@ def test_the_same_code_elsewhere_has_the_same_id(root: Path, tmp_path: Path) -> 
     assert len(build_id(root)) == 12
 
 
-@pytest.mark.parametrize("change", ["content", "name", "added", "removed", "lock", "swapped"])
+@pytest.mark.parametrize("change", ["content", "name", "added", "removed", "lock", "swapped", "conf"])
 def test_any_change_of_code_or_lock_changes_the_id(root: Path, change: str) -> None:
     (root / "agents/c.py").write_text("y = 2\n")
     before = build_id(root)
@@ -36,6 +36,8 @@ def test_any_change_of_code_or_lock_changes_the_id(root: Path, change: str) -> N
         (root / "execution/new.py").write_text("")
     elif change == "removed":
         (root / "agents/b.py").unlink()
+    elif change == "conf":
+        (root / "supervisor/program.conf").write_text("x = 2\n")
     elif change == "lock":
         (root / "requirements.lock").write_text("zmq==28\n")
     else:
