@@ -29,9 +29,9 @@ from execution.runtime.tasks import Task
 from execution.trading.bars import BarBook
 from execution.trading.system import TradingParts, TradingSystem
 from execution.vocabulary.health import ComponentHealth
-from execution.vocabulary.messages import Conditions, Fact
+from execution.vocabulary.messages import Conditions, Fact, OperationHealth
 from execution.vocabulary.modes import Account, TradeMode
-from execution.vocabulary.programs import optimus_of
+from execution.vocabulary.programs import MANAGER, optimus_of
 
 log = logging.getLogger("nae.optimus")
 FOLLOW_PERIOD_S = 2.0
@@ -105,11 +105,13 @@ class OptimusAgent:
             explore=endpoint.embedded,
         )
         await self._system.start()
-        in_background(context, context.bus.listen(["ralph"], self._hear), "listen")
+        in_background(context, context.bus.listen(["ralph", MANAGER], self._hear), "listen")
 
     def _hear(self, fact: Fact) -> None:
         if isinstance(fact, Conditions):
             self.system.arm(fact.conditions)
+        elif isinstance(fact, OperationHealth) and self._account is Account.LIVE:
+            self.system.heed_builds(fact.builds_differ)
 
     def tasks(self) -> list[Task]:
         return [

@@ -14,12 +14,17 @@ STATE_REASONS = {
 }
 
 
-def entries_off(state: TradingState, stopping: bool, stale_for_s: float, reconciled: bool) -> str:
-    """Why entries are off now, or ''. NaN staleness counts as stale."""
+def entries_off(
+    state: TradingState, stopping: bool, stale_for_s: float, reconciled: bool, builds_differ: bool = False
+) -> str:
+    """Why entries are off now, or ''. NaN staleness counts as stale. `builds_differ`: the operation's processes don't
+    all run the same code (an upgrade under way, or one that was cut off), and this account heeds it."""
     if state is not TradingState.ACTIVE:
         return STATE_REASONS[state]
     if stopping:
         return NoTradeReason.TRADING_PAUSED
+    if builds_differ:
+        return NoTradeReason.BUILDS_DIFFER
     if not stale_for_s <= ENTRIES_OFF_AFTER_S:
         return NoTradeReason.STALE_DATA
     return "" if reconciled else NoTradeReason.NOT_RECONCILED

@@ -61,6 +61,7 @@ class TradingSystem(AccountControls):
         self.errors = ErrorLog(parts.clock, parts.errors)
         self.recovery = Recovery(parts, self._record)
         self._stopping = False
+        self._builds_differ = False
         self._saved: dict[str, Any] = {}
         self.started_at = parts.clock.monotonic()
         self.sniper = Sniper(parts.bars.step_ms, parts.clock)
@@ -182,7 +183,14 @@ class TradingSystem(AccountControls):
     def entries_off(self) -> str:
         """Why no position may be opened now, or ''."""
         state, _ = self.parts.ledger.trading_state()
-        return entries_off(state, self._stopping, self.parts.feed.stale_for_s(), self.recovery.reconciled)
+        stale_for_s = self.parts.feed.stale_for_s()
+        return entries_off(state, self._stopping, stale_for_s, self.recovery.reconciled, self._builds_differ)
+
+    def heed_builds(self, differ: bool) -> None:
+        """Do the operation's processes run different code? Holds until told otherwise: exits go on, entries don't."""
+        if differ is not self._builds_differ:
+            self._builds_differ = differ
+            self._record("builds", differ=differ)
 
     def arm(self, conditions: list[Condition]) -> int:
         """Put a new set of conditions in force; how many were accepted."""

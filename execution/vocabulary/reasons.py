@@ -16,6 +16,7 @@ class NoTradeReason(StrEnum):
     TRADING_PAUSED = "trading_paused"
     TRADING_HALTED = "trading_halted"
     REDUCE_ONLY = "trading_reduce_only"
+    BUILDS_DIFFER = "builds_differ"
     NO_NEW_BAR = "no_new_bar"
     NO_CONDITIONS = "no_conditions_armed"
     DRY_RUN = "dry_run"

@@ -112,6 +112,27 @@ def test_a_venue_that_is_not_there_yet_is_tried_again_until_it_is(tmp_path: Path
     asyncio.run(run())
 
 
+def test_while_builds_differ_nothing_is_bought_and_what_is_held_is_still_sold(tmp_path: Path) -> None:
+    async def run() -> None:
+        world = World(tmp_path)
+        await world.system.start()
+        world.system.arm([condition(-1)])
+        world.bar(jump(0))
+        assert (await world.manager.run_cycle()).entries == 1
+        world.system.heed_builds(True)
+        assert world.system.facts()["entries_off"] == "builds_differ"
+        world.system.sell_everything("a test")
+        await world.manager.check_exits()
+        assert not world.system.parts.ledger.positions()
+        world.system.arm([condition(0)])
+        world.bar(jump(1))
+        assert (await world.manager.run_cycle()).reason == "builds_differ"
+        world.system.heed_builds(False)
+        assert world.system.facts()["entries_off"] == ""
+
+    asyncio.run(run())
+
+
 def test_a_reconciliation_that_differs_or_fails_turns_entries_off(tmp_path: Path) -> None:
     async def run() -> None:
         world = World(tmp_path)

@@ -82,12 +82,17 @@ def test_without_a_quote_entries_wait_and_exits_do_not() -> None:
 
 
 def test_entries_are_on_only_when_everything_agrees() -> None:
-    for state, stopping, stale, reconciled in itertools.product(
-        TradingState, (False, True), (0.0, 10.0, 10.1, float("nan")), (False, True)
+    for state, stopping, stale, reconciled, differ in itertools.product(
+        TradingState, (False, True), (0.0, 10.0, 10.1, float("nan")), (False, True), (False, True)
     ):
-        reason = entries_off(state, stopping, stale, reconciled)
-        fine = state is TradingState.ACTIVE and not stopping and stale <= 10.0 and reconciled
+        reason = entries_off(state, stopping, stale, reconciled, differ)
+        fine = state is TradingState.ACTIVE and not stopping and stale <= 10.0 and reconciled and not differ
         assert (reason == "") == fine
+
+
+def test_what_a_person_said_is_named_before_differing_builds_and_those_before_the_market() -> None:
+    assert entries_off(TradingState.PAUSED, False, 99.0, False, builds_differ=True) == "trading_paused"
+    assert entries_off(TradingState.ACTIVE, False, 99.0, False, builds_differ=True) == "builds_differ"
 
 
 def row(symbol: str, side: Side, purpose: Purpose, quantity: str, filled: str = "0") -> OrderRow:
