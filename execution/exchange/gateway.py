@@ -12,9 +12,11 @@ from execution.exchange.booking import book
 from execution.exchange.classify import BadReply, Outcome, VenueError, Verdict
 from execution.exchange.client import VenueClient
 from execution.exchange.evidence import VenueEvidence
+from execution.exchange.probe import OrderPathProbe
 from execution.exchange.risk_facts import RiskRecord
 from execution.exchange.risk_gate import check
 from execution.exchange.venue_reader import VenueReader
+from execution.ledger.rows import base36
 from execution.ledger.store import Ledger
 from execution.runtime.clock import Clock, iso
 from execution.runtime.config import RiskConfig
@@ -57,6 +59,7 @@ class ExchangeGateway:
         self._record = RiskRecord(ledger, clock)
         self.in_flight: set[str] = set()
         self.evidence = VenueEvidence(client, self.reader, ledger, self.in_flight)
+        self._probe = OrderPathProbe(client, quote, base36(ledger.epoch))
         self.rules: dict[str, SymbolRules] = {}
         self.symbols = tuple(symbols)
         self._external: list[str] = []
@@ -69,9 +72,13 @@ class ExchangeGateway:
 
     async def load_rules(self) -> dict[str, SymbolRules]:
         """The venue's rules by symbol; remembered for the checks before an order, and for what counts as dust."""
-        self.rules = await self.reader.load_rules()
-        self.ledger.set_lot_steps({symbol: rules.lot_step for symbol, rules in self.rules.items()})
+        self.know_rules(await self.reader.load_rules())
         return self.rules
+
+    def know_rules(self, rules: dict[str, SymbolRules]) -> None:
+        """Take rules that somebody has just loaded."""
+        self.rules = rules
+        self.ledger.set_lot_steps({symbol: row.lot_step for symbol, row in rules.items()})
 
     async def fetch_candles(self, symbol: str, timeframe: str, since_ms: int | None, limit: int) -> list[Candle]:
         """Closed bars, oldest first."""
@@ -186,6 +193,14 @@ class ExchangeGateway:
             await self.evidence.fetch_missing_fills(report)
         return self.ledger.order(client_order_id) or order
 
+    async def probe(self, number: int) -> str | None:
+        """Try the order path without an order; None when the venue accepted it, else why not. Never raises for the
+        venue. Under the same lease as an order; no row in the ledger."""
+        refusal = self._may_send()
+        if refusal is None and self._trade_mode is TradeMode.DRY_RUN:
+            refusal = NoTradeReason.DRY_RUN
+        return refusal if refusal is not None else await self._probe.send(number, self.rules)
+
     # what became of orders
 
     async def fresh_clock(self) -> None:
@@ -213,6 +228,8 @@ class ExchangeGateway:
                 "unknown_now": unknown,
                 "last_error": self._last_error or self.evidence.last_error,
                 "requests": self._client.requests_sent,
+                "probes": self._probe.sent,
+                "probe_errors": self._probe.errors,
                 "used_weight": self._client.budget.used_weight,
                 "quiet_for_s": round(quiet, 1),
                 "clock_offset_ms": self._client.venue_clock.now_ms() - self._clock.now_ms(),

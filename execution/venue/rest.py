@@ -13,6 +13,7 @@ from execution.runtime.clock import Clock
 from execution.venue import errors
 from execution.venue.auth import ApiKey, check_signature, find_account, read_window
 from execution.venue.faults import CUT_OFF, EXECUTED, UNANSWERED, Fault, Faults
+from execution.venue.journal import Journal, journaled
 from execution.venue.limits import RateLimits
 from execution.venue.market_rest import MarketRest
 from execution.venue.parameters import parse
@@ -46,9 +47,10 @@ class Rest:
 
     def __init__(
         self,
-        *,
         market: MarketRest,
         trading: Trading,
+        journal: Journal,
+        *,
         keys: Mapping[str, ApiKey],
         limits: RateLimits,
         clock: Clock,
@@ -60,7 +62,7 @@ class Rest:
         self._limits = limits
         self._clock = clock
         self._faults = faults
-        self._endpoints = _public(market) | _signed(trading)
+        self._endpoints = _public(market) | _signed(trading, journal)
         self._paths = {path for _, path in self._endpoints}
 
     async def handle(self, request: web.Request) -> web.Response:
@@ -147,14 +149,17 @@ def _public(market: MarketRest) -> dict[tuple[str, str], Endpoint]:
     return {("GET", API + path): endpoint for path, endpoint in endpoints.items()}
 
 
-def _signed(trading: Trading) -> dict[tuple[str, str], Endpoint]:
+def _signed(trading: Trading, journal: Journal) -> dict[tuple[str, str], Endpoint]:
+    def noted(verb: str, run: Request) -> Request:
+        return journaled(verb, run, journal)
+
     return {
-        ("POST", API + "order"): Endpoint(signed=trading.place_order, counts_orders=True),
-        ("POST", API + "order/test"): Endpoint(signed=trading.test_order),
+        ("POST", API + "order"): Endpoint(signed=noted("POST order", trading.place_order), counts_orders=True),
+        ("POST", API + "order/test"): Endpoint(signed=noted("POST order/test", trading.test_order)),
         ("GET", API + "order"): Endpoint(signed=trading.query_order, weight=4),
-        ("DELETE", API + "order"): Endpoint(signed=trading.cancel_order),
+        ("DELETE", API + "order"): Endpoint(signed=noted("DELETE order", trading.cancel_order)),
         ("GET", API + "openOrders"): Endpoint(signed=trading.open_orders, weight=6, weight_all=80),
-        ("DELETE", API + "openOrders"): Endpoint(signed=trading.cancel_all),
+        ("DELETE", API + "openOrders"): Endpoint(signed=noted("DELETE openOrders", trading.cancel_all)),
         ("GET", API + "allOrders"): Endpoint(signed=trading.all_orders, weight=20),
         ("GET", API + "myTrades"): Endpoint(signed=trading.my_trades, weight=20),
         ("GET", API + "account"): Endpoint(signed=trading.account, weight=20),

@@ -16,6 +16,7 @@ from execution.venue.candle_file import RecordedMarket, load_candles
 from execution.venue.errors import ApiError
 from execution.venue.exchange import Exchange
 from execution.venue.faults import Faults
+from execution.venue.journal import JOURNAL_NAME, Journal
 from execution.venue.limits import RateLimits
 from execution.venue.market import Market
 from execution.venue.market_data import MarketData
@@ -69,8 +70,9 @@ class VenueServer:
         trading, public = Trading(self.exchange, limits, clock), MarketRest(data, clock)
         streams, self.users = Streams(data, clock), UserStream(self.exchange, clock)
         self.market.listeners.append(streams.publish)
-        self._rest = Rest(market=public, trading=trading, keys=keys, limits=limits, clock=clock, faults=faults)
-        api = WebSocketApi(market=public, trading=trading, users=self.users, keys=keys, limits=limits, clock=clock)
+        self.journal = Journal(folder / JOURNAL_NAME, clock)
+        self._rest = Rest(public, trading, self.journal, keys=keys, limits=limits, clock=clock, faults=faults)
+        api = WebSocketApi(public, trading, self.journal, users=self.users, keys=keys, limits=limits, clock=clock)
         self._sockets = WebSockets(streams, api)
         self._runner: web.AppRunner | None = None
         self._driving = False
@@ -85,6 +87,7 @@ class VenueServer:
             await web.TCPSite(runner, self._host, port).start()
             self.exchange.open(Store(self._folder / STORE_NAME), self._clock.now_ms())
             self.market.resume()  # nobody is served before: there is no await since the port was bound
+            self.journal.open()
         except BaseException:
             await runner.cleanup()
             raise
@@ -121,6 +124,7 @@ class VenueServer:
         except ApiError as error:
             log.error("the market's position was not stored", extra={"fields": {"error": str(error)}})
         self.exchange.store.close()
+        self.journal.close()
 
     def get_health(self) -> dict[str, Any]:
         """status (healthy, degraded, starting, stopped), last_activity (UTC label), error_count, metrics."""
@@ -132,6 +136,7 @@ class VenueServer:
             "market_ms": self.market.candles.now_ms(),
             "candles_closed": self.market.bars_closed,
             "requests": self._rest.requests,
+            "journal_lines_lost": self.journal.lost,
             "connections": len(self._sockets.connections),
             "open_orders": sum(len(self.exchange.engine.open_orders(name)) for name in self.exchange.accounts),
         }

@@ -11,6 +11,7 @@ from execution.runtime.clock import Clock
 from execution.venue import errors
 from execution.venue.auth import ApiKey, check_signature, find_account, read_window
 from execution.venue.connection import Connection
+from execution.venue.journal import Journal, journaled
 from execution.venue.limits import RateLimits
 from execution.venue.market_rest import MarketRest
 from execution.venue.streams import Streams, Subscriber
@@ -111,9 +112,10 @@ class WebSocketApi:
 
     def __init__(
         self,
-        *,
         market: MarketRest,
         trading: Trading,
+        journal: Journal,
+        *,
         users: UserStream,
         keys: Mapping[str, ApiKey],
         limits: RateLimits,
@@ -134,12 +136,12 @@ class WebSocketApi:
             "ticker.24hr": market.ticker_day,
         }
         self._signed: dict[str, Request] = {
-            "order.place": trading.place_order,
-            "order.test": trading.test_order,
+            "order.place": journaled("POST order", trading.place_order, journal),
+            "order.test": journaled("POST order/test", trading.test_order, journal),
             "order.status": trading.query_order,
-            "order.cancel": trading.cancel_order,
+            "order.cancel": journaled("DELETE order", trading.cancel_order, journal),
             "openOrders.status": trading.open_orders,
-            "openOrders.cancelAll": trading.cancel_all,
+            "openOrders.cancelAll": journaled("DELETE openOrders", trading.cancel_all, journal),
             "allOrders": trading.all_orders,
             "myTrades": trading.my_trades,
             "account.status": trading.account,
