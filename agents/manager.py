@@ -6,7 +6,6 @@ import sys
 from typing import Any
 
 from agents.process import Context, in_background, run_process
-from execution.autonomous.change_log import ChangeLog
 from execution.autonomous.log_watch import LogWatch, Tail
 from execution.autonomous.overseer import Overseer
 from execution.autonomous.supervisor_door import SupervisorDoor
@@ -30,9 +29,9 @@ class ManagerAgent:
         self._context = context
         mode = OperationMode(os.environ.get("NAE_MODE", OperationMode.DUAL))
         names = [program.name for program in programs_of(mode)]
-        self._changes = ChangeLog(context.home.change_log, context.clock)
         door = SupervisorDoor(context.home.socket("supervisor.sock"))
-        self._overseer = Overseer(mode, names, door, self._changes, context.clock)
+        hang_after_s = context.config.operation.hang_after_s
+        self._overseer = Overseer(mode, names, context.home, door, context.clock, hang_after_s=hang_after_s)
         self._logs = LogWatch(context.home.logs)
         self._tails: dict[str, Tail] = {}
         base_s = context.config.operation.health_interval_s
@@ -43,6 +42,12 @@ class ManagerAgent:
         self._logs.start()
         names = list(self._overseer.watched)
         in_background(self._context, self._context.bus.listen(names, self._overseer.hear), "listen")
+        in_background(self._context, self._watch_pulses(), "pulses")
+
+    async def _watch_pulses(self) -> None:
+        while True:
+            self._overseer.look_at_pulses()
+            await self._context.clock.sleep(self._overseer.pulses.period_s)
 
     def tasks(self) -> list[Task]:
         return [
@@ -68,6 +73,7 @@ class ManagerAgent:
                 overall=overseer.overall(),
                 processes=statuses,
                 causes=causes,
+                builds_differ=len({row.heartbeat.build for row in overseer.watched.values() if row.heartbeat}) > 1,
             )
         )
 
@@ -86,7 +92,7 @@ class ManagerAgent:
         tuned = tune(self._interval, errors, now)
         if tuned.current_s != self._interval.current_s:
             what = f"full health report every {tuned.current_s:g} s (was {self._interval.current_s:g} s)"
-            self._changes.add("adjustment", MANAGER, what, f"{errors:.2f} errors per minute")
+            self._overseer.changes.add("adjustment", MANAGER, what, f"{errors:.2f} errors per minute")
         self._interval = tuned
         if now >= self._next_report:
             self._next_report = now + tuned.current_s
@@ -107,7 +113,7 @@ class ManagerAgent:
     async def command(self, verb: str, arguments: dict[str, Any]) -> dict[str, Any]:
         if verb != "status":
             raise Refused(f"continuous_operation knows the verb status, not {verb}")
-        record = self._changes.read()
+        record = self._overseer.changes.read()
         status = self._overseer.status()
         for name, row in status["processes"].items():
             tail = self._tails.get(name, Tail())

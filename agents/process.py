@@ -21,11 +21,12 @@ from execution.runtime.errors import ErrorBook
 from execution.runtime.files import write_atomically
 from execution.runtime.home import Home
 from execution.runtime.logs import log_to_file
+from execution.runtime.pulse import Pulse
 from execution.runtime.tasks import Task, TaskRunner
 from execution.vocabulary.exit_codes import BusyError, ConfigError, ExitCode
 from execution.vocabulary.health import ComponentHealth
 from execution.vocabulary.lifecycle import ProcessState, advance
-from execution.vocabulary.limits import HEARTBEAT_PERIOD_S, WORKER_STOP_DEADLINE_S
+from execution.vocabulary.limits import HEARTBEAT_PERIOD_S, PULSES_PER_SILENCE, WORKER_STOP_DEADLINE_S
 from execution.vocabulary.messages import Command, Heartbeat
 
 log = logging.getLogger("nae.process")
@@ -82,6 +83,7 @@ class Process:
         self._started = context.clock.monotonic()
         self._build = build_id()
         self._sequence = 0
+        self._pulse = Pulse(context.home.pulse(context.name), context.clock)
         self._stop_asked = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._loop.set_exception_handler(self._stray_error)
@@ -98,6 +100,7 @@ class Process:
         living = asyncio.create_task(self._live())
         try:
             always.append(asyncio.create_task(self._until_broken()))
+            always.append(asyncio.create_task(self._show_pulse()))
             done, _ = await asyncio.wait({living, *always}, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()  # a heart that stops beating ends the process: supervisord brings back a sound one
@@ -139,6 +142,7 @@ class Process:
             task.cancel()
         await asyncio.gather(*always, *self._context.background, return_exceptions=True)
         self._context.bus.close()
+        self._pulse.end()
         log.info("stopped")
 
     def _stray_error(self, loop: asyncio.AbstractEventLoop, happening: dict[str, Any]) -> None:
@@ -165,6 +169,12 @@ class Process:
         if self._state is not ProcessState.STOPPING and self._state is not state:
             self._state = advance(self._state, state)
             log.info("state", extra={"fields": {"state": state, "build": self._build, "pid": os.getpid()}})
+
+    async def _show_pulse(self) -> None:
+        period_s = self._context.config.operation.hang_after_s / PULSES_PER_SILENCE
+        while True:
+            self._pulse.beat()
+            await self._context.clock.sleep(period_s)
 
     async def _beat(self) -> None:
         while True:

@@ -5,62 +5,50 @@ Knows processes, never trading. Judgement and policy are pure (judgement.py, res
 
 import asyncio
 import logging
-from dataclasses import dataclass, field
 from typing import Any
 
 from execution.autonomous.change_log import ChangeLog
 from execution.autonomous.judgement import Sample, Verdict, judge, judge_machine, overdue
-from execution.autonomous.restart_policy import Action, History, decide
+from execution.autonomous.pulse_watch import PulseWatch
+from execution.autonomous.restart_policy import Action, decide
+from execution.autonomous.status_document import process_row
 from execution.autonomous.supervisor_door import (
     ProgramState,
     SupervisorDoor,
     SupervisorRefused,
     SupervisorUnavailable,
 )
-from execution.autonomous.vitals import ProcessVitals, SystemVitals, sample_process, system_resources
+from execution.autonomous.vitals import SystemVitals, sample_process, system_resources
+from execution.autonomous.watched import QUIET_AFTER_S, Watched
 from execution.runtime.clock import Clock
+from execution.runtime.home import Home
 from execution.vocabulary.health import HealthStatus, worst
 from execution.vocabulary.limits import (
     ERROR_WINDOW_S,
-    HEARTBEAT_PERIOD_S,
     JUDGE_LATE_AFTER_S,
     JUDGE_PERIOD_S,
     RPC_TIMEOUT_S,
 )
 from execution.vocabulary.messages import Fact, Heartbeat
-from execution.vocabulary.programs import BY_NAME, MANAGER
+from execution.vocabulary.programs import MANAGER
 
 log = logging.getLogger("nae.manager")
-IDLE_CPU_S = 0.02
-QUIET_AFTER_S = 1.5 * HEARTBEAT_PERIOD_S  # a beat is missing: look, so that a second look can tell when it is silent
-
-
-@dataclass
-class Watched:
-    """What is known of one process. Times are monotonic."""
-
-    program: ProgramState | None = None
-    heartbeat: Heartbeat | None = None
-    heard_at: float = 0.0
-    cpu_s_when_quiet: float | None = None  # at the first look after it fell quiet
-    idle: bool = False  # has used no CPU since then
-    vitals: ProcessVitals | None = None
-    verdict: Verdict = field(default_factory=lambda: Verdict(HealthStatus.DEGRADED, ("not seen yet",)))
-    history: History = field(default_factory=History)
-    restarts: int = 0
-    broken: tuple[str, float] | None = None  # kind of fault we know of, and since when
 
 
 class Overseer:
     """Hears, judges, acts."""
 
-    def __init__(self, mode: str, names: list[str], door: SupervisorDoor, changes: ChangeLog, clock: Clock) -> None:
+    def __init__(
+        self, mode: str, names: list[str], home: Home, door: SupervisorDoor, clock: Clock, *, hang_after_s: float = 1.0
+    ) -> None:
         self.mode = mode
         self.watched = {name: Watched() for name in names}
         self.machine: SystemVitals | None = None
         self._door = door
-        self._changes = changes
+        self._home = home
+        self.changes = ChangeLog(home.change_log, clock)
         self._clock = clock
+        self.pulses = PulseWatch(hang_after_s, clock)
         self._last_tick: float | None = None
         self.supervisord_problem = ""
         self._fair_since = clock.monotonic()  # nobody is blamed for what we weren't awake to hear
@@ -68,10 +56,18 @@ class Overseer:
     def hear(self, fact: Fact) -> None:
         """Take in what the bus brings."""
         if isinstance(fact, Heartbeat) and fact.process in self.watched:
-            watched = self.watched[fact.process]
-            watched.heartbeat = fact
-            watched.heard_at = self._clock.monotonic()
-            watched.cpu_s_when_quiet, watched.idle = None, False
+            self.watched[fact.process].hear(fact, self._clock.monotonic())
+
+    def look_at_pulses(self) -> None:
+        """Kill at once who has stopped turning. Called many times within the limit, so it asks nobody anything."""
+        for silent in self.pulses.look():
+            watched = self.watched[silent.name]
+            if watched.hang or not silent.child.kill():
+                continue  # killed already, or gone by itself: supervisord is about to say so
+            watched.hang = silent.cause
+            watched.broken = ("hang", self._clock.monotonic())
+            fields = {"action": Action.KILL, "process": silent.name, "pid": silent.child.pid, "cause": silent.cause}
+            log.warning("acting", extra={"fields": fields})
 
     async def tick(self) -> None:
         """Sample, judge, act. A tick that came or took too long (sleep, SIGCONT, load) judges nobody for silence."""
@@ -109,38 +105,28 @@ class Overseer:
         now = self._clock.monotonic()
         log.warning("my own tick came late: nobody is judged for one period")
         self._fair_since = now
+        self.pulses.forgive()
         for watched in self.watched.values():
-            watched.heard_at = now
-            watched.cpu_s_when_quiet, watched.idle = None, False
+            watched.forgive(now)
 
     def _see(self, watched: Watched, program: ProgramState) -> None:
         before, watched.program = watched.program, program
+        if program.name != MANAGER:  # our own silence is for others to see
+            self.pulses.know(program.name, program.pid, self._home.pulse(program.name))
         if before and program.pid and before.pid and program.pid != before.pid:
             self._restarted(watched, program)
         if watched.heartbeat and watched.heartbeat.pid != program.pid:
             watched.heartbeat = None  # that was its former life
-        if self._silent_s(watched) > QUIET_AFTER_S and program.pid:
-            watched.vitals = sample_process(program.pid)
-            self._see_idleness(watched)
-
-    def _see_idleness(self, watched: Watched) -> None:
-        """Two looks are needed: one alone can't tell a hung process from one that computes or waits for a core."""
-        if watched.vitals is None:
-            watched.idle = False
-        elif watched.cpu_s_when_quiet is None:
-            watched.cpu_s_when_quiet = watched.vitals.cpu_s
-        else:
-            watched.idle = watched.vitals.cpu_s - watched.cpu_s_when_quiet < IDLE_CPU_S
+        if watched.silent_s(self._clock.monotonic()) > QUIET_AFTER_S and program.pid:
+            watched.take_vitals(sample_process(program.pid))
 
     def _restarted(self, watched: Watched, program: ProgramState) -> None:
         watched.restarts += 1
-        cause = "; ".join(watched.verdict.causes) or "it exited"
+        cause = watched.hang or "; ".join(watched.verdict.causes) or "it exited"
+        watched.hang = ""
         if watched.broken is None:
             watched.broken = ("crash", self._clock.monotonic())
         self._record("restart", program.name, f"new pid {program.pid}", cause)
-
-    def _silent_s(self, watched: Watched) -> float:
-        return 0.0 if watched.heartbeat is None else self._clock.monotonic() - watched.heard_at
 
     def _judge_all(self) -> None:
         builds = {row.heartbeat.build for row in self.watched.values() if row.heartbeat}
@@ -157,15 +143,17 @@ class Overseer:
         """The verdict over one process, from what is known now."""
         if watched.program is None:
             return Verdict(HealthStatus.DEGRADED, ("not seen yet",))
-        vitals = watched.vitals
+        now, vitals = self._clock.monotonic(), watched.vitals
+        pulse_s = self.pulses.silence_s(watched.program.name)
+        turning = pulse_s is not None and pulse_s < self.pulses.limit_s  # then a lost heartbeat proves nothing
         sample = Sample(
             program_state=watched.program.state,
             pid=watched.program.pid,
-            up_s=min(watched.program.since_s, self._clock.monotonic() - self._fair_since),
+            up_s=min(watched.program.since_s, now - self._fair_since),
             heartbeat=watched.heartbeat,
-            silent_s=self._silent_s(watched) if watched.heartbeat else None,
+            silent_s=watched.silent_s(now) if watched.heartbeat else None,
             os_status=vitals.status if vitals and vitals.pid == watched.program.pid else "sleeping",
-            idle=watched.idle,
+            idle=watched.idle and not turning,
         )
         return judge(sample, builds_differ)
 
@@ -204,7 +192,7 @@ class Overseer:
 
     def _record(self, kind: str, process: str, what: str, cause: str, **details: Any) -> None:
         try:
-            self._changes.add(kind, process, what, cause, **details)
+            self.changes.add(kind, process, what, cause, **details)
         except OSError as error:  # a full disk must not stop the judge: it is said, the record lacks this entry
             log.error("change not recorded", extra={"fields": {"what": what, "error": error}})
 
@@ -230,45 +218,6 @@ class Overseer:
             "overall_status": self.overall(),
             "note": f"supervisord doesn't answer: {self.supervisord_problem}" if self.supervisord_problem else "",
             "error_rate": round(self.errors_per_minute(), 3),
-            "processes": {name: self._row(name, row) for name, row in self.watched.items()},
+            "processes": {name: process_row(name, row) for name, row in self.watched.items()},
             "system_resources": system_resources(self.machine) if self.machine else {},
         }
-
-    def _row(self, name: str, watched: Watched) -> dict[str, Any]:
-        beat, program, vitals = watched.heartbeat, watched.program, watched.vitals
-        return {
-            "status": watched.verdict.status,
-            "state": beat.state if beat else _state_of(program),
-            "pid": program.pid if program and program.pid else None,
-            "uptime_seconds": beat.uptime_s if beat else (program.since_s if program else 0.0),
-            "error_count": sum(error.count for error in beat.errors) if beat else 0,
-            "causes": list(watched.verdict.causes),
-            "restarts": watched.restarts,
-            "build": beat.build if beat else None,
-            "rss_mib": vitals.rss_bytes // 2**20 if vitals and program and vitals.pid == program.pid else None,
-            "account": BY_NAME[name].account,
-            "tasks": _tasks(beat),
-            "components": {key: part.status for key, part in beat.components.items()} if beat else {},
-            "facts": beat.facts if beat else {},
-        }
-
-
-def _tasks(beat: Heartbeat | None) -> list[dict[str, Any]]:
-    if beat is None:
-        return []
-    return [
-        {
-            "name": task.name,
-            "period_s": task.period_s,
-            "runs": task.runs,
-            "failures": task.failures,
-            "last_finished_age_s": task.last_finished_age_s,
-            "overdue": overdue(task, beat.uptime_s),
-        }
-        for task in beat.tasks
-    ]
-
-
-def _state_of(program: ProgramState | None) -> str:
-    words = {"STOPPED": "stopped", "EXITED": "failed", "FATAL": "failed", "BACKOFF": "failed", "STOPPING": "stopping"}
-    return words.get(program.state, "starting") if program else "starting"

@@ -6,6 +6,8 @@ from typing import Any
 
 import psutil
 
+from execution.runtime.platform import wants_core
+
 NETWORK_FILESYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smbfs", "afpfs", "webdav", "fuse.sshfs", "9p", "ncpfs"})
 
 
@@ -54,6 +56,50 @@ def _descriptors(process: psutil.Process) -> int | None:
         return process.num_fds()
     except psutil.AccessDenied:
         return None
+
+
+@dataclass(frozen=True)
+class Life:
+    """What a look at a silent process tells. `wants_core`: a thread of it runs, or waits for a core or the disk."""
+
+    status: str
+    cpu_s: float
+    wants_core: bool
+
+
+class Child:
+    """One process, known by its id and its start: never mistaken for another that has got its id."""
+
+    def __init__(self, process: psutil.Process) -> None:
+        self._process = process
+        self.pid: int = process.pid
+
+    @classmethod
+    def known(cls, pid: int) -> "Child | None":
+        """The process that has `pid` now, or None when there is none."""
+        try:
+            process = psutil.Process(pid)
+            process.create_time()
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            return None
+        return cls(process)
+
+    def life(self) -> Life | None:
+        """How it is now; None when it is gone."""
+        try:
+            with self._process.oneshot():
+                times = self._process.cpu_times()
+                return Life(self._process.status(), times.user + times.system, wants_core(self.pid))
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            return None
+
+    def kill(self) -> bool:
+        """SIGKILL, if it is still the one we know; was it?"""
+        try:
+            self._process.kill()
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            return False
+        return True
 
 
 def sample_system(folder: Path) -> SystemVitals:

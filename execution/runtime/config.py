@@ -22,6 +22,7 @@ class OperationConfig(Strict, frozen=True):
     """[operation]: how the processes are watched."""
 
     health_interval_s: float = 30.0
+    hang_after_s: float = 1.0
     log_level: str = "INFO"
 
 
@@ -107,6 +108,7 @@ class Range(msgspec.Struct, frozen=True):
 
 RANGES = {
     "operation.health_interval_s": Range(least=1, most=3600),
+    "operation.hang_after_s": Range(least=0.05, most=60),
     "venue.speed": Range(above=0, most=100_000),
     "venue.history_bars": Range(least=100, most=100_000),
     "venue.taker_fee": Range(least=0, most=0.1),

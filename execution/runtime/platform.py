@@ -4,6 +4,7 @@ branches are tested on either.
 
 import ctypes
 import sys
+from pathlib import Path
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
@@ -21,3 +22,23 @@ def ask_for_death_signal(number: int, platform: str = sys.platform) -> bool:
     if platform != "linux":
         return False
     return bool(ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, number) == 0)
+
+
+def awake_command(pid: int, platform: str = sys.platform) -> tuple[str, ...]:
+    """The command that holds sleep off while `pid` lives; none where a service isn't put to sleep."""
+    return ("/usr/bin/caffeinate", "-s", "-i", "-w", str(pid)) if platform == "darwin" else ()
+
+
+def wants_core(pid: int, platform: str = sys.platform) -> bool:
+    """Does a thread of `pid` want to run, or wait for the disk? False where the kernel doesn't say it per thread."""
+    if platform != "linux":
+        return False
+    states = (_thread_state(path) for path in Path(f"/proc/{pid}/task").glob("*/stat"))
+    return any(state in ("R", "D") for state in states)
+
+
+def _thread_state(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace").rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return ""  # the thread has ended while we looked

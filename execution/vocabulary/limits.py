@@ -5,6 +5,8 @@ HEARTBEAT_PERIOD_S = 0.5
 SILENT_AFTER_S = 1.5  # no heartbeat and no CPU used for this long: hung
 SILENT_AND_BUSY_AFTER_S = 10.0  # no heartbeat though the process computes or waits for a core
 FIRST_HEARTBEAT_WITHIN_S = 20.0  # imports and recovery of a fresh process
+PULSES_PER_SILENCE = 5  # a process shows its pulse this often within the time after which it counts as hung
+LOOKS_PER_SILENCE = 10  # ... and it is looked at this often
 JUDGE_PERIOD_S = 0.5
 JUDGE_LATE_AFTER_S = 1.0  # a judge's tick this late judges nobody for one period
 VITALS_PERIOD_S = 5.0
@@ -25,6 +27,12 @@ STOP_ALL_WITHIN_S = 15.0
 RPC_TIMEOUT_S = 2.0
 RESTART_FIRST_BACKOFF_S = 1.0
 RESTART_LAST_BACKOFF_S = 300.0
+EXITS_MAX = 5  # without the manager's word a program is started no more often than this ...
+EXITS_WINDOW_S = 60.0  # ... in any such stretch of time
+HOLD_FORGOTTEN_AFTER_S = 5.0  # the manager says once a second whom it holds back; silent this long, it holds nobody
+MANAGER_SILENT_AFTER_S = 15.0  # supervisord's plug-in hasn't heard the manager this long: hung
+MANAGER_FIRST_WORD_WITHIN_S = 30.0
+LOOP_LATE_AFTER_S = 2.0  # supervisord's loop goes round once a second: this late, it judges nobody
 
 # bus
 MESSAGE_MAX_BYTES = 1_000_000

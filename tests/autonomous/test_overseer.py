@@ -8,11 +8,11 @@ import msgspec
 import pytest
 
 from execution.autonomous import overseer as overseer_module
-from execution.autonomous.change_log import ChangeLog
 from execution.autonomous.overseer import Overseer
 from execution.autonomous.supervisor_door import ProgramState, SupervisorDoor, SupervisorUnavailable
 from execution.autonomous.vitals import ProcessVitals
 from execution.runtime.clock import ManualClock
+from execution.runtime.home import Home
 from execution.vocabulary.health import ErrorCount, HealthStatus, TaskProgress
 from execution.vocabulary.lifecycle import ProcessState
 from execution.vocabulary.limits import (
@@ -58,8 +58,10 @@ class Scene:
     def __init__(self, folder: Path, *names: str) -> None:
         self.clock = ManualClock()
         self.door = ListedDoor()
-        self.changes = ChangeLog(folder / "change_log.json", self.clock)
-        self.overseer = Overseer("dual", list(names), self.door, self.changes, self.clock)
+        self.home = Home(folder)
+        self.home.prepare()
+        self.overseer = Overseer("dual", list(names), self.home, self.door, self.clock)
+        self.changes = self.overseer.changes
         for name in names:
             self.door.set(name)
 

@@ -2,9 +2,9 @@
 
 import math
 
-from execution.autonomous.overseer import QUIET_AFTER_S
 from execution.autonomous.restart_policy import FORGET_AFTER_S, LET_RECOVER_S
 from execution.autonomous.tuning import CLOSEST_S
+from execution.autonomous.watched import QUIET_AFTER_S
 from execution.runtime.codec import CONTAINER_MAX
 from execution.runtime.config import OperationConfig
 from execution.runtime.guard import ORPHAN_DEADLINE_S
@@ -50,8 +50,15 @@ def test_every_limit_is_a_positive_finite_number() -> None:
 
 
 def test_every_limit_carries_its_unit_or_is_a_plain_count() -> None:
-    units = ("_S", "_MS", "_BYTES", "_SHARE", "_PERIODS", "_PER_MINUTE")
-    counts = {"BUS_QUEUE_MAX", "SOCKET_PATH_MAX", "CLIENT_ORDER_ID_MAX", "LOG_KEEP", "CHANGE_LOG_MAX_ENTRIES"}
+    units = ("_S", "_MS", "_BYTES", "_SHARE", "_PERIODS", "_PER_MINUTE", "_PER_SILENCE")
+    counts = {
+        "BUS_QUEUE_MAX",
+        "SOCKET_PATH_MAX",
+        "CLIENT_ORDER_ID_MAX",
+        "LOG_KEEP",
+        "CHANGE_LOG_MAX_ENTRIES",
+        "EXITS_MAX",
+    }
     unmarked = {name for name in vars(limits) if name.isupper() and not name.endswith(units)}
     assert unmarked <= counts, f"no unit in the name: {sorted(unmarked - counts)}"
 
