@@ -31,14 +31,17 @@ DOORS: dict[str, tuple[str, ...]] = {
     "sqlite3": ("execution/runtime/sqlite.py",),
     "zmq": ("execution/runtime/bus.py",),
     "msgpack": ("execution/runtime/codec.py",),
-    "fcntl": ("execution/runtime/locks.py", "execution/autonomous/instant_reap.py"),
+    "fcntl": ("execution/runtime/locks.py", "execution/autonomous/plug_in/wake_pipe.py"),
     "ctypes": ("execution/runtime/platform.py",),
     "tomllib": ("execution/runtime/config.py",),
     "psutil": ("execution/autonomous/vitals.py",),
-    "subprocess": ("execution/autonomous/launch.py",),
+    "subprocess": (
+        "execution/autonomous/launch.py",
+        "execution/autonomous/service.py",
+    ),  # one starts supervisord; the other runs launchctl, systemctl and caffeinate, which start no worker
     "watchdog": ("execution/autonomous/log_watch.py",),
     "xmlrpc": ("execution/autonomous/supervisor_door.py",),
-    "supervisor": ("agents/operation.py", "execution/autonomous/instant_reap.py"),
+    "supervisor": ("agents/operation.py", "execution/autonomous/plug_in/"),
     "ccxt": ("execution/exchange/",),
     "aiohttp": (
         "execution/venue/",

@@ -29,6 +29,7 @@ from execution.vocabulary.modes import OperationMode
 from execution.vocabulary.programs import programs_of
 
 PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
+FROM_SYSTEMD = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")  # for supervisord itself, which drops them
 POLL_S = 0.15
 CRASHES_TOO_MANY = 3
 KILLED_WITHIN_S = 3.0
@@ -81,8 +82,9 @@ def _command(home: Home, mode: OperationMode) -> list[str]:
 def run_in_foreground(home: Home, mode: OperationMode) -> NoReturn:
     """Become supervisord. For services and containers."""
     command = _command(home, mode)
+    known = environment(home, mode) | {name: os.environ[name] for name in FROM_SYSTEMD if name in os.environ}
     os.chdir(home.root)
-    os.execve(command[0], command, environment(home, mode))  # noqa: S606 - an argument list, no shell
+    os.execve(command[0], command, known)  # noqa: S606 - an argument list, no shell
 
 
 def start(home: Home, mode: OperationMode, clock: Clock, progress: Progress) -> dict[str, Any]:

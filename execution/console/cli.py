@@ -7,6 +7,7 @@ from typer.exceptions import Exit, TyperException
 
 from execution.console import account_commands, log_commands, operation_commands
 from execution.console.output import complain
+from execution.console.service_commands import service
 from execution.runtime.home import Home
 from execution.vocabulary.exit_codes import BusyError, ConfigError, ExitCode
 
@@ -29,6 +30,7 @@ for command in (
     account_commands.fills,
 ):
     app.command()(command)
+app.add_typer(service, name="service")
 
 
 def main() -> None:

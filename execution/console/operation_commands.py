@@ -1,5 +1,6 @@
 """Commands about the operation as a whole: up, down, status, doctor."""
 
+import os
 import shlex
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +11,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from execution.autonomous.continuous_operation import ContinuousOperationManager
 from execution.autonomous.ground import UnfitError, check_ground
 from execution.autonomous.launch import StartFailed, run_in_foreground, start, stop
+from execution.autonomous.service import keep_awake
 from execution.console.account_status import accounts_of
 from execution.console.doctor import examine
 from execution.console.output import complain, errors, print_json, say, screen, table
@@ -50,6 +52,8 @@ def up(
     for note in _checked_ground(home):
         errors.print(f"note: {note}", style="yellow", markup=False)
     if foreground:
+        if os.environ.get("NAE_SERVICE"):
+            keep_awake()
         run_in_foreground(home, OperationMode(mode))
     try:
         _start(home, OperationMode(mode))
