@@ -37,7 +37,7 @@ command={folder}/payload
 startsecs=0
 autorestart=true
 """
-PLUG_IN = "[rpcinterface:nae]\nsupervisor.rpcinterface_factory=execution.autonomous.instant_reap:make_interface"
+PLUG_IN = "[rpcinterface:nae]\nsupervisor.rpcinterface_factory=execution.autonomous.plug_in.interface:make_interface"
 
 
 @dataclass
