@@ -34,7 +34,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "fcntl": ("execution/runtime/locks.py", "execution/autonomous/plug_in/wake_pipe.py"),
     "ctypes": ("execution/runtime/platform.py",),
     "tomllib": ("execution/runtime/config.py",),
-    "psutil": ("execution/autonomous/vitals.py",),
+    "psutil": ("execution/autonomous/vitals.py", "execution/autonomous/family.py"),  # samples; kin
     "subprocess": (
         "execution/autonomous/launch.py",
         "execution/autonomous/service.py",

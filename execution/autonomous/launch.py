@@ -14,9 +14,10 @@ from typing import Any, NoReturn
 
 from execution.autonomous.builds import Builds, module_command
 from execution.autonomous.continuous_operation import ContinuousOperationManager
+from execution.autonomous.family import Family
 from execution.autonomous.supervisor_door import ProgramState, SupervisorDoor, SupervisorRefused, SupervisorUnavailable
 from execution.autonomous.supervisord_config import render
-from execution.autonomous.vitals import Family, command_line
+from execution.autonomous.vitals import command_line
 from execution.runtime.clock import Clock, block
 from execution.runtime.config import absolute_market
 from execution.runtime.files import tail_lines, write_atomically

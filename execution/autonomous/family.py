@@ -1,0 +1,77 @@
+"""Processes that belong together, each known by its id and its start, so that no stranger is ever taken for one: a
+process with its descendants, and what an operation that has died left behind. Finds and ends; judges nothing.
+"""
+
+import os
+from pathlib import Path
+
+import psutil
+
+
+class Members:
+    """Processes known by id and start. One whose id has gone to a stranger counts as dead."""
+
+    def __init__(self) -> None:
+        self._members: dict[int, psutil.Process] = {}
+
+    def living(self) -> list[int]:
+        """The ids of those still there; a zombie isn't."""
+        return [pid for pid, member in self._members.items() if _lives(member)]
+
+    def kill(self) -> tuple[int, ...]:
+        """SIGKILL to those still there; whom it was sent to."""
+        killed = []
+        for pid in self.living():
+            try:
+                self._members[pid].kill()
+                killed.append(pid)
+            except psutil.NoSuchProcess:
+                continue  # it ended by itself in between
+        return tuple(killed)
+
+
+class Family(Members):
+    """A process and every descendant of it that was ever seen."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__()
+        try:
+            self._members[pid] = self._head = psutil.Process(pid)
+        except psutil.NoSuchProcess:
+            return
+        self.look()
+
+    def look(self) -> None:
+        """Take in the descendants there are now."""
+        try:
+            children = self._head.children(recursive=True) if self._members else []
+        except psutil.NoSuchProcess:
+            return  # the head has ended; whom we have seen we still know
+        for child in children:
+            self._members.setdefault(child.pid, child)
+
+
+class Orphans(Members):
+    """What a dead supervisord left of this home: known by the environment it gave them, whether they hang, are still
+    starting, or were never seen by anybody. Only whoever knows that it is dead may ask."""
+
+    def __init__(self, home: Path) -> None:
+        super().__init__()
+        for process in psutil.process_iter():
+            if process.pid != os.getpid() and _was_started_in(process, home):
+                self._members[process.pid] = process
+
+
+def _was_started_in(process: psutil.Process, home: Path) -> bool:
+    try:
+        given = process.environ()
+    except (psutil.NoSuchProcess, psutil.AccessDenied, OSError):
+        return False  # gone, or another user's
+    return given.get("NAE_HOME") == str(home) and "SUPERVISOR_ENABLED" in given
+
+
+def _lives(member: psutil.Process) -> bool:
+    try:
+        return member.is_running() and member.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
