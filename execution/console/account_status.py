@@ -3,6 +3,7 @@
 from typing import Any
 
 from execution.ledger.queries import AccountReport, account_report
+from execution.ledger.rows import LedgerDamaged
 from execution.runtime.home import Home
 from execution.runtime.sqlite import DatabaseError
 from execution.vocabulary.programs import PROGRAMS
@@ -39,7 +40,7 @@ def _from_ledger(home: Home, account: str) -> dict[str, Any] | None:
         return facts_of(account_report(home.ledger(account)))
     except FileNotFoundError:
         return None  # this account has never traded
-    except DatabaseError as error:
+    except (DatabaseError, LedgerDamaged) as error:
         return {"trading_state": "unknown", "note": f"the ledger can't be read: {error}"}
 
 

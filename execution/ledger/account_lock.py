@@ -4,7 +4,7 @@ the live lease. Taken by its Optimus, or by a command-line tool while no Optimus
 import os
 
 from execution.runtime.home import Home
-from execution.runtime.locks import FileLock
+from execution.runtime.locks import FileLock, is_held, read_holder
 
 
 class AccountLock(FileLock):
@@ -28,3 +28,10 @@ class AccountLock(FileLock):
 def account_lock(home: Home, account: str) -> AccountLock:
     """The lock of `account` in this home, not yet taken."""
     return AccountLock(home.account(account) / "account.lock")
+
+
+def holder_of(home: Home, account: str) -> str:
+    """The process that holds the account now, by its name; '' when none does."""
+    path = account_lock(home, account).path
+    words = read_holder(path).split()
+    return words[0] if words and is_held(path) else ""

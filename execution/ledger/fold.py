@@ -7,6 +7,7 @@ What is left below one lot step can't be sold: it is dust, kept visible, and joi
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import pairwise
 
 from execution.vocabulary.money import ZERO
 from execution.vocabulary.orders import Fill, Position, Side
@@ -55,6 +56,7 @@ class AccountFold:
     balances: dict[str, Decimal] = field(default_factory=dict)
     closed: list[ClosedTrade] = field(default_factory=list)
     _holdings: dict[str, _Holding] = field(default_factory=dict)
+    _in_time: int = 0
 
     def apply_cash_flow(self, currency: str, delta: Decimal) -> None:
         """Money that came or went without a trade."""
@@ -100,8 +102,13 @@ class AccountFold:
             holding.bought = ZERO  # closed once, even when a last crumb is sold later
 
     def closed_in_time(self) -> None:
-        """Put the closed trades of all symbols in the order of their time: fills are taken in symbol by symbol."""
-        self.closed.sort(key=lambda trade: trade.closed_ms)
+        """Put the closed trades of all symbols in the order of their time: fills are taken in symbol by symbol. The
+        order is the same however many fills came at a time; where only the end is new and in order, it costs nothing.
+        """
+        end = self.closed[max(0, self._in_time - 1) :]
+        if any(_closing(later) < _closing(earlier) for earlier, later in pairwise(end)):
+            self.closed.sort(key=_closing)
+        self._in_time = len(self.closed)
 
     def _is_flat(self, symbol: str, quantity: Decimal) -> bool:
         return quantity <= 0 or quantity < self.lot_steps.get(symbol, ZERO)
@@ -135,6 +142,10 @@ def currencies(symbol: str) -> tuple[str, str]:
     """Base and quote of 'BTC/USDT'."""
     base, _, quote = symbol.partition("/")
     return base, quote
+
+
+def _closing(trade: ClosedTrade) -> tuple[int, str]:
+    return trade.closed_ms, trade.symbol
 
 
 def _fees(fill: Fill) -> tuple[Decimal, Decimal, Decimal]:

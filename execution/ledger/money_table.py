@@ -1,75 +1,51 @@
-"""The fills and cash flows of one ledger: append-only, hash-chained rows, and their fold. Callers bring transactions.
+"""The fills and cash flows of one ledger, as their writer has them: append-only, hash-chained rows, and the books they
+add up to. Callers bring the transaction, and say when it is done.
 
 A bit flipped by a disk passes SQLite's own integrity check; the chain finds it at the next open.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 
 import msgspec
 
 from execution.ledger import rows
-from execution.ledger.fold import AccountFold, Origin
+from execution.ledger.books import Books, BooksDiffer, read_anew
+from execution.ledger.fold import AccountFold
 from execution.runtime.sqlite import Connection
 from execution.vocabulary.money import text
 from execution.vocabulary.orders import Fill
 
-OriginOf = Callable[[Fill], Origin | None]
-
 
 class MoneyTable:
-    """Everything that moved money, added up. `origin_of` tells whose order a fill belongs to."""
+    """Everything that moved money, added up. `known`: books that somebody has kept so far; they become ours."""
 
-    def __init__(self, connection: Connection, lot_steps: Mapping[str, Decimal], origin_of: OriginOf) -> None:
+    def __init__(self, connection: Connection, lot_steps: Mapping[str, Decimal], known: Books | None = None) -> None:
+        """Raises BooksDiffer when the rows don't go on from `known`; LedgerDamaged names a row that doesn't fit."""
         self._connection = connection
-        self._lot_steps = dict(lot_steps)
-        self._origin_of = origin_of
-        self.fold = AccountFold()
-        self.fills_count = 0
-        self._fill_chain = self._cash_chain = rows.CHAIN_START
-        self._newest: dict[str, tuple[int, str]] = {}
-        self.reload()
+        if known is not None and not known.go_on(connection, lot_steps):
+            raise BooksDiffer("the rows don't go on from the books that were kept of them")
+        self._books = known or read_anew(connection, lot_steps)
+        self._fill_chain, self._cash_chain = self._books.fill_chain, self._books.cash_chain
 
-    def reload(self, lot_steps: Mapping[str, Decimal] | None = None) -> None:
-        """Read every row, check the chain, add it all up. LedgerDamaged names the first row that doesn't fit."""
-        self._lot_steps = dict(self._lot_steps if lot_steps is None else lot_steps)
-        self.fold = AccountFold(lot_steps=self._lot_steps)
-        self._newest = {}
-        self._read_cash_flows()
-        fills = self._read_fills()
-        self.fills_count = len(fills)
-        fills.sort(key=lambda pair: rows.fill_order(pair[0]))
-        for fill, origin in fills:
-            self.fold.apply_fill(fill, origin)
-            self._newest[fill.symbol] = rows.fill_order(fill)
-        self.fold.closed_in_time()
+    def catch_up(self, lot_steps: Mapping[str, Decimal]) -> None:
+        """Add up what is on the disk and not in the books yet; all of it anew where that can't be done in trade order.
+        LedgerDamaged names a row that doesn't fit."""
+        if not self._books.go_on(self._connection, lot_steps):
+            self._books = read_anew(self._connection, lot_steps)
+        self._fill_chain, self._cash_chain = self._books.fill_chain, self._books.cash_chain
 
-    def _read_cash_flows(self) -> None:
-        self._cash_chain = rows.CHAIN_START
-        query = "SELECT number, currency, delta, kind, note, at_ms, hash FROM cash_flows ORDER BY number"
-        for row in self._connection.execute(query).fetchall():
-            values = (row["currency"], row["delta"], row["kind"], row["note"], row["at_ms"])
-            self._cash_chain = rows.verified(self._cash_chain, values, row["hash"], f"cash flow {row['number']}")
-            self.fold.apply_cash_flow(row["currency"], Decimal(row["delta"]))
+    @property
+    def fold(self) -> AccountFold:
+        """What is committed, added up."""
+        return self._books.fold
 
-    def _read_fills(self) -> list[tuple[Fill, Origin | None]]:
-        self._fill_chain = rows.CHAIN_START
-        fills = []
-        for row in self._connection.execute(rows.FILLS_WITH_ORIGIN, (0,)).fetchall():
-            values = tuple(row)[: rows.FILL_WIDTH]
-            self._fill_chain = rows.verified(self._fill_chain, values, row["hash"], f"fill {row['number']}")
-            fill, origin = rows.fill_of(row), rows.origin_of(row)
-            if fill.client_order_id is not None and origin is None:  # its position would be forgotten
-                raise rows.LedgerDamaged(f"fill {row['number']} is of order {fill.client_order_id}, which is gone")
-            fills.append((fill, origin))
-        return fills
-
-    def _apply(self, fill: Fill) -> None:
-        self.fold.apply_fill(fill, self._origin_of(fill))
-        self._newest[fill.symbol] = rows.fill_order(fill)
+    @property
+    def fills_count(self) -> int:
+        return self._books.fills_count
 
     def insert_fill(self, fill: Fill) -> bool:
-        """Add one fill to the rows, not yet to the fold; False when (symbol, trade id) is known."""
+        """Add one fill to the rows, not yet to the books; False when (symbol, trade id) is known."""
         values = rows.fill_values(fill)
         linked = rows.chained(self._fill_chain, values)
         marks = ", ".join("?" * (len(values) + 1))
@@ -87,19 +63,8 @@ class MoneyTable:
         query = "SELECT 1 FROM fills WHERE symbol = ? AND trade_id = ?"
         return self._connection.execute(query, (symbol, trade_id)).fetchone() is not None
 
-    def add_up(self, fills: list[Fill]) -> None:
-        """Take committed fills into the fold; one older than what is applied means adding up anew, in trade order."""
-        ordered = sorted(fills, key=rows.fill_order)
-        if any(rows.fill_order(fill) < self._newest.get(fill.symbol, (0, "")) for fill in ordered):
-            self.reload()
-            return
-        for fill in ordered:
-            self._apply(fill)
-        self.fold.closed_in_time()
-        self.fills_count += len(ordered)
-
     def insert_cash_flow(self, currency: str, delta: Decimal, kind: str, note: str, at_ms: int) -> None:
-        """Add one cash flow to the rows, not yet to the fold."""
+        """Add one cash flow to the rows, not yet to the books."""
         values = (currency, text(delta), kind, note, at_ms)
         linked = rows.chained(self._cash_chain, values)
         self._connection.execute(

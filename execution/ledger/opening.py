@@ -4,34 +4,45 @@ A damaged ledger is never begun anew in silence: an account that forgets what it
 nothing; a person restores a copy or moves the file away.
 """
 
+import logging
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
 
+from execution.ledger.books import BooksDiffer
+from execution.ledger.following import LedgerFollower, look_over
 from execution.ledger.rows import LedgerDamaged
 from execution.ledger.store import Ledger
 from execution.runtime.clock import Clock
-from execution.runtime.sqlite import DatabaseError, read_all
+from execution.runtime.sqlite import DatabaseError, open_reader
 from execution.vocabulary.exit_codes import ConfigError
 
+LOG = logging.getLogger("nae.ledger")
 _DAMAGE = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 
 
-def open_ledger(path: Path, account: str, clock: Clock) -> Ledger:
+def open_ledger(path: Path, account: str, clock: Clock, followed: LedgerFollower | None = None) -> Ledger:
     """The ledger of `account`, opened to be written. The caller holds the account's lock.
+
+    `followed` has looked at this file before and kept its books: then only what is new is read and checked, within
+    milliseconds. Where anything is not as it was followed, the ledger is opened as if nobody had followed it. Either
+    way the follower is at its end: its books belong to the ledger now.
 
     Raises ConfigError naming the file and the next step when it is damaged, older than it once was, or another
     account's; sqlite's DatabaseError when the disk refuses (full, read-only), which may pass.
     """
     try:
-        _look_over(path)
-        ledger = Ledger(path, account, clock)
+        ledger = _opened(path, account, clock, followed)
     except DatabaseError as error:
         if not str(getattr(error, "sqlite_errorname", "")).startswith(_DAMAGE):
             raise
         raise _refused(path, error) from error
     except (LedgerDamaged, ValueError, ArithmeticError, msgspec.MsgspecError) as error:
         raise _refused(path, error) from error
+    finally:
+        if followed is not None:
+            followed.close()  # not earlier: while its connection stands, SQLite needn't recover the write-ahead log
     try:
         ledger.trading_state(), ledger.reconciliation(), ledger.restore_runtime_state()
     except msgspec.MsgspecError as error:
@@ -40,12 +51,17 @@ def open_ledger(path: Path, account: str, clock: Clock) -> Ledger:
     return ledger
 
 
-def _look_over(path: Path) -> None:
-    """SQLite's own quick look at every page, before anything is written. LedgerDamaged tells what it found."""
+def _opened(path: Path, account: str, clock: Clock, followed: LedgerFollower | None) -> Ledger:
+    known = followed.hand_over() if followed is not None else None
+    if known is not None:
+        try:
+            return Ledger(path, account, clock, known)
+        except BooksDiffer as difference:
+            LOG.warning("%s: %s; it is read from the beginning", path, difference)
     if path.exists():
-        told = str(read_all(path, "PRAGMA quick_check(1)")[0][0])
-        if told != "ok":
-            raise LedgerDamaged(told)
+        with closing(open_reader(path)) as connection:
+            look_over(connection)
+    return Ledger(path, account, clock)
 
 
 def _refused(path: Path, error: Exception) -> ConfigError:

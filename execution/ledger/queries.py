@@ -3,7 +3,6 @@
 Writes nothing, with one exception: a tool may set the trading state while no Optimus holds the account.
 """
 
-from collections import deque
 from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
@@ -15,11 +14,11 @@ from execution.ledger.account_lock import account_lock
 from execution.ledger.facts import (
     ReconciliationFact,
     TradingStateFact,
-    lot_steps_of,
     reconciliation_of,
     trading_state_of,
 )
 from execution.ledger.fold import AccountFold
+from execution.ledger.following import LedgerFollower
 from execution.ledger.opening import open_ledger
 from execution.runtime.clock import SystemClock
 from execution.runtime.home import Home
@@ -29,7 +28,6 @@ from execution.vocabulary.order_states import OrderState
 from execution.vocabulary.orders import Fill, OrderRow, Position
 from execution.vocabulary.performance import ClosedTrade
 
-LAST_FILLS_MAX = 200
 _OPEN = (OrderState.INTENT, OrderState.SENT, OrderState.OPEN, OrderState.PARTIALLY_FILLED)
 
 
@@ -56,75 +54,43 @@ class AccountReader:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._forget({})
-
-    def _forget(self, lot_steps: dict[str, Decimal]) -> None:
-        self._fold = AccountFold(lot_steps=lot_steps)
-        self._fills_count = self._fill_number = self._cash_number = 0
-        self._last_fills: deque[Fill] = deque(maxlen=LAST_FILLS_MAX)
-        self._newest: dict[str, tuple[int, str]] = {}
+        self._follower = LedgerFollower(path, standing=False)
 
     def report(self, last_fills: int = 10, last_trades: int = 50) -> AccountReport:
-        """The account now. Raises FileNotFoundError when there is no ledger yet, sqlite's DatabaseError."""
-        self._catch_up()
-        facts = _facts(self.path)
+        """The account now. Raises FileNotFoundError without a ledger, LedgerDamaged, sqlite's DatabaseError."""
+        fold = self._caught_up()
+        facts = self._follower.facts
         state: TradingStateFact = trading_state_of(facts.get("trading_state"))
         reconciliation: ReconciliationFact = reconciliation_of(facts.get("reconciliation"))
         counts = _order_counts(self.path)
         return AccountReport(
             trading_state=state.state,
             reason=state.reason,
-            balances=dict(self._fold.balances),
-            positions=self._fold.positions(),
-            dust=self._fold.dust(),
-            fills=self._fills_count,
+            balances=dict(fold.balances),
+            positions=fold.positions(),
+            dust=fold.dust(),
+            fills=self._follower.books.fills_count,
             open_orders=sum(counts.get(state, 0) for state in _OPEN),
             unknown_orders=counts.get(OrderState.UNKNOWN, 0),
             reconciled=reconciliation.reconciled,
             reconciled_at_ms=reconciliation.at_ms,
             differences=reconciliation.differences,
-            last_fills=list(self._last_fills)[:last_fills],
-            closed_trades=self._fold.closed[-last_trades:] if last_trades else [],
+            last_fills=recent_fills(self.path, last_fills),
+            closed_trades=fold.closed[-last_trades:] if last_trades else [],
         )
 
     def positions(self) -> dict[str, Position]:
         """What our own fills add up to, by symbol."""
-        self._catch_up()
-        return self._fold.positions()
+        return self._caught_up().positions()
 
     def closed_trades(self) -> list[ClosedTrade]:
         """All finished round trips, oldest first."""
-        self._catch_up()
-        return list(self._fold.closed)
+        return list(self._caught_up().closed)
 
-    def _catch_up(self) -> None:
-        steps = lot_steps_of(_facts(self.path).get("lot_steps"))
-        if steps != self._fold.lot_steps or not self._take_new_rows():
-            self._forget(steps)  # what counts as dust has changed, or a fill came late: add up anew, in trade order
-            self._take_new_rows()
-
-    def _take_new_rows(self) -> bool:
-        """Add what is new; False, and nothing added, when a fill is older than what is added already."""
-        cash = read_all(self.path, _NEW_CASH, (self._cash_number,))
-        fill_rows = read_all(self.path, rows.FILLS_WITH_ORIGIN, (self._fill_number,))
-        new = [(rows.fill_of(row), rows.origin_of(row), row) for row in fill_rows]
-        if any(rows.fill_order(fill) < self._newest.get(fill.symbol, (0, "")) for fill, _, _ in new):
-            return False
-        for row in cash:
-            self._fold.apply_cash_flow(row["currency"], Decimal(row["delta"]))
-            self._cash_number = row["number"]
-        for fill, origin, _ in sorted(new, key=lambda entry: rows.fill_order(entry[0])):
-            self._fold.apply_fill(fill, origin)
-            self._newest[fill.symbol] = rows.fill_order(fill)
-        self._fold.closed_in_time()
-        for fill, _, row in new:
-            self._last_fills.appendleft(fill)
-            self._fill_number = row["number"]
-        self._fills_count += len(new)
-        return True
-
-
-_NEW_CASH = "SELECT number, currency, delta FROM cash_flows WHERE number > ? ORDER BY number"
+    def _caught_up(self) -> AccountFold:
+        if not self._follower.catch_up():
+            raise FileNotFoundError(self.path)
+        return self._follower.books.fold
 
 
 def account_report(path: Path) -> AccountReport:
@@ -171,10 +137,6 @@ def set_trading_state_offline(
             ledger.close()
     finally:
         lock.release()
-
-
-def _facts(path: Path) -> dict[str, str]:
-    return {row["name"]: row["value"] for row in read_all(path, "SELECT name, value FROM facts")}
 
 
 def _order_counts(path: Path) -> dict[str, int]:

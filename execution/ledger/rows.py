@@ -24,7 +24,7 @@ FILLS_WITH_ORIGIN = f"""
 SELECT {_FILL_COLUMNS_OF_FILLS}, fills.hash, fills.number, orders.strategy AS o_strategy,
 orders.signal_bar_ms AS o_signal_bar_ms, orders.reason AS o_reason
 FROM fills LEFT JOIN orders ON orders.client_order_id = fills.client_order_id
-WHERE fills.number > ? ORDER BY fills.number
+WHERE fills.number >= ? ORDER BY fills.number
 """  # noqa: S608
 CHAIN_START = "0" * 32
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"

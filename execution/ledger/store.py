@@ -6,14 +6,14 @@ are a fold of the rows, kept in memory. Other processes read through ledger.quer
 
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from execution.ledger import rows
+from execution.ledger.books import Books
 from execution.ledger.facts import Facts, ReconciliationFact, TradingStateFact
-from execution.ledger.fold import Origin
 from execution.ledger.high_water import HighWater
 from execution.ledger.money_table import MoneyTable, with_owner
 from execution.ledger.order_table import OrderTable
@@ -31,28 +31,29 @@ from execution.vocabulary.performance import ClosedTrade
 class Ledger:
     """The books of `account`. What a writing method says is durable when it returns, unless it says otherwise."""
 
-    def __init__(self, path: Path, account: str, clock: Clock) -> None:
+    def __init__(self, path: Path, account: str, clock: Clock, known: Books | None = None) -> None:
         """Open or create; the epoch goes up by one, and what an earlier epoch left unanswered becomes UNKNOWN.
 
-        Raises sqlite's DatabaseError (not a database, disk full), LedgerDamaged, ValueError (another account's file).
+        `known`: books of this file, kept by a follower. Raises sqlite's DatabaseError (not a database, disk full),
+        LedgerDamaged, ValueError (another account's file), BooksDiffer (from what is `known`).
         """
-        self.path = path
-        self.account = account
-        self._clock = clock
+        self.path, self.account, self._clock = path, account, clock
+        self._high_water = HighWater(path)
         self._connection, self._error_count, self._broken = open_writer(path, SCHEMA), 0, ""
         self._last_commit_ms: int | None = None
-        self._high_water = HighWater(path)
-        self._load()
-        self._begin_epoch()
+        with ExitStack() as undo:
+            undo.callback(self.close)
+            self._load()
+            self._money = MoneyTable(self._connection, self._facts.lot_steps(), known)
+            self._begin_epoch()
+            undo.pop_all()
 
     def _load(self) -> None:
-        """Bring memory to what the disk holds."""
         self._facts = Facts(self._connection)
         owner = self._facts.get("account") or self.account
         if owner != self.account:
             raise ValueError(f"{self.path} is the ledger of {owner}, not of {self.account}")
         self._orders = OrderTable(self._connection, self._clock)
-        self._money = MoneyTable(self._connection, self._facts.lot_steps(), self._origin)
 
     def _begin_epoch(self) -> None:
         before = int(self._facts.get("epoch") or 0)
@@ -79,9 +80,13 @@ class Ledger:
             self._error_count += 1
             self._broken = f"{type(error).__name__}: {error}" if isinstance(error, DatabaseError) else self._broken
             self._load()
+            self._add_up()
             raise
         self._broken, self._last_commit_ms = "", self._clock.now_ms()
         self._high_water.reach(self.epoch, self._orders.next_number - 1, self._money.fills_count)
+
+    def _add_up(self) -> None:
+        self._money.catch_up(self._facts.lot_steps())
 
     # orders
 
@@ -142,7 +147,7 @@ class Ledger:
 
     def record_fills(self, fills: Iterable[Fill], swept: Mapping[str, str] | None = None) -> int:
         """Book trades in one commit; how many were new. `swept`: per symbol, the trade id up to which all are known."""
-        new: list[Fill] = []
+        new = 0
         offered = list(fills)
         if not offered and not swept:
             return 0
@@ -151,21 +156,17 @@ class Ledger:
                 owned = with_owner(fill, self._owner_of(fill))
                 if self._money.insert_fill(owned):
                     self._orders.apply_fill(owned)
-                    new.append(owned)
+                    new += 1
             for symbol, trade_id in (swept or {}).items():
                 self._facts.put(f"swept:{symbol}", trade_id)
-        self._money.add_up(new)
-        return len(new)
+        self._add_up()
+        return new
 
     def _owner_of(self, fill: Fill) -> str | None:
         if fill.client_order_id and self._orders.find(fill.client_order_id):
             return fill.client_order_id
         order = self._orders.find_by_venue_id(fill.symbol, fill.venue_order_id)
         return order.client_order_id if order else None
-
-    def _origin(self, fill: Fill) -> Origin | None:
-        order = self._orders.find(fill.client_order_id) if fill.client_order_id else None
-        return Origin(order.strategy, order.signal_bar_ms, order.reason) if order else None
 
     def last_trade_id(self, symbol: str) -> str | None:
         """The trade id up to which nothing is missing on this symbol; later ones may be known singly. None: never."""
@@ -194,8 +195,7 @@ class Ledger:
             for symbol, trade_id in swept.items():
                 self._facts.put(f"swept:{symbol}", trade_id)
             self._facts.put("opened_ms", str(opened_ms))
-        for currency, total in balances.items():
-            self._money.fold.apply_cash_flow(currency, total)
+        self._add_up()
 
     def record_cash_flow(self, currency: str, delta: Decimal, kind: str, note: str = "") -> None:
         """Book money that came or went without a trade: an opening balance, a deposit, a withdrawal."""
@@ -209,8 +209,7 @@ class Ledger:
         with self._writing():
             for currency, delta in booked:
                 self._money.insert_cash_flow(currency, delta, kind, note, self._clock.now_ms())
-        for currency, delta in booked:
-            self._money.fold.apply_cash_flow(currency, delta)
+        self._add_up()
 
     @property
     def fills_count(self) -> int:
@@ -246,7 +245,7 @@ class Ledger:
             return
         with self._writing():
             self._facts.put_lot_steps(known | dict(steps))
-        self._money.reload(self._facts.lot_steps())
+        self._add_up()
 
     # states
 

@@ -3,7 +3,7 @@ in the writer's process drops SQLite's POSIX locks, and acknowledged commits hav
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,25 +36,40 @@ def open_writer(path: Path, schema: str) -> Connection:
     return connection
 
 
-def read_all(path: Path, query: str, parameters: tuple[Any, ...] = ()) -> list[Row]:
-    """One whole read by a process that isn't the writer: open read-only, fetch everything, close.
-
-    An unfinished cursor would hold the write-ahead log and let it grow. Raises sqlite3.Error, and FileNotFoundError
-    also for a file whose tables are still being made.
-    """
+def open_reader(path: Path) -> Connection:
+    """Open a database that another process may be writing, to look at it with `one_look`. Raises FileNotFoundError."""
     if not path.exists():
         raise FileNotFoundError(path)
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+    connection.row_factory = sqlite3.Row
+    connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+    return connection
+
+
+@contextmanager
+def one_look(connection: Connection) -> Iterator[Connection]:
+    """What is read in the block is of one moment, and nothing is held after it: fetch everything, work on it later.
+
+    An unfinished look would hold the write-ahead log and let it grow. Raises sqlite3.Error, and FileNotFoundError for
+    a database whose tables are still being made.
+    """
+    connection.execute("BEGIN")
     try:
-        connection.row_factory = sqlite3.Row
-        connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
-        return connection.execute(query, parameters).fetchall()
+        yield connection
     except sqlite3.OperationalError as error:
         if "no such table" in str(error) and not connection.execute("SELECT 1 FROM sqlite_master").fetchall():
-            raise FileNotFoundError(path) from error
+            raise FileNotFoundError(f"its tables are still being made: {error}") from error
         raise
     finally:
-        connection.close()
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+def read_all(path: Path, query: str, parameters: tuple[Any, ...] = ()) -> list[Row]:
+    """One look by a process that isn't the writer: open read-only, fetch everything, close. Raises as these do."""
+    with closing(open_reader(path)) as connection, one_look(connection):
+        return connection.execute(query, parameters).fetchall()
 
 
 @contextmanager

@@ -1,0 +1,107 @@
+"""What the money rows of one ledger add up to, and how far they have been read and checked: the one place that folds.
+
+Whoever keeps books reads on from where it stopped: the writer after each commit, a follower at each look, everybody
+from the first row when books are new. Reads only; the caller brings the connection.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from execution.ledger import rows
+from execution.ledger.fold import AccountFold, Origin
+from execution.runtime.sqlite import Connection, Row
+from execution.vocabulary.money import ZERO
+from execution.vocabulary.orders import Fill
+
+_CASH_ROWS = "SELECT number, currency, delta, kind, note, at_ms, hash FROM cash_flows WHERE number >= ? ORDER BY number"
+NewRows = tuple[list[Row], list[Row]]  # cash flows and fills, each beginning with the last row that is known
+
+
+class BooksDiffer(Exception):
+    """Books kept so far aren't the beginning of what the file holds now; begin anew, from the first row."""
+
+
+class Books:
+    """The fold of the rows up to `cash_number` and `fill_number`; `cash_chain` and `fill_chain` are their hashes."""
+
+    def __init__(self, lot_steps: Mapping[str, Decimal]) -> None:
+        self.fold = AccountFold(lot_steps=dict(lot_steps))
+        self.fills_count = self.fill_number = self.cash_number = 0
+        self.fill_chain = self.cash_chain = rows.CHAIN_START
+        self._newest: dict[str, tuple[int, str]] = {}
+
+    def suits(self, lot_steps: Mapping[str, Decimal]) -> bool:
+        """Take these lot steps; False, and nothing taken, when they change what counts as dust in what is added up."""
+        ours = self.fold.lot_steps
+        if any(ours.get(symbol, ZERO) != lot_steps.get(symbol, ZERO) for symbol in self._newest):
+            return False
+        self.fold.lot_steps = dict(lot_steps)
+        return True
+
+    def new_rows(self, connection: Connection) -> NewRows:
+        """What was recorded since, all of it fetched."""
+        cash = connection.execute(_CASH_ROWS, (self.cash_number,)).fetchall()
+        return cash, connection.execute(rows.FILLS_WITH_ORIGIN, (self.fill_number,)).fetchall()
+
+    def go_on(self, connection: Connection, lot_steps: Mapping[str, Decimal]) -> bool:
+        """Take lot steps and new rows; False when books must be begun anew."""
+        return self.suits(lot_steps) and self.take(self.new_rows(connection))
+
+    def take(self, new: NewRows) -> bool:
+        """Check and add what is new. False, and nothing added, when these books must be begun anew: the last row known
+        isn't there as it was, or a fill is older than one added already. LedgerDamaged names a row that doesn't fit.
+        """
+        cash, fills = new
+        if not _goes_on(cash, self.cash_number, self.cash_chain) or not _goes_on(
+            fills, self.fill_number, self.fill_chain
+        ):
+            return False
+        cash, fills = cash[self.cash_number > 0 :], fills[self.fill_number > 0 :]
+        if not cash and not fills:
+            return True
+        cash_chain, fill_chain = _cash_chain(cash, self.cash_chain), _fill_chain(fills, self.fill_chain)
+        owned = sorted(map(_owned, fills), key=lambda pair: rows.fill_order(pair[0]))
+        if any(rows.fill_order(fill) < self._newest.get(fill.symbol, (0, "")) for fill, _ in owned):
+            return False
+        for row in cash:
+            self.fold.apply_cash_flow(row["currency"], Decimal(row["delta"]))
+        for fill, origin in owned:
+            self.fold.apply_fill(fill, origin)
+            self._newest[fill.symbol] = rows.fill_order(fill)
+        self.fold.closed_in_time()
+        self.fills_count += len(fills)
+        self.cash_chain, self.cash_number = cash_chain, cash[-1]["number"] if cash else self.cash_number
+        self.fill_chain, self.fill_number = fill_chain, fills[-1]["number"] if fills else self.fill_number
+        return True
+
+
+def read_anew(connection: Connection, lot_steps: Mapping[str, Decimal]) -> Books:
+    """Books of every row. LedgerDamaged names the first row that doesn't fit."""
+    books = Books(lot_steps)
+    books.go_on(connection, lot_steps)
+    return books
+
+
+def _goes_on(new: list[Row], number: int, chain: str) -> bool:
+    """Is the last row we know still there, as it was?"""
+    return not number or (bool(new) and (new[0]["number"], new[0]["hash"]) == (number, chain))
+
+
+def _cash_chain(new: list[Row], chain: str) -> str:
+    for row in new:
+        values = (row["currency"], row["delta"], row["kind"], row["note"], row["at_ms"])
+        chain = rows.verified(chain, values, row["hash"], f"cash flow {row['number']}")
+    return chain
+
+
+def _fill_chain(new: list[Row], chain: str) -> str:
+    for row in new:
+        chain = rows.verified(chain, tuple(row)[: rows.FILL_WIDTH], row["hash"], f"fill {row['number']}")
+    return chain
+
+
+def _owned(row: Row) -> tuple[Fill, Origin | None]:
+    fill, origin = rows.fill_of(row), rows.origin_of(row)
+    if fill.client_order_id is not None and origin is None:  # its position would be forgotten
+        raise rows.LedgerDamaged(f"fill {row['number']} is of order {fill.client_order_id}, which is gone")
+    return fill, origin
