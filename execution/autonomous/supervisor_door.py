@@ -5,7 +5,8 @@ import contextlib
 import http.client
 import socket
 import xmlrpc.client
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from xml.parsers.expat import ExpatError
@@ -32,6 +33,27 @@ class ProgramState:
     since_s: float
     exit_status: int
     explanation: str
+
+
+@dataclass(frozen=True)
+class Exits:
+    """How often a program has ended, how often of that by plan, and its last exit code (or minus the signal)."""
+
+    count: int
+    planned: int
+    last_status: int
+
+
+@dataclass(frozen=True)
+class PlugInState:
+    """What our plug-in inside supervisord says of itself. Not `working`: `problem` says why, and what holds instead."""
+
+    working: bool
+    problem: str
+    spawn: str = "fork"  # or posix_spawn
+    wakes: int = 0
+    held: tuple[str, ...] = ()
+    exits: Mapping[str, Exits] = field(default_factory=dict)
 
 
 class _Connection(http.client.HTTPConnection):
@@ -66,7 +88,7 @@ class SupervisorDoor:
         transport = _Transport(str(self._path), self._timeout_s)
         proxy = xmlrpc.client.ServerProxy("http://localhost", transport=transport)
         try:
-            return getattr(proxy.supervisor, method)(*arguments)
+            return getattr(proxy, method)(*arguments)
         except xmlrpc.client.Fault as fault:
             raise SupervisorRefused(f"{method}{arguments}: {fault.faultString}") from fault
         except (OSError, http.client.HTTPException, xmlrpc.client.Error, ExpatError) as error:  # the last: cut off
@@ -77,19 +99,38 @@ class SupervisorDoor:
 
     def operating(self) -> bool:
         """Is it up and not shutting down?"""
-        return bool(self._call("getState")["statename"] == "RUNNING")
+        return bool(self._call("supervisor.getState")["statename"] == "RUNNING")
 
     def programs(self) -> list[ProgramState]:
         """Every program and its state."""
-        return [_program_state(row) for row in self._call("getAllProcessInfo")]
+        return [_program_state(row) for row in self._call("supervisor.getAllProcessInfo")]
 
     def start(self, program: ProgramState) -> None:
         """Start a stopped program, without waiting for it."""
-        self._call("startProcess", f"{program.group}:{program.name}", False)
+        self._call("supervisor.startProcess", f"{program.group}:{program.name}", False)
+
+    def stop(self, program: ProgramState) -> None:
+        """Tell a running program to end, without waiting for it; it stays down until it is started."""
+        self._call("supervisor.stopProcess", f"{program.group}:{program.name}", False)
 
     def signal(self, program: ProgramState, name: str) -> None:
         """Send a signal ("KILL", "TERM") to a running program."""
-        self._call("signalProcess", f"{program.group}:{program.name}", name)
+        self._call("supervisor.signalProcess", f"{program.group}:{program.name}", name)
+
+    def plug_in(self) -> PlugInState:
+        """What our plug-in says; a supervisord that has none is said to have none."""
+        try:
+            told = self._call("nae.getPlugIn")
+        except SupervisorRefused as refused:
+            return PlugInState(False, f"supervisord runs without the plug-in: {refused}")
+        exits = {name: Exits(row["count"], row["planned"], row["last_status"]) for name, row in told["exits"].items()}
+        held = tuple(told["held"])
+        return PlugInState(told["working"], told["problem"], told["spawn"], told["wakes"], held, exits)
+
+    def hold_back(self, names: Iterable[str]) -> None:
+        """Say the whole list of those that stay down when they end; everybody else that is down starts now. To be
+        said at least once a second, also when it is empty: it is the manager's sign of life."""
+        self._call("nae.holdBack", sorted(names))
 
 
 def _program_state(row: dict[str, Any]) -> ProgramState:

@@ -1,0 +1,1 @@
+"""What runs inside supervisord: nothing of supervisord's own code or files is changed."""

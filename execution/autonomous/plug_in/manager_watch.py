@@ -1,0 +1,36 @@
+"""Is the manager hung? A pure function over the passes of supervisord's loop. Times are monotonic seconds."""
+
+from dataclasses import dataclass, replace
+
+from execution.vocabulary.limits import LOOP_LATE_AFTER_S, MANAGER_FIRST_WORD_WITHIN_S, MANAGER_SILENT_AFTER_S
+
+
+@dataclass(frozen=True)
+class ManagerWatch:
+    """The life of the manager that we know, and since when it has been silent."""
+
+    pid: int = 0
+    silent_since: float = 0.0
+    has_spoken: bool = False
+    looked_at: float | None = None
+
+
+def spoke(watch: ManagerWatch, now: float) -> ManagerWatch:
+    """The manager has called."""
+    return replace(watch, silent_since=now, has_spoken=True)
+
+
+def look(watch: ManagerWatch, pid: int, now: float) -> tuple[ManagerWatch, bool]:
+    """What to remember, and whether to kill it. `pid` is 0 while the manager doesn't run.
+
+    A loop that itself came late (the machine slept, was stopped, was loaded) has not seen how long anybody was
+    silent: the count starts anew.
+    """
+    late = watch.looked_at is None or now - watch.looked_at > LOOP_LATE_AFTER_S
+    if pid != watch.pid:
+        return ManagerWatch(pid, now, False, now), False
+    if late or not pid:
+        return replace(watch, silent_since=now, looked_at=now), False
+    allowed_s = MANAGER_SILENT_AFTER_S if watch.has_spoken else MANAGER_FIRST_WORD_WITHIN_S
+    hung = now - watch.silent_since > allowed_s
+    return replace(watch, silent_since=now if hung else watch.silent_since, looked_at=now), hung

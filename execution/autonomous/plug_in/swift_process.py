@@ -1,0 +1,113 @@
+"""supervisord's process object, made swift: posix_spawn in place of fork, a start in the moment of the death, no
+wall clock. It decides nothing: the steward says who is started.
+
+Everything else is supervisord's own: its states, its events, its log lines, its pipes.
+"""
+
+import os
+import signal
+from typing import Any, Protocol
+
+from supervisor import datatypes
+from supervisor.process import Subprocess
+from supervisor.states import ProcessStates, SupervisorStates
+
+from execution.autonomous.plug_in.spawner import Spawner
+
+SPAWN_FAILED = 127  # as a shell says it
+
+
+class Judge(Protocol):
+    """Who is asked before a start, and told of each exit."""
+
+    def monotonic(self) -> float: ...
+
+    def ended(self, name: str, status: int, asked: bool) -> None: ...
+
+    def may_start(self, name: str) -> bool: ...
+
+
+class SwiftProcess(Subprocess):  # type: ignore[misc]
+    """Made from a Subprocess by `adopt`, never constructed."""
+
+    steward: Judge
+    swift_since = 0.0  # when it came into its state, monotonic
+    swift_command: tuple[str, list[str]] | None = None
+
+    def change_state(self, new_state: Any, expected: bool = True) -> Any:
+        self.swift_since = self.steward.monotonic()
+        return super().change_state(new_state, expected)
+
+    def get_execv_args(self) -> tuple[str, list[str]]:
+        """Kept for the moment in which supervisord asks for the fork."""
+        filename, arguments = super().get_execv_args()
+        self.swift_command = (filename, arguments)
+        return filename, arguments
+
+    def spawn(self) -> int | None:
+        """A start that fails counts as an exit, so that it too is bounded."""
+        if self.pid:
+            return super().spawn()  # type: ignore[no-any-return]  # it refuses, and says so
+        fork: Spawner = self.config.options.fork
+        fork.spawning = self
+        try:
+            pid: int | None = super().spawn()
+        finally:
+            fork.spawning = None
+        if pid is None:
+            self.pipes, self.dispatchers = (
+                {},
+                {},
+            )  # closed by now; left there they would shadow whoever gets the numbers
+            self.steward.ended(self.config.name, SPAWN_FAILED, asked=False)
+        return pid
+
+    def finish(self, pid: int, sts: int) -> None:
+        """Reaped. If it is to come back, it does so now, without another pass of the loop."""
+        asked = bool(self.killing)
+        poller = self.config.options.poller
+        for descriptor in self.dispatchers:  # closed below, and perhaps somebody else's right after
+            if descriptor in poller.readables:
+                poller.unregister_readable(descriptor)
+            if descriptor in poller.writables:
+                poller.unregister_writable(descriptor)
+        super().finish(pid, sts)
+        self.steward.ended(self.config.name, os.waitstatus_to_exitcode(sts), asked)
+        self.transition()
+
+    def transition(self) -> None:
+        """What is due now: a start, the step to RUNNING, the end of patience with a stop."""
+        if self.config.autorestart is not datatypes.RestartUnconditionally or self._never_started():
+            super().transition()
+            return
+        options = self.config.options
+        if is_down(self):
+            if options.mood > SupervisorStates.RESTARTING and self.steward.may_start(self.config.name):
+                self.spawn()
+            return
+        if self.pid and options.pidhistory.get(self.pid) is not self:
+            options.pidhistory[self.pid] = self  # it got its predecessor's number, and reaping that one removed it
+        spent_s = self.steward.monotonic() - self.swift_since
+        if self.state == ProcessStates.STARTING and spent_s > self.config.startsecs:
+            self.delay = self.backoff = 0
+            self.change_state(ProcessStates.RUNNING)
+            options.logger.info(f"success: {self.config.name} has stayed up for {self.config.startsecs} s")
+        elif self.state == ProcessStates.STOPPING and spent_s > self.config.stopwaitsecs:
+            options.logger.warn(f"killing '{self.config.name}' ({self.pid}) with SIGKILL")
+            self.kill(signal.SIGKILL)
+
+    def _never_started(self) -> bool:
+        return self.state == ProcessStates.STOPPED and not self.laststart
+
+
+def adopt(process: Any, steward: Judge) -> None:
+    """Make a plain process of supervisord's ours. Those of other classes (FastCGI) stay what they are."""
+    if type(process) is Subprocess:
+        process.__class__ = SwiftProcess
+        process.steward = steward
+        process.swift_since = steward.monotonic()
+
+
+def is_down(process: Any) -> bool:
+    """Has it ended without having been told to?"""
+    return process.state in (ProcessStates.EXITED, ProcessStates.BACKOFF)

@@ -1,0 +1,91 @@
+"""A real supervisord with the plug-in, in a folder of the test's own, for one test."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from execution.autonomous.supervisor_door import ProgramState, SupervisorDoor, SupervisorUnavailable
+from tests.support import ROOT, eventually
+
+CONFIG = """
+[supervisord]
+nodaemon=true
+silent=true
+pidfile={folder}/pid
+logfile={folder}/log
+directory={folder}
+minfds=512
+[unix_http_server]
+file={folder}/sock
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
+[rpcinterface:nae]
+supervisor.rpcinterface_factory=execution.autonomous.plug_in.interface:make_interface
+"""
+STEADY = "command=/bin/cat\nautorestart=true\n"
+
+
+@dataclass
+class Supervisord:
+    """One that runs, the door to it, and its log."""
+
+    folder: Path
+    process: "subprocess.Popen[bytes]"
+    door: SupervisorDoor
+
+    def program(self, name: str) -> ProgramState:
+        return next(program for program in self.door.programs() if program.name == name)
+
+    def pid(self, name: str = "worker") -> int:
+        return self.program(name).pid
+
+    def another(self, name: str, than: int, within_s: float = 10.0) -> int:
+        """The pid of the successor."""
+        return eventually(lambda: (pid := self.pid(name)) not in (0, than) and pid, within_s=within_s, every_s=0.005)
+
+    def log(self) -> str:
+        return (self.folder / "log").read_text()
+
+    def exits(self, name: str = "worker") -> int:
+        told = self.door.plug_in().exits
+        return told[name].count if name in told else 0
+
+
+@contextmanager
+def supervisord(programs: dict[str, str], settings: str = "", **environment: str) -> Iterator[Supervisord]:
+    """Run `programs` (name -> the lines of its section; {folder} stands for the test's folder)."""
+    with tempfile.TemporaryDirectory(prefix="nae-") as made:
+        folder = Path(made)
+        sections = [CONFIG + settings]
+        sections += [f"[program:{name}]\n{lines}" for name, lines in programs.items()]
+        (folder / "conf").write_text("\n".join(sections).replace("{folder}", made))
+        command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(folder / "conf")]
+        path = os.pathsep.join([environment.pop("PYTHONPATH", ""), str(ROOT)]).lstrip(os.pathsep)
+        environment = {name: value for name, value in os.environ.items() if name != "NAE_RUN"} | environment
+        environment["PYTHONPATH"] = path
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        running = Supervisord(folder, process, SupervisorDoor(folder / "sock"))
+        try:
+            eventually(lambda: is_up(running), within_s=20)
+            yield running
+        finally:
+            process.terminate()
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def is_up(running: Supervisord) -> bool:
+    try:
+        return all(row.state != "STOPPED" for row in running.door.programs())
+    except SupervisorUnavailable:
+        return False
