@@ -140,6 +140,14 @@ def network_filesystem(folder: Path) -> str | None:
     return deepest.fstype if deepest and deepest.fstype in NETWORK_FILESYSTEMS else None
 
 
+def started_ms(pid: int) -> int | None:
+    """When `pid` was started, on the wall clock; None when it is gone."""
+    try:
+        return round(psutil.Process(pid).create_time() * 1000)
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return None
+
+
 def command_line(pid: int) -> str:
     """The words that started `pid`, or '' when it is gone."""
     try:

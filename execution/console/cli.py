@@ -5,9 +5,10 @@ import sys
 import typer
 from typer.exceptions import Exit, TyperException
 
-from execution.console import account_commands, log_commands, operation_commands
+from execution.console import account_commands, log_commands, operation_commands, process_commands
 from execution.console.output import complain
 from execution.console.service_commands import service
+from execution.console.watch_command import watch
 from execution.runtime.home import Home
 from execution.vocabulary.exit_codes import BusyError, ConfigError, ExitCode
 
@@ -19,7 +20,12 @@ app = typer.Typer(
 for command in (
     operation_commands.up,
     operation_commands.down,
+    process_commands.start,
+    process_commands.stop,
+    process_commands.restart,
+    process_commands.handover,
     operation_commands.status,
+    watch,
     operation_commands.verify,
     operation_commands.doctor,
     log_commands.logs,

@@ -1,9 +1,13 @@
 """nae doctor: looks at the ground and changes nothing."""
 
+import configparser
 import importlib.metadata
+import os
+import pwd
 import sys
 from collections.abc import Callable
 
+from execution.autonomous.folders import cloud_of
 from execution.autonomous.ground import (
     UnfitError,
     check_config_fits,
@@ -12,11 +16,17 @@ from execution.autonomous.ground import (
     check_writable,
     nearest_folder,
 )
+from execution.autonomous.service import ASKED_WITHIN_S, Runner, ServiceKeeper, run_command
+from execution.autonomous.service_state import in_words
+from execution.autonomous.supervisor_door import SupervisorDoor, SupervisorUnavailable
+from execution.autonomous.supervisord_config import render
 from execution.runtime.config import load
 from execution.runtime.home import PROJECT_ROOT, Home
 from execution.runtime.locks import is_held, read_holder
 from execution.vocabulary.exit_codes import ConfigError
+from execution.vocabulary.modes import OperationMode
 
+OLDEST_SUPERVISOR = (4, 3, 0)
 Finding = tuple[str, bool, str]
 
 
@@ -28,6 +38,10 @@ def examine(home: Home) -> list[Finding]:
         "folders": lambda: _folders(home),
         "disk": lambda: "; ".join(check_disk(home)) or "enough room",
         "nae.toml": lambda: _config(home),
+        "supervisord": lambda: _supervisord(home),
+        "user": _user,
+        "sleep": lambda: sleep_finding(sys.platform, run_command),
+        "service": lambda: in_words(ServiceKeeper(home).found()),
         "operation": lambda: _operation(home),
     }
     return [_run(name, check) for name, check in checks.items()]
@@ -36,7 +50,7 @@ def examine(home: Home) -> list[Finding]:
 def _run(name: str, check: Callable[[], str]) -> Finding:
     try:
         return name, True, check()
-    except (ConfigError, UnfitError, OSError) as error:
+    except (ConfigError, UnfitError, SupervisorUnavailable, OSError) as error:
         return name, False, str(error)
 
 
@@ -64,6 +78,10 @@ def _folders(home: Home) -> str:
         check_writable(nearest_folder(home.root))
         return f"{home.root} doesn't exist yet; the first start makes it"
     check_folders(home)
+    if cloud := cloud_of(home.root):
+        raise UnfitError(
+            f"{home.root} is in {cloud}: it breaks locks and databases; use a folder that isn't synchronised"
+        )
     return str(home.root)
 
 
@@ -72,6 +90,56 @@ def _config(home: Home) -> str:
     if not is_held(home.operation_lock):
         check_config_fits(config, home)
     return f"market {config.venue.market} at {config.venue.speed:g}x"
+
+
+def _supervisord(home: Home) -> str:
+    """New enough, asked for nothing but a private socket, and with our plug-in in it where it runs."""
+    version = importlib.metadata.version("supervisor")
+    if not new_enough(version):
+        raise ConfigError(f"supervisor {version}; {'.'.join(map(str, OLDEST_SUPERVISOR))} or newer would be right")
+    if found := open_doors(render(OperationMode.DUAL)):
+        raise ConfigError(f"supervisor/supervisord.conf: {found}")
+    if not is_held(home.operation_lock):
+        return version
+    plug_in = SupervisorDoor(home.socket("supervisor.sock")).plug_in()
+    if not plug_in.working:
+        raise ConfigError(f"{version}, and our plug-in isn't working in it: {plug_in.problem}")
+    return f"{version}, our plug-in works"
+
+
+def new_enough(version: str) -> bool:
+    """Is this a supervisor that the plug-in was made for?"""
+    numbers = [int(part) for part in version.split(".") if part.isdecimal()]
+    return tuple(numbers) >= OLDEST_SUPERVISOR
+
+
+def open_doors(text: str) -> str:
+    """What in a supervisord.conf would let others in; '' when nothing does."""
+    parser = configparser.RawConfigParser(inline_comment_prefixes=(";",))
+    parser.read_string(text)
+    if parser.has_section("inet_http_server"):
+        return "[inet_http_server] opens supervisord to the network; without that section would be right"
+    mode = parser.get("unix_http_server", "chmod", fallback="0700")
+    return "" if int(mode, 8) & 0o077 == 0 else f"unix_http_server.chmod = {mode} lets others in; 0600 would be right"
+
+
+def _user() -> str:
+    warning = "; a user of its own would be safer" if os.geteuid() == 0 else ""
+    return f"{pwd.getpwuid(os.geteuid()).pw_name}{warning}"
+
+
+def sleep_finding(platform: str, run: Runner) -> str:
+    """On a Mac: will it fall asleep, and come back by itself after a power cut? Advice, never a failure."""
+    if platform != "darwin":
+        return "not looked at: only a Mac puts services to sleep"
+    said = run(("pmset", "-g", "custom"), ASKED_WITHIN_S).text
+    settings = dict(line.split()[:2] for line in said.splitlines() if len(line.split()) >= 2)
+    advice = []
+    if settings.get("sleep", "0") != "0":
+        advice.append(f"sleeps after {settings['sleep']} min unless the service holds it off (sudo pmset -a sleep 0)")
+    if settings.get("autorestart", "1") == "0":
+        advice.append("stays off after a power cut (sudo pmset -a autorestart 1)")
+    return "; ".join(advice) or "never sleeps, and comes back after a power cut"
 
 
 def _operation(home: Home) -> str:

@@ -2,6 +2,7 @@
 
 import os
 import shlex
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,12 +11,15 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from execution.autonomous.continuous_operation import ContinuousOperationManager
 from execution.autonomous.ground import UnfitError, check_ground
-from execution.autonomous.launch import StartFailed, run_in_foreground, start, stop
-from execution.autonomous.service import keep_awake
+from execution.autonomous.launch import StartFailed, operation_pid, run_in_foreground, start, stop
+from execution.autonomous.service import ServiceKeeper, keep_awake
+from execution.autonomous.service_files import start_command
+from execution.autonomous.service_state import in_shell, in_words
+from execution.autonomous.vitals import started_ms
 from execution.console.account_status import accounts_of
 from execution.console.doctor import examine
 from execution.console.output import complain, errors, print_json, say, screen, table
-from execution.console.status_view import overdue_tasks, show_status
+from execution.console.status_view import problems, show_status
 from execution.runtime.clock import SystemClock
 from execution.runtime.home import Home
 from execution.vocabulary.exit_codes import BusyError, ConfigError, ExitCode
@@ -29,18 +33,34 @@ NEXT = """next:  scripts/nae status          what runs, how well, and both accou
 
 
 def operation_status(home: Home) -> dict[str, Any]:
-    """get_status() with the accounts: from the traders' own word, else from their ledgers."""
-    status = ContinuousOperationManager(home.root).get_status()
-    return status | {"accounts": accounts_of(home, status)}
+    """get_status() with the accounts (the traders' own word, else their ledgers), supervisord, and the service."""
+    clock = SystemClock()
+    status = ContinuousOperationManager(home.root, clock).get_status()
+    pid = operation_pid(home)
+    began_ms = started_ms(pid) if pid is not None else None
+    up_s = None if began_ms is None else max(0.0, (clock.now_ms() - began_ms) / 1000)
+    service = ServiceKeeper(home).found()
+    return status | {
+        "accounts": accounts_of(home, status),
+        "supervisord": {"pid": pid, "uptime_seconds": up_s},
+        "service": asdict(service) | {"text": in_words(service)},
+    }
 
 
 def up(
     mode: Annotated[str, typer.Argument(help="dual, sandbox or live.")] = "dual",
     foreground: Annotated[bool, typer.Option("--foreground", help="Stay, for services and containers.")] = False,
+    no_standby: Annotated[
+        bool, typer.Option("--no-standby", help="No second live trader, for small machines.")
+    ] = False,
+    health_interval: Annotated[
+        float | None, typer.Option("--health-interval", help="Seconds between full health samples, 1 to 3600.")
+    ] = None,
 ) -> None:
     """Start the operation in the background and wait for every process's first progress.
 
-    Examples: nae up · nae up sandbox · NAE_MARKET=replay:candles.parquet NAE_SPEED=60 nae up dual
+    Examples: nae up · nae up sandbox · nae up dual --no-standby --health-interval 60 ·
+    NAE_MARKET=replay:candles.parquet NAE_SPEED=60 nae up dual
 
     Exit codes: 0 all run · 64 unknown mode · 69 didn't come up · 71 disk or rights · 75 runs already · 78 nae.toml or a
     candle file
@@ -48,6 +68,7 @@ def up(
     if mode not in list(OperationMode):
         complain(f"unknown mode {mode!r}; one of {', '.join(OperationMode)} would be right")
         raise typer.Exit(ExitCode.USAGE)
+    _pass_on(no_standby, health_interval)
     home = Home.find()
     for note in _checked_ground(home):
         errors.print(f"note: {note}", style="yellow", markup=False)
@@ -69,6 +90,17 @@ def up(
     show_status(operation_status(home))
     screen.print()
     say(NEXT.format(logs=typed(home.logs), pid_file=typed(home.pid_file)))
+
+
+def _pass_on(no_standby: bool, health_interval: float | None) -> None:
+    """Options reach the processes as environment variables; nae.toml stays as it is."""
+    if health_interval is not None and not 1 <= health_interval <= 3600:
+        complain(f"--health-interval {health_interval:g}: 1 to 3600 seconds would be right")
+        raise typer.Exit(ExitCode.USAGE)
+    if no_standby:
+        os.environ["NAE_STANDBY"] = "0"
+    if health_interval is not None:
+        os.environ["NAE_HEALTH_INTERVAL"] = f"{health_interval:g}"
 
 
 def typed(path: Path) -> str:
@@ -110,7 +142,14 @@ def down() -> None:
 
     Exit codes: 0 stopped, or nothing ran · 1 something had to be killed
     """
-    stopped = stop(Home.find(), SystemClock())
+    home = Home.find()
+    stopped = stop(home, SystemClock())
+    service = ServiceKeeper(home).found()
+    if service.installed:
+        command = in_shell(start_command(service.kind), service.kind)
+        errors.print(
+            f"note: {service.name} starts it again at boot, or now with: {command}", style="yellow", markup=False
+        )
     if stopped is None:
         screen.print("not running")
         return
@@ -132,21 +171,22 @@ def status(json: AsJson = False) -> None:
 
 
 def verify(json: AsJson = False) -> None:
-    """Is every loop of every process turning? Names each process that isn't running and each overdue task.
+    """Is every loop of every process turning, and kept turning? Each process that isn't running, each overdue task, a
+    plug-in that doesn't work, a missing standby, differing builds and a quarantine is a sentence.
 
     Exit codes: 0 all turn · 1 something doesn't · 69 not running
     """
     document = operation_status(Home.find())
-    problems = overdue_tasks(document) if document["running"] else [document.get("note", "not running")]
+    found = problems(document) if document["running"] else [document.get("note", "not running")]
     tasks = sum(len(row.get("tasks", [])) for row in document["processes"].values())
     if json:
-        print_json({"ok": not problems, "tasks": tasks, "problems": problems})
+        print_json({"ok": not found, "tasks": tasks, "problems": found})
     else:
-        for problem in problems:
+        for problem in found:
             complain(problem)
-        if not problems:
+        if not found:
             screen.print(f"all {tasks} tasks of {len(document['processes'])} processes are on time")
-    if problems:
+    if found:
         raise typer.Exit(ExitCode.FAILED if document["running"] else ExitCode.UNAVAILABLE)
 
 

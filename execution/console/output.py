@@ -39,15 +39,17 @@ def complain(problem: str) -> None:
 
 def table(columns: list[str], rows: list[list[Any]], empty: str) -> None:
     """Rows under headings, or `empty` when there are none."""
-    if not rows:
-        screen.print(empty)
-        return
-    grid = Table(box=None, pad_edge=False, header_style="bold")
+    screen.print(grid(columns, rows) if rows else empty)
+
+
+def grid(columns: list[str], rows: list[list[Any]]) -> Table:
+    """Rows under headings, as one thing to show."""
+    made = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        grid.add_column(column, no_wrap=column != "because", overflow="fold")
+        made.add_column(column, no_wrap=column != "because", overflow="fold")
     for row in rows:
-        grid.add_row(*[cell(value) for value in row])
-    screen.print(grid)
+        made.add_row(*[cell(value) for value in row])
+    return made
 
 
 def cell(value: Any) -> Text:

@@ -1,33 +1,76 @@
-"""The whole operation on one screen, from the status document. Pure but for printing."""
+"""The whole operation on one screen, and what is wrong with it in sentences, from the status document. Pure but for
+printing; a part that the document lacks (an older manager, or none) is left out."""
 
 from typing import Any
 
+from rich.console import Group, RenderableType
 from rich.text import Text
 
-from execution.console.output import cell, duration, say, screen, table
+from execution.console.output import cell, duration, grid, screen
+from execution.vocabulary.health import HealthStatus
 from execution.vocabulary.lifecycle import TradingState
-from execution.vocabulary.programs import MASTER
+from execution.vocabulary.programs import BY_NAME, MASTER
+
+CAUSE_SHOWN = 60
 
 
 def show_status(status: dict[str, Any]) -> None:
     """Print the status document for a person."""
+    for part in status_parts(status):
+        screen.print(part, soft_wrap=isinstance(part, Text))
+
+
+def status_screen(status: dict[str, Any]) -> Group:
+    """The same as one thing to show."""
+    return Group(*status_parts(status))
+
+
+def status_parts(status: dict[str, Any]) -> list[RenderableType]:
+    """The operation, its supervisor and its service in a line each; the processes; the accounts."""
+    parts: list[RenderableType] = []
+    if status["running"]:
+        parts.append(_headline(status))
+        parts += [Text(line) for line in (_keeping(status),) if line]
+    if status.get("note") or not status["running"]:
+        parts.append(Text(status.get("note", "not running"), style="yellow" if status["running"] else ""))
+    service = status.get("service") or {}
+    if service.get("installed"):
+        parts.append(Text(f"service: {service['text']}"))
     if not status["running"]:
-        say(status.get("note", "not running"))
-        if status.get("accounts"):
-            screen.print()
-            show_accounts(status["accounts"])
-        return
-    share = status.get("error_rate", 0)
-    screen.print(Text.assemble(f"NAE {status['mode']}  ", cell(status["overall_status"]), f"  errors/min {share}"))
-    if status.get("note"):
-        say(status["note"], style="yellow")
-    for subject, cause in alerts(status).items():
-        say(f"alert: {subject}: {cause}", style="bold red")
+        return parts + (["", *account_parts(status["accounts"])] if status.get("accounts") else [])
+    parts += [Text(f"alert: {subject}: {cause}", style="bold red") for subject, cause in alerts(status).items()]
+    parts += [Text(f"alert: {problem}", style="bold red") for problem in keeping_problems(status)]
     if status["processes"]:
-        show_processes(status["processes"])
-    if status.get("accounts"):
-        screen.print()
-        show_accounts(status["accounts"])
+        parts.append(process_table(status["processes"]))
+    return parts + (["", *account_parts(status["accounts"])] if status.get("accounts") else [])
+
+
+def _headline(status: dict[str, Any]) -> Text:
+    supervisord = status.get("supervisord") or {}
+    up = f"  up {duration(supervisord['uptime_seconds'])}" if supervisord.get("uptime_seconds") is not None else ""
+    errors = f"  errors/min {status.get('error_rate', 0)}"
+    return Text.assemble(f"NAE {status['mode']}  ", cell(status["overall_status"]), up, errors, _builds(status))
+
+
+def _builds(status: dict[str, Any]) -> str:
+    builds = status.get("builds") or {}
+    return f"  build {next(iter(builds))[:12]}" if len(builds) == 1 else ""
+
+
+def _keeping(status: dict[str, Any]) -> str:
+    """Who keeps whom: supervisord and the plug-in, the live account and its standby."""
+    said = []
+    if pid := (status.get("supervisord") or {}).get("pid"):
+        said.append(f"supervisord {pid}")
+    if (status.get("plug_in") or {}).get("working"):
+        said.append(f"plug-in works ({status['plug_in'].get('spawn', '?')})")
+    live = status.get("live") or {}
+    if live.get("holder"):
+        epoch = f", epoch {live['epoch']}" if live.get("epoch") is not None else ""
+        said.append(f"live held by {live['holder']}{epoch}")
+    if live.get("standby_ready"):
+        said.append("standby ready")
+    return " · ".join(said)
 
 
 def alerts(status: dict[str, Any]) -> dict[str, str]:
@@ -37,48 +80,116 @@ def alerts(status: dict[str, Any]) -> dict[str, str]:
     return found
 
 
-def show_processes(processes: dict[str, dict[str, Any]]) -> None:
+def process_table(processes: dict[str, dict[str, Any]]) -> RenderableType:
     """One line per process, with the causes of whatever isn't healthy."""
     rows = [
         [
             name,
             row["status"],
-            row["state"],
+            _state(row),
+            row.get("role") or (row.get("facts") or {}).get("role"),
             row["pid"],
             duration(row["uptime_seconds"]),
-            row.get("restarts", 0),
+            _restarts(row),
             row["error_count"],
             row.get("rss_mib"),
-            "; ".join(row.get("causes", []))[:60],
+            "; ".join(row.get("causes", []))[:CAUSE_SHOWN],
         ]
         for name, row in processes.items()
     ]
-    table(["process", "status", "state", "pid", "up", "restarts", "errors", "MiB", "because"], rows, "no processes")
+    heads = ["process", "status", "state", "role", "pid", "up", "restarts", "errors", "MiB", "because"]
+    return grid(heads, rows)
 
 
-def show_accounts(accounts: dict[str, dict[str, Any]]) -> None:
+def _state(row: dict[str, Any]) -> str:
+    if row.get("quarantined"):
+        return f"quarantined{_back_in(row)}"
+    return f"held{_back_in(row)}" if row.get("held_for_s") is not None else row["state"]
+
+
+def _back_in(row: dict[str, Any]) -> str:
+    return f" {duration(row['held_for_s'])}" if row.get("held_for_s") is not None else ""
+
+
+def _restarts(row: dict[str, Any]) -> str:
+    if "restarts_1h" in row:
+        return f"{row['restarts_1h']}/h {row.get('restarts_24h', 0)}/d"
+    return str(row.get("restarts", 0))
+
+
+def account_parts(accounts: dict[str, dict[str, Any]]) -> list[RenderableType]:
     """One line per trading account, and what is to be said about it: why it is paused, whose word this is."""
     names = ["trade_mode", "trading_state", "venue", "equity", "fills", "open_orders", "unknown_orders", "reconciled"]
     rows = [[account, *[facts.get(name) for name in names]] for account, facts in accounts.items()]
     heads = ["account", "mode", "trading", "venue", "equity", "fills", "open", "unknown", "reconciled"]
-    table(heads, rows, "no accounts")
+    parts: list[RenderableType] = [grid(heads, rows)]
     for account, facts in accounts.items():
         reason = facts.get("trading_state_reason") or facts.get("reason")
         if reason and facts["trading_state"] != TradingState.ACTIVE:
-            say(f"{account} is {facts['trading_state']}: {reason}")
+            parts.append(Text(f"{account} is {facts['trading_state']}: {reason}"))
         if facts.get("note"):
-            say(f"{account}: {facts['note']}")
+            parts.append(Text(f"{account}: {facts['note']}"))
+    return parts
+
+
+def problems(status: dict[str, Any]) -> list[str]:
+    """All that keeps the loops from turning for ever, a sentence each."""
+    return [*keeping_problems(status), *overdue_tasks(status)]
+
+
+def keeping_problems(status: dict[str, Any]) -> list[str]:
+    """What is wrong with how the operation is kept, though every process may run."""
+    return [*_plug_in_problems(status), *_live_problems(status), *_build_problems(status)]
+
+
+def _plug_in_problems(status: dict[str, Any]) -> list[str]:
+    plug_in = status.get("plug_in")
+    if not plug_in or plug_in.get("working"):
+        return []
+    why = plug_in.get("problem") or "no reason given"
+    return [f"the plug-in in supervisord isn't working ({why}): the dead come back after a second, not milliseconds"]
+
+
+def _live_problems(status: dict[str, Any]) -> list[str]:
+    live, processes = status.get("live"), status["processes"]
+    twins = [name for name in processes if (known := BY_NAME.get(name)) and known.twin and known.twin in processes]
+    if live is None or not any((known := BY_NAME.get(name)) and known.account == "live" for name in processes):
+        return []
+    if not live.get("holder"):
+        return ["nobody holds the live account: it isn't managed"]
+    if twins and not live.get("standby_ready"):
+        idle = next((name for name in twins if name != live["holder"]), twins[-1])
+        return [f"no standby is ready: should {live['holder']} fall, {idle} can't take over at once"]
+    return []
+
+
+def _build_problems(status: dict[str, Any]) -> list[str]:
+    builds = status.get("builds") or {}
+    if len(builds) < 2:
+        return []
+    told = "; ".join(f"{build[:12]}: {', '.join(names)}" for build, names in builds.items())
+    return [f"builds differ ({told}): live takes no new entries until nae upgrade has finished"]
 
 
 def overdue_tasks(status: dict[str, Any]) -> list[str]:
     """Every task of every process that is overdue, and every process that isn't running, in words."""
-    problems = []
+    found = []
     for name, row in status["processes"].items():
-        if row["state"] != "running":
-            problems.append(f"{name} is {row['state']}: {'; '.join(row.get('causes', [])) or 'no cause given'}")
-        problems += [
+        if row.get("stopped_by_operator"):
+            found.append(f"{name} was stopped by the operator: nae start {name}")
+        elif row.get("quarantined"):
+            found.append(f"{name} is in quarantine, it keeps crashing: {_because(row)}; nae start {name} tries it now")
+        elif row["state"] != "running":
+            found.append(f"{name} is {_state(row)}: {_because(row)}")
+        elif row.get("status") == HealthStatus.CRITICAL:
+            found.append(f"{name} is CRITICAL: {_because(row)}")
+        found += [
             f"{name}: task {task['name']} is overdue (last finished {task['last_finished_age_s']} s ago)"
             for task in row.get("tasks", [])
             if task["overdue"]
         ]
-    return problems
+    return found
+
+
+def _because(row: dict[str, Any]) -> str:
+    return "; ".join(row.get("causes", [])) or "no cause given"

@@ -17,6 +17,7 @@ from execution.vocabulary.exit_codes import BusyError, ConfigError, ExitCode
 
 Say = Callable[..., tuple[int, str, str]]
 COMMANDS = ["up", "down", "status", "doctor", "logs", "pause", "resume", "positions", "orders", "fills"]
+MORE = ["start", "stop", "restart", "handover", "watch", "verify", "service"]
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def say(home: Home, capsys: pytest.CaptureFixture[str]) -> Say:
     return command
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", COMMANDS + MORE)
 def test_every_command_explains_itself(say: Say, command: str) -> None:
     code, out, _ = say(command, "--help")
     assert code == ExitCode.OK
@@ -50,7 +51,7 @@ def test_every_command_explains_itself(say: Say, command: str) -> None:
 def test_help_names_every_command_and_the_exit_codes(say: Say) -> None:
     code, out, _ = say("--help")
     assert code == ExitCode.OK
-    assert all(f" {command} " in out for command in COMMANDS)
+    assert all(f" {command} " in out for command in COMMANDS + MORE)
     assert "Exit codes" in out
 
 
@@ -147,7 +148,8 @@ def test_up_refuses_ground_that_isnt_fit(home: Home, say: Say) -> None:
 def test_doctor_finds_a_fresh_folder_well(say: Say) -> None:
     code, out, _ = say("doctor", "--json")
     findings = {row["check"]: row for row in json.loads(out)}
-    assert set(findings) == {"python", "packages", "folders", "disk", "nae.toml", "operation"}
+    ground = {"python", "packages", "folders", "disk", "nae.toml"}
+    assert set(findings) == ground | {"supervisord", "user", "sleep", "service", "operation"}
     wrong = {name for name, row in findings.items() if not row["ok"]}
     assert wrong <= {"packages"}, "only the packages may differ from the lock on a developer's machine"
     assert code == (ExitCode.FAILED if wrong else ExitCode.OK)
