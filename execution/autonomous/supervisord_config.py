@@ -10,9 +10,9 @@ FOLDER = CODE_ROOT / "supervisor"
 GROUP_PRIORITY = {"market": 10, "trade": 20, "watch": 30}
 
 
-def render(mode: OperationMode) -> str:
-    """The text of supervisord.conf for `mode`."""
-    programs = programs_of(mode)
+def render(mode: OperationMode, standby: bool = True) -> str:
+    """The text of supervisord.conf for `mode`; `standby`: with the second of a pair of twins."""
+    programs = programs_of(mode, standby)
     base = (FOLDER / "supervisord.conf").read_text()
     template = (FOLDER / "program.conf").read_text()
     sections = [_section(template, program) for program in programs]
@@ -23,6 +23,7 @@ def render(mode: OperationMode) -> str:
 def _section(template: str, program: Program) -> str:
     values = {
         "{name}": program.name,
+        "{stepping_back}": f"/usr/bin/env nice -n {program.nice} " if program.nice > 0 else "",
         "{module}": program.module,
         "{arguments}": "".join(f" {word}" for word in program.arguments),
         "{priority}": str(GROUP_PRIORITY[program.group]),

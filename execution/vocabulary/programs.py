@@ -29,11 +29,13 @@ class Program:
 
 PROGRAMS: tuple[Program, ...] = (
     Program("venue", "market", "agents.venue"),
-    Program("sandbox_optimus", "trade", "agents.optimus", ("--sandbox",), frozenset({SANDBOX, DUAL}), "sandbox"),
+    Program(
+        "sandbox_optimus", "trade", "agents.optimus", ("--sandbox",), frozenset({SANDBOX, DUAL}), "sandbox", nice=5
+    ),
     Program("live_optimus", "trade", "agents.optimus", ("--live",), frozenset({LIVE, DUAL}), "live"),
-    Program("ralph", "trade", "agents.ralph"),
-    Program("accelerator_controller", "trade", "agents.accelerator"),
-    Program(MASTER, "watch", "agents.master"),
+    Program("ralph", "trade", "agents.ralph", nice=10),
+    Program("accelerator_controller", "trade", "agents.accelerator", nice=10),
+    Program(MASTER, "watch", "agents.master", nice=5),
     Program(MANAGER, "watch", "agents.manager"),
 )
 BY_NAME = {program.name: program for program in PROGRAMS}
@@ -50,5 +52,10 @@ def programs_of(mode: OperationMode, standby: bool = True) -> tuple[Program, ...
 
 
 def optimus_of(account: str) -> str:
-    """The name of the process that trades `account`."""
+    """The name of the process that trades `account`; of twins, the first."""
     return next(program.name for program in PROGRAMS if program.account == account)
+
+
+def standby_of(account: str) -> str | None:
+    """The name of the second of the twins that guard `account`; None where there is no pair."""
+    return next((program.name for program in PROGRAMS if program.account == account and is_standby(program)), None)

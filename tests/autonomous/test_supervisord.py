@@ -66,6 +66,20 @@ def test_a_program_starts_by_itself_comes_back_and_stops_by_its_own_deadline() -
     assert int(trader["stopwaitsecs"]) >= 3600, "supervisord counts wall time; the worker has a monotonic deadline"
 
 
+def test_who_isnt_needed_by_the_live_account_steps_back_and_nobody_else() -> None:
+    parser = parsed(OperationMode.DUAL)
+    for program in programs_of(OperationMode.DUAL):
+        command = parser[f"program:{program.name}"]["command"]
+        assert command.startswith(f"/usr/bin/env nice -n {program.nice} " if program.nice else '"%(ENV_NAE_PYTHON)s" ')
+        assert not (program.nice and (program.account == "live" or program.group == "market"))
+
+
+def test_without_a_standby_only_the_standby_is_missing() -> None:
+    for standby in (True, False):
+        text = render(OperationMode.DUAL, standby)
+        assert text.count("\n[program:") == len(programs_of(OperationMode.DUAL, standby))
+
+
 def test_no_path_and_no_secret_stands_in_it() -> None:
     text = render(OperationMode.DUAL)
     assert str(Path.home()) not in text

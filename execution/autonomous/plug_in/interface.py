@@ -6,6 +6,7 @@ SIGHUP, which would restart every program, is ignored. Missing seams are said lo
 
 import os
 import signal
+from pathlib import Path
 from typing import Any
 
 from supervisor import events
@@ -19,6 +20,7 @@ from execution.autonomous.plug_in.spawner import Spawner, seal_descriptors
 from execution.autonomous.plug_in.steward import Steward
 from execution.autonomous.plug_in.swift_process import adopt, is_down
 from execution.autonomous.plug_in.wake_pipe import WakePipe
+from execution.autonomous.stop_marker import request_stop
 from execution.runtime.clock import SystemClock
 from execution.vocabulary.limits import EXITS_MAX
 from execution.vocabulary.programs import MANAGER
@@ -80,6 +82,8 @@ class PlugIn:
 
     def _stopping(self, _: Any) -> None:
         if self.supervisord.options.mood < SupervisorStates.RESTARTING:
+            if "NAE_RUN" in os.environ:
+                request_stop(Path(os.environ["NAE_RUN"]), f"supervisord (pid {os.getpid()})", SystemClock())
             self.service.say("STOPPING=1")
 
     def _hangup(self, *_: Any) -> None:
@@ -89,7 +93,7 @@ class PlugIn:
         self.service.feed(self.steward.monotonic())
         self.news.flush()
         manager = next((process for process in self.processes() if process.config.name == self._manager), None)
-        watched = manager is not None and manager.state in UP
+        watched = self.starts and manager is not None and manager.state in UP
         watched = watched and self.supervisord.options.mood > SupervisorStates.RESTARTING
         if self.steward.manager_hangs(manager.pid if watched and manager else 0) and manager:
             self._logger.critical(f"{self._manager} ({manager.pid}) hangs: it has been silent too long; SIGKILL")

@@ -55,10 +55,8 @@ class SwiftProcess(Subprocess):  # type: ignore[misc]
         finally:
             fork.spawning = None
         if pid is None:
-            self.pipes, self.dispatchers = (
-                {},
-                {},
-            )  # closed by now; left there they would shadow whoever gets the numbers
+            # closed by now; left there they would shadow whoever gets the numbers next
+            self.pipes, self.dispatchers = dict[str, int](), dict[int, Any]()
             self.steward.ended(self.config.name, SPAWN_FAILED, asked=False)
         return pid
 

@@ -1,4 +1,4 @@
-"""The plug-in in a real supervisord: deaths are seen at once, the manager's list holds, without it a loop is bounded."""
+"""The plug-in in a real supervisord: deaths are seen at once, the manager's list holds, alone it bounds a loop."""
 
 import os
 import signal
