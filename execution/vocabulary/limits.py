@@ -34,6 +34,13 @@ MANAGER_SILENT_AFTER_S = 15.0  # supervisord's plug-in hasn't heard the manager 
 MANAGER_FIRST_WORD_WITHIN_S = 30.0
 LOOP_LATE_AFTER_S = 2.0  # supervisord's loop goes round once a second: this late, it judges nobody
 
+# upgrading
+BUILD_SETTLED_AFTER_S = 1.0  # a process on a new build counts as moved once it has been well this long ...
+BUILD_TWIN_SETTLED_AFTER_S = 3.0  # ... and longer before the live account is handed to it
+BUILD_EXCHANGED_WITHIN_S = 45.0  # for one process, from its turn until it is well
+BUILD_CRASHES_MAX = 2  # this many crashes on the new build: back to the old one
+BUILD_CRITICAL_FOR_S = 5.0  # so is being CRITICAL this long
+
 # bus
 MESSAGE_MAX_BYTES = 1_000_000
 COMMAND_MAX_BYTES = 64_000
