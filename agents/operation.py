@@ -1,7 +1,8 @@
 """supervisord, holding the operation's lock. `python -m agents.operation`, with NAE_HOME, NAE_RUN and NAE_PYTHON set.
 
 One home, one operation: the kernel lock is freed when this process dies, whatever killed it. It is close-on-exec
-and above the descriptors supervisord closes, so that no worker inherits it.
+and above the descriptors supervisord closes, so that no worker inherits it. Whoever has it first ends what a dead
+supervisord left, and begins nothing when a stop has been requested.
 """
 
 import os
@@ -10,6 +11,9 @@ import sys
 
 from supervisor import supervisord
 
+from execution.autonomous.family import end_orphans
+from execution.autonomous.stop_marker import stop_is_requested
+from execution.runtime.clock import SystemClock, block
 from execution.runtime.home import Home
 from execution.runtime.locks import FileLock
 from execution.vocabulary.exit_codes import BusyError, ExitCode
@@ -27,13 +31,31 @@ def main() -> int:
         resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, hard))
     lock = FileLock(home.operation_lock)
     try:
-        lock.acquire(f"pid {os.getpid()} mode {os.environ.get('NAE_MODE', '?')}", above=LOCK_ABOVE)
+        _take(lock, f"pid {os.getpid()} mode {os.environ.get('NAE_MODE', '?')}")
     except BusyError as error:
         print(error, file=sys.stderr)
         return ExitCode.BUSY
+    clock = SystemClock()
+    killed = end_orphans(home.root, clock, since=clock.monotonic())
+    if killed:
+        print(f"killed what a dead supervisord had left: pids {killed}", file=sys.stderr)
+    if stop_is_requested(home.run):
+        print("a stop has been requested: nothing is started", file=sys.stderr)
+        return ExitCode.OK
+    home.pid_file.unlink(missing_ok=True)  # a dead one's, until supervisord writes its own
     (home.run / "supervisor.sock").unlink(missing_ok=True)  # a dead supervisord's socket costs its heir 0.3 s
     supervisord.main(["-c", str(home.run / "supervisord.conf")])
     return ExitCode.OK
+
+
+def _take(lock: FileLock, holder: str) -> None:
+    """Take the lock at once: who only asks whether it is held has it for an instant, a holder keeps it."""
+    for patience_s in (0.005, 0.01, 0.02):
+        try:
+            return lock.acquire(holder, above=LOCK_ABOVE)
+        except BusyError:
+            block(patience_s)
+    return lock.acquire(holder, above=LOCK_ABOVE)
 
 
 if __name__ == "__main__":

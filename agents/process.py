@@ -75,9 +75,11 @@ class Agent(Protocol):
 class Process:
     """One process from its first line of log to its last."""
 
-    def __init__(self, context: Context, agent: Agent) -> None:
+    def __init__(self, context: Context, agent: Agent, orphan_deadline_s: float = guard.ORPHAN_DEADLINE_S) -> None:
         self._context = context
         self._agent = agent
+        self._orphan_deadline_s = orphan_deadline_s
+        self._told_to_stop = False
         self._runner = context.runner
         self._state = ProcessState.STARTING
         self._started = context.clock.monotonic()
@@ -89,13 +91,13 @@ class Process:
         self._loop.set_exception_handler(self._stray_error)
 
     async def run(self) -> ExitCode:
-        """Live until a signal, the parent's death, or an error of the start ends it."""
+        """Live until a signal, the parent's death (UNAVAILABLE then), or an error of the start ends it."""
         context = self._context
         for number in (signal.SIGTERM, signal.SIGINT):
-            self._loop.add_signal_handler(number, self._stop)
+            self._loop.add_signal_handler(number, self._told)
         if guard.under_supervisord():
-            guard.end_with_parent(self._orphaned)
-        context.bus.open(f"{context.name} pid {os.getpid()}")
+            guard.end_with_parent(self._orphaned, self._orphan_deadline_s)
+        await context.bus.open_when_free(f"{context.name} pid {os.getpid()}")
         always = [asyncio.create_task(self._beat()), asyncio.create_task(context.bus.serve(self._answer))]
         living = asyncio.create_task(self._live())
         try:
@@ -104,7 +106,7 @@ class Process:
             done, _ = await asyncio.wait({living, *always}, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()  # a heart that stops beating ends the process: supervisord brings back a sound one
-            return ExitCode.OK
+            return ExitCode.UNAVAILABLE if guard.parent_died.is_set() and not self._told_to_stop else ExitCode.OK
         finally:
             self._runner.stop()
             living.cancel()
@@ -159,6 +161,10 @@ class Process:
         log.warning("supervisord has died: stopping")
         self._loop.call_soon_threadsafe(self._stop)
 
+    def _told(self) -> None:
+        self._told_to_stop = True
+        self._stop()
+
     def _stop(self) -> None:
         if not self._stop_asked.is_set():
             guard.end_by(WORKER_STOP_DEADLINE_S)
@@ -210,7 +216,9 @@ class Process:
         return result
 
 
-def run_process(name: str, wire: Callable[[Context], Agent]) -> ExitCode:
+def run_process(
+    name: str, wire: Callable[[Context], Agent], orphan_deadline_s: float = guard.ORPHAN_DEADLINE_S
+) -> ExitCode:
     """Run the process `name` with the agent that `wire` makes; the exit code for the shell."""
     guard.no_core_dumps()
     home = Home.find()
@@ -225,7 +233,7 @@ def run_process(name: str, wire: Callable[[Context], Agent]) -> ExitCode:
         config = load(home.config_file)
         handler.setLevel(config.operation.log_level)
         log.info("starting", extra={"fields": {"process": name, "pid": os.getpid(), "home": home.root}})
-        return asyncio.run(_run(name, home, config, wire))
+        return asyncio.run(_run(name, home, config, wire, orphan_deadline_s))
     except ConfigError as error:
         return _refuse(home, name, ExitCode.CONFIG, error)
     except BusyError as error:
@@ -242,10 +250,12 @@ def _refuse(home: Home, name: str, code: ExitCode, error: Exception) -> ExitCode
     return code
 
 
-async def _run(name: str, home: Home, config: Config, wire: Callable[[Context], Agent]) -> ExitCode:
+async def _run(
+    name: str, home: Home, config: Config, wire: Callable[[Context], Agent], orphan_deadline_s: float
+) -> ExitCode:
     clock = SystemClock()
     context = Context(name, home, config, clock, Bus(home.run, name, clock), ErrorBook(clock))
-    process = Process(context, wire(context))
+    process = Process(context, wire(context), orphan_deadline_s)
     return await process.run()
 
 

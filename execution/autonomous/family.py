@@ -7,6 +7,12 @@ from pathlib import Path
 
 import psutil
 
+from execution.autonomous.watching import Action, see_to_orphans
+from execution.runtime.clock import Clock, block
+
+ORPHANS_POLL_S = 0.02
+GIVEN_UP_AFTER_S = 4.0  # a process that even SIGKILL doesn't end is stuck in the kernel
+
 
 class Members:
     """Processes known by id and start. One whose id has gone to a stranger counts as dead."""
@@ -60,6 +66,23 @@ class Orphans(Members):
         for process in psutil.process_iter():
             if process.pid != os.getpid() and _was_started_in(process, home):
                 self._members[process.pid] = process
+
+
+def end_orphans(home: Path, clock: Clock, since: float) -> tuple[int, ...]:
+    """Wait until whatever a dead supervisord left in this home has ended, and kill the rest; whom it took that for.
+
+    Only for whoever holds the operation's lock, or knows that nobody does.
+    """
+    orphans = Orphans(home)
+    killed: tuple[int, ...] = ()
+    while living := orphans.living():
+        waited_s = clock.monotonic() - since
+        if see_to_orphans(len(living), waited_s) is Action.KILL_ORPHANS and not killed:
+            killed = orphans.kill()
+        if waited_s > GIVEN_UP_AFTER_S:
+            break
+        block(ORPHANS_POLL_S)
+    return killed
 
 
 def _was_started_in(process: psutil.Process, home: Path) -> bool:

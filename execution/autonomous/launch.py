@@ -3,6 +3,7 @@
 One spawner, ever: this starts supervisord, and supervisord starts everything else.
 """
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -14,7 +15,8 @@ from typing import Any, NoReturn
 
 from execution.autonomous.builds import Builds, module_command
 from execution.autonomous.continuous_operation import ContinuousOperationManager
-from execution.autonomous.family import Family
+from execution.autonomous.family import Family, Orphans
+from execution.autonomous.stop_marker import request_stop, withdraw_stop
 from execution.autonomous.supervisor_door import ProgramState, SupervisorDoor, SupervisorRefused, SupervisorUnavailable
 from execution.autonomous.supervisord_config import render
 from execution.autonomous.vitals import command_line
@@ -73,8 +75,9 @@ def environment(home: Home, mode: OperationMode) -> dict[str, str]:
 
 
 def _command(home: Home, mode: OperationMode) -> list[str]:
+    withdraw_stop(home.run)
     builds = Builds(home)
-    builds.turn_to(builds.snapshot())
+    builds.begin(builds.snapshot())
     builds.prune(set(), is_alive=lambda pid: command_line(pid) != "")
     write_atomically(home.run / "supervisord.conf", render(mode))
     return module_command("agents.operation")
@@ -99,7 +102,7 @@ def start(home: Home, mode: OperationMode, clock: Clock, progress: Progress) -> 
     with boot_log.open("ab") as output:
         child = subprocess.Popen(
             _command(home, mode),
-            env=environment(home, mode),
+            env={name: value for name, value in environment(home, mode).items() if name != "NAE_SERVICE"},
             cwd=home.root,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -203,15 +206,19 @@ def stop(home: Home, clock: Clock) -> Stopped | None:
     What is still there after STOP_ALL_WITHIN_S is killed, by identity and not by number alone, and named; what even
     that doesn't end (a process stuck in the kernel) isn't waited for.
     """
-    pid = operation_pid(home)
-    if pid is None:
-        return None
     began = clock.monotonic()
-    family = Family(pid)
-    os.kill(pid, signal.SIGTERM)
+    pid = operation_pid(home)
+    family = Orphans(home.root) if pid is None else Family(pid)
+    if not family.living():
+        return None
+    request_stop(home.run, f"nae down (pid {os.getpid()})", clock)
+    if pid is not None:
+        with contextlib.suppress(ProcessLookupError):  # it has died since; what it left ends
+            os.kill(pid, signal.SIGTERM)
     killed: tuple[int, ...] = ()
     while family.living():
-        family.look()
+        if isinstance(family, Family):
+            family.look()
         spent = clock.monotonic() - began
         if spent > STOP_ALL_WITHIN_S and not killed:
             killed = family.kill()

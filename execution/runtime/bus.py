@@ -18,17 +18,20 @@ import zmq.asyncio
 from execution.runtime.clock import Clock
 from execution.runtime.codec import Garbage, decode, encode
 from execution.runtime.locks import FileLock
+from execution.vocabulary.exit_codes import BusyError
 from execution.vocabulary.limits import (
     BUS_QUEUE_MAX,
     COMMAND_DEADLINE_S,
     COMMAND_MAX_BYTES,
     MESSAGE_MAX_BYTES,
+    NAME_FREE_WITHIN_S,
 )
 from execution.vocabulary.messages import Command, Fact, Reply
 
 log = logging.getLogger("nae.bus")
 ANSWERS_KEPT = 256
 RECONNECT_MS = 100
+NAME_POLL_S = 0.02
 PROBLEM_MAX = 2_000  # characters of an error's text that travel back
 
 Answer = Callable[[Command], Awaitable[dict[str, Any]]]
@@ -67,6 +70,17 @@ class Bus:
         self._publisher.bind(_address(self._run, self._process, "pub"))
         self._router = self._socket(zmq.ROUTER, COMMAND_MAX_BYTES)
         self._router.bind(_address(self._run, self._process, "cmd"))
+
+    async def open_when_free(self, holder: str, within_s: float = NAME_FREE_WITHIN_S) -> None:
+        """The same, with patience for one of our name that is just dying."""
+        deadline = self._clock.monotonic() + within_s
+        while True:
+            try:
+                return self.open(holder)
+            except BusyError:
+                if self._clock.monotonic() >= deadline:
+                    raise
+            await self._clock.sleep(NAME_POLL_S)
 
     def close(self) -> None:
         """Give up the name. Messages still queued are dropped: facts repeat, commands have deadlines."""

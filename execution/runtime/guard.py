@@ -10,12 +10,14 @@ import resource
 import signal
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 from execution.runtime.platform import ask_for_death_signal
 
 log = logging.getLogger("nae.guard")
 ORPHAN_DEADLINE_S = 1.5
 OVERDUE_EXIT = 70
+parent_died = threading.Event()  # set by end_with_parent()
 
 
 def under_supervisord() -> bool:
@@ -35,16 +37,24 @@ def end_by(deadline_s: float) -> None:
     timer.start()
 
 
-def end_with_parent(orphaned: Callable[[], None]) -> None:
-    """Call `orphaned` once when the parent dies, and be gone ORPHAN_DEADLINE_S later. From the main thread only:
+def keep_to_ourselves() -> None:
+    """Whatever is open beyond standard input and output doesn't go over an exec."""
+    for descriptor in [int(path.name) for path in Path("/dev/fd").iterdir()]:
+        try:
+            os.set_inheritable(descriptor, descriptor <= 2)
+        except OSError:
+            continue  # the one that listed the folder
+
+
+def end_with_parent(orphaned: Callable[[], None], deadline_s: float = ORPHAN_DEADLINE_S) -> None:
+    """Call `orphaned` once when the parent dies, and be gone `deadline_s` later. From the main thread only:
     Linux binds the death signal to the thread that spawned us and to none other."""
     parent = os.getppid()
-    told = threading.Event()
 
     def tell() -> None:
-        if not told.is_set():
-            told.set()
-            end_by(ORPHAN_DEADLINE_S)
+        if not parent_died.is_set():
+            parent_died.set()
+            end_by(deadline_s)
             orphaned()
 
     signal.signal(signal.SIGUSR1, lambda *_: tell())

@@ -154,13 +154,13 @@ def read_holder(path: Path) -> str:
 
 
 def is_held(path: Path) -> bool:
-    """Does anybody hold this lock now? Asking takes it for an instant when nobody does."""
+    """Does anybody hold this lock now? Asking shares it for an instant when nobody does: two who ask don't meet."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     finally:

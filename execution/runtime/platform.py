@@ -37,6 +37,18 @@ def wants_core(pid: int, platform: str = sys.platform) -> bool:
     return any(state in ("R", "D") for state in states)
 
 
+def is_pending(pid: int, number: int, platform: str = sys.platform) -> bool:
+    """Has `pid` been sent this signal and, being stopped, not taken it yet? False where the kernel doesn't tell."""
+    if platform != "linux":
+        return False
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text(errors="replace").splitlines()
+    except OSError:
+        return False
+    masks = [int(line.split()[1], 16) for line in lines if line.startswith(("SigPnd:", "ShdPnd:"))]
+    return any(mask >> (number - 1) & 1 for mask in masks)
+
+
 def _thread_state(path: Path) -> str:
     try:
         return path.read_text(errors="replace").rpartition(")")[2].split()[0]

@@ -2,12 +2,12 @@
 
 # heartbeats and judgement
 HEARTBEAT_PERIOD_S = 0.5
-SILENT_AFTER_S = 1.5  # no heartbeat and no CPU used for this long: hung
+SILENT_AFTER_S = 2.5  # no heartbeat, no CPU used and no pulse for this long: hung (by the pulse alone: hang_after_s)
 SILENT_AND_BUSY_AFTER_S = 10.0  # no heartbeat though the process computes or waits for a core
 FIRST_HEARTBEAT_WITHIN_S = 20.0  # imports and recovery of a fresh process
 PULSES_PER_SILENCE = 5  # a process shows its pulse this often within the time after which it counts as hung
 LOOKS_PER_SILENCE = 10  # ... and it is looked at this often
-JUDGE_PERIOD_S = 0.5
+JUDGE_PERIOD_S = 1.0  # and at once when supervisord's plug-in has news
 JUDGE_LATE_AFTER_S = 1.0  # a judge's tick this late judges nobody for one period
 VITALS_PERIOD_S = 5.0
 ERROR_WINDOW_S = 300.0
@@ -27,12 +27,19 @@ STOP_ALL_WITHIN_S = 15.0
 RPC_TIMEOUT_S = 2.0
 RESTART_FIRST_BACKOFF_S = 1.0
 RESTART_LAST_BACKOFF_S = 300.0
+QUARANTINE_CRASHES_MAX = 5  # so many crashes of its own ...
+QUARANTINE_WINDOW_S = 300.0  # ... in such a stretch put a program into quarantine
+GUARD_HELD_AT_MOST_S = 5.0  # a program that guards an account, while no other one does
 EXITS_MAX = 5  # without the manager's word a program is started no more often than this ...
 EXITS_WINDOW_S = 60.0  # ... in any such stretch of time
 HOLD_FORGOTTEN_AFTER_S = 5.0  # the manager says once a second whom it holds back; silent this long, it holds nobody
 MANAGER_SILENT_AFTER_S = 15.0  # supervisord's plug-in hasn't heard the manager this long: hung
 MANAGER_FIRST_WORD_WITHIN_S = 30.0
 LOOP_LATE_AFTER_S = 2.0  # supervisord's loop goes round once a second: this late, it judges nobody
+SUPERVISORD_SILENT_AFTER_S = 6.0  # a supervisord that is idle and owes answers this long ...
+SUPERVISORD_UNANSWERED_MIN = 3  # ... and so many of them, hangs
+ORPHANS_END_WITHIN_S = 1.6  # what a dead supervisord left ends by itself, or is killed after this
+NAME_FREE_WITHIN_S = 3.0  # a process waits this long for a dying one of its name
 
 # upgrading
 BUILD_SETTLED_AFTER_S = 1.0  # a process on a new build counts as moved once it has been well this long ...
