@@ -38,7 +38,9 @@ DOORS: dict[str, tuple[str, ...]] = {
     "subprocess": (
         "execution/autonomous/launch.py",
         "execution/autonomous/service.py",
-    ),  # one starts supervisord; the other runs launchctl, systemctl and caffeinate, which start no worker
+        "execution/autonomous/new_build.py",
+    ),  # one starts supervisord; the others run launchctl, systemctl and caffeinate, or try and install a new build:
+    # none of these starts a worker
     "watchdog": ("execution/autonomous/log_watch.py",),
     "xmlrpc": ("execution/autonomous/supervisor_door.py",),
     "supervisor": ("agents/operation.py", "execution/autonomous/plug_in/"),

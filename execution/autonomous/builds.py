@@ -5,16 +5,18 @@ Copies, checks, turns the link, prunes. Which build is to run, and when, is deci
 """
 
 import compileall
+import json
 import os
 import shutil
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from py_compile import PycInvalidationMode
 
 from execution.runtime.build import CONFIGURATION, ROOMS, build_id
-from execution.runtime.files import sync_folder
+from execution.runtime.files import sync_folder, write_atomically
 from execution.runtime.home import CODE_ROOT, Home
 from execution.vocabulary.exit_codes import BusyError
 
@@ -23,6 +25,15 @@ COPIED_FILES = ("requirements.lock", "setup.cfg")
 UNFINISHED = ".new-"
 TRIES = 3
 KEPT_BESIDE_CURRENT = 2
+
+
+@dataclass(frozen=True)
+class Journey:
+    """The last move from one build to another, finished or cut off. It stands in upgrade.json."""
+
+    before: str
+    target: str
+    finished: bool
 
 
 class Builds:
@@ -97,6 +108,28 @@ class Builds:
         link.replace(self.current_link)
         sync_folder(self.folder)
         os.utime(self.path(build))  # how recent it is, for prune()
+
+    def begin(self, build: str) -> None:
+        """A start with nothing running: all of it will run `build`, whatever was under way."""
+        before = self.current()
+        self.turn_to(build)
+        journey = self.journey()
+        if before is not None and before != build:
+            self.write_journey(Journey(before, build, finished=True))
+        elif journey is not None and not journey.finished:
+            self.write_journey(Journey(journey.before, build, finished=True))
+
+    def journey(self) -> Journey | None:
+        """The last move, or None when there was none or its record can't be read."""
+        try:
+            found = json.loads((self.folder / "upgrade.json").read_text())
+            return Journey(str(found["before"]), str(found["target"]), found["finished"] is True)
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            return None
+
+    def write_journey(self, journey: Journey) -> None:
+        """Durable before anything follows from it."""
+        write_atomically(self.folder / "upgrade.json", json.dumps(asdict(journey)) + "\n")
 
     def prune(self, in_use: set[str], is_alive: Callable[[int], bool]) -> list[str]:
         """Remove old builds and what a killed copying left; the ids removed. Never the current one, the two most

@@ -5,7 +5,7 @@ import sys
 import typer
 from typer.exceptions import Exit, TyperException
 
-from execution.console import account_commands, log_commands, operation_commands, process_commands
+from execution.console import account_commands, log_commands, operation_commands, process_commands, upgrade_commands
 from execution.console.output import complain
 from execution.console.service_commands import service
 from execution.console.watch_command import watch
@@ -24,6 +24,7 @@ for command in (
     process_commands.stop,
     process_commands.restart,
     process_commands.handover,
+    upgrade_commands.upgrade,
     operation_commands.status,
     watch,
     operation_commands.verify,

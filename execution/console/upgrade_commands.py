@@ -9,7 +9,7 @@ import typer
 from execution.autonomous.builds import Builds
 from execution.autonomous.continuous_operation import ContinuousOperationManager
 from execution.autonomous.new_build import install, packages_differ, takes_a_full_start, trial
-from execution.autonomous.upgrade import OperationEnded, Upgrade, builds_running, read_journey
+from execution.autonomous.upgrade import OperationEnded, Upgrade, builds_running
 from execution.console.drain import Exposure, NotDrained, drain, exposure_of, lift, seconds_of
 from execution.console.output import complain, print_json, say
 from execution.runtime.bus import NoAnswer, Refused
@@ -38,14 +38,16 @@ class Way:
     running: dict[str, str]
     packages: bool = False  # the lock differs
     full_start: tuple[str, ...] = ()
+    turned: bool = True  # what starts now runs the target already
     standby: bool = True
 
     @property
     def needless(self) -> bool:
-        return not self.running or set(self.running.values()) == {self.target}
+        return self.turned and set(self.running.values()) == {self.target}
 
 
 def upgrade(
+    *,
     json: AsJson = False,
     dry_run: DryRun = False,
     back: Back = False,
@@ -58,7 +60,7 @@ def upgrade(
 
     Examples: nae upgrade --dry-run · nae upgrade · nae upgrade --back · nae upgrade --drain --within 30m
 
-    Exit codes: 0 all run it · 1 it failed, and the old build runs again; or refused · 69 not running · 75 one is under way
+    Exit codes: 0 all run it · 1 refused, or it failed and the old build runs again · 69 not running · 75 under way
     """
     home = Home.find()
     seconds_of(within)
@@ -107,7 +109,8 @@ def _way(home: Home, back: bool, dry_run: bool) -> Way:
     if not status["running"]:
         complain("not running: the next start takes the code that is here by itself (scripts/nae up)")
         raise typer.Exit(ExitCode.UNAVAILABLE)
-    builds, journey, running = Builds(home), read_journey(home), builds_running(status)
+    builds, running = Builds(home), builds_running(status)
+    journey = builds.journey()
     current = builds.current() or "?"
     if back:
         if journey is None or not builds.holds(journey.before):
@@ -129,6 +132,7 @@ def _detailed(builds: Builds, way: Way, status: dict[str, Any]) -> Way:
         way.running,
         packages=packages_differ(old, new),
         full_start=tuple(takes_a_full_start(old, new)),
+        turned=builds.current() == way.target,
         standby=len(live) != 1,
     )
 
