@@ -89,7 +89,7 @@ async def _run(home: Home, config: Config, account: Account, once: bool) -> int:
         for companion, make in COMPANIONS.items():
             if not is_held(home.run / f"{companion}.lock"):
                 await stack.enter_async_context(_companion(companion, make, home, config, clock))
-        agent = OptimusAgent(context, account)
+        agent = OptimusAgent(context, account, by_hand=True)
         stack.push_async_callback(agent.stop)
         await agent.start()
         if once:

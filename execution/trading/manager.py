@@ -30,6 +30,7 @@ from execution.vocabulary.money import text
 from execution.vocabulary.reasons import NoTradeReason
 
 log = logging.getLogger("nae.trading")
+FRESH_TICK_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ class InfinityTradingManager:
         self._note_error = note_error
         self._running = asyncio.Lock()
         self._exits_running = asyncio.Lock()
+        self._exits_at: float | None = None
         self.cycles = 0
         self.failed_cycles = 0
         self.exit_orders = 0
@@ -179,6 +181,7 @@ class InfinityTradingManager:
     async def check_exits(self) -> None:
         """Exits alone, on the price of the moment, between cycles. Nothing happens while nothing is held."""
         if not self._ledger.positions():
+            self._looked()
             return
         correlation_id = f"{self._ledger.account}-{self._ledger.epoch}-{self.cycles}x"
         lines, errors = await self._exit_positions(correlation_id)
@@ -196,12 +199,22 @@ class InfinityTradingManager:
             silent = self._feed.stale_for_s() > ENTRIES_OFF_AFTER_S
             waiting = self._with.execution.exits_waiting()
             found = self._with.exits.look(held.holdings, self._rules(), quotes, waiting, quotes_old=silent)
+            self._looked()
             lines: list[dict[str, Any]] = [{"symbol": symbol, "outcome": "dust"} for symbol in found.new_dust]
             requests = [request_of(row, held.holdings[row.symbol], correlation_id) for row in found.decisions]
             done = await asyncio.gather(*map(self._with.execution.execute, requests), return_exceptions=True)
             sold = [row for row in done if isinstance(row, Executed)]
             self.exit_orders += sum(row.sent for row in sold)
             return [*lines, *map(order_line, sold)], [row for row in done if isinstance(row, Exception)]
+
+    def _looked(self) -> None:
+        """Everything held has just been looked at; it counts when the market was heard a moment ago."""
+        if self._feed.stale_for_s() <= FRESH_TICK_S:
+            self._exits_at = self._clock.monotonic()
+
+    def manages(self) -> bool:
+        """Was everything held looked at within the last second, on what the market said within a second of that?"""
+        return self._exits_at is not None and self._clock.monotonic() - self._exits_at <= FRESH_TICK_S
 
     async def _performance(self, record: CycleRecord) -> None:
         record.positions = len(self._ledger.positions())

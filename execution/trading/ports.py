@@ -22,6 +22,10 @@ class Gateway(Protocol):
         """Check, write the intent durably, send once. Never retried."""
         ...
 
+    async def probe(self, number: int) -> str | None:
+        """Try the order path without an order; None when the venue accepted it, else why not."""
+        ...
+
     def get_health(self) -> ComponentHealth:
         """Whether orders can be sent."""
         ...

@@ -98,11 +98,12 @@ class TradingSystem(AccountControls):
     # life
 
     async def start(self) -> None:
-        """Recover, then be ready to trade. A venue that can't be reached now is an error counted here and tried again
-        by the reconcile task; until then nothing is bought."""
+        """Recover, look after what is held, then be ready to trade. A venue that can't be reached now is an error
+        counted here and tried again by the reconcile task; until then nothing is bought."""
         self._restore()
         try:
             await self.recovery.run()
+            await self.manager.check_exits()
         except Exception as error:
             self.errors.note(error)
             log.exception("recovery incomplete")
@@ -141,8 +142,8 @@ class TradingSystem(AccountControls):
             self.recovery.hasten()
 
         return [
-            Task("cycle", self.config.interval_s, cycle, critical=True, wake=self.parts.bars.wake),
             Task("exits", EXITS_PERIOD_S, self.manager.check_exits, critical=True),
+            Task("cycle", self.config.interval_s, cycle, critical=True, wake=self.parts.bars.wake),
             Task("reconcile", RECONCILE_PERIOD_S, self.recovery.run, wake=self.recovery.wanted),
             Task("rules", RULES_PERIOD_S, self.recovery.load_rules),
             Task("state", SAVE_PERIOD_S, save),

@@ -131,6 +131,9 @@ class Venue:
         self.ledger.record_fill(fill)
         return OrderOutcome(order_id, OrderState.FILLED, [fill], None)
 
+    async def probe(self, number: int) -> str | None:
+        return None
+
     def _fill(self, request: OrderRequest, order_id: str) -> Fill:
         quote = self.market.quotes[request.symbol]
         self.trades = self.ledger.fills_count + 1

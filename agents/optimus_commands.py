@@ -1,0 +1,66 @@
+"""What a person or another process may order of an active trader over the bus. Each verb is one method of its trading
+system; the answer is plain values."""
+
+from collections.abc import Callable
+from typing import Any
+
+from execution.runtime.bus import Refused
+from execution.trading.system import TradingSystem
+
+Arguments = dict[str, Any]
+
+
+def carry_out(system: TradingSystem, verb: str, arguments: Arguments) -> dict[str, Any]:
+    """Do it. Refused: unknown, or the account's state doesn't allow it."""
+    if verb not in VERBS:
+        raise Refused(f"a trader knows {', '.join(sorted(VERBS))}, handover, not {verb}")
+    return VERBS[verb](system, arguments)
+
+
+def _reason(arguments: Arguments, otherwise: str) -> str:
+    return str(arguments.get("reason") or otherwise)
+
+
+def _pause(system: TradingSystem, arguments: Arguments) -> dict[str, Any]:
+    return _state(system.pause_trading(_reason(arguments, "paused by the operator")), "paused")
+
+
+def _resume(system: TradingSystem, arguments: Arguments) -> dict[str, Any]:
+    return _state(system.resume_trading(_reason(arguments, "resumed")), "active")
+
+
+def _reduce_only(system: TradingSystem, arguments: Arguments) -> dict[str, Any]:
+    return _state(system.reduce_only(_reason(arguments, "reduce only, by the operator")), "reduce_only")
+
+
+def _sell_everything(system: TradingSystem, arguments: Arguments) -> dict[str, Any]:
+    return {"marked": system.sell_everything(_reason(arguments, "sold by the operator"))}
+
+
+def _status(system: TradingSystem, _: Arguments) -> dict[str, Any]:
+    return system.get_system_status()
+
+
+def _reflect(system: TradingSystem, _: Arguments) -> dict[str, Any]:
+    return system.trigger_reflection()
+
+
+def _errors(system: TradingSystem, arguments: Arguments) -> dict[str, Any]:
+    return {"errors": system.get_recent_errors(float(arguments.get("hours", 24)))}
+
+
+def _state(state: str, wanted: str) -> dict[str, Any]:
+    if state != wanted:
+        raise Refused(f"the account is {state}; only a person's re-arming leaves that")
+    return {"trading_state": state}
+
+
+VERBS: dict[str, Callable[[TradingSystem, Arguments], dict[str, Any]]] = {
+    "pause": _pause,
+    "resume": _resume,
+    "reduce_only": _reduce_only,
+    "sell_everything": _sell_everything,
+    "status": _status,
+    "reflect": _reflect,
+    "errors": _errors,
+}

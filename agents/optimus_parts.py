@@ -1,0 +1,113 @@
+"""The parts of one trader, chosen and wired: its side of the market, which anybody with a key may have, and the trading
+system on top of it, which only the holder of the account's lock may have. Decides nothing."""
+
+import contextlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from agents.embedded import wait_for_key
+from agents.process import Context
+from agents.venue_access import reach_embedded_venue, tradable, wait_for_rules, watched
+from execution.exchange.client import VenueClient
+from execution.exchange.endpoint import Endpoint, build_client
+from execution.exchange.feed import MarketFeed
+from execution.exchange.gateway import ExchangeGateway
+from execution.exchange.reconciliation import reconcile
+from execution.exchange.user_stream import UserStream
+from execution.exchange.venue_reader import VenueReader
+from execution.ledger.audit_log import AuditLogger
+from execution.ledger.state_store import StateStore
+from execution.ledger.store import Ledger
+from execution.trading.bars import BarBook
+from execution.trading.streams import Streams
+from execution.trading.system import TradingParts, TradingSystem
+from execution.vocabulary.market import SymbolRules
+from execution.vocabulary.modes import Account, TradeMode
+
+
+@dataclass
+class MarketSide:
+    """What a trader has of the venue before it has the account: a client with the key, the rules, the feed."""
+
+    account: Account
+    endpoint: Endpoint
+    trade_mode: TradeMode
+    client: VenueClient
+    rules: dict[str, SymbolRules]
+    bars: BarBook
+    feed: MarketFeed
+    streams: Streams
+    audit: AuditLogger
+
+
+async def reach_market(context: Context, account: Account, concerned: Iterable[str]) -> MarketSide:
+    """As soon as the venue is there. `concerned`: symbols that the account holds or has an order in. The feed isn't
+    running yet. ConfigError when a person must change something."""
+    home, clock, trading = context.home, context.clock, context.config.trading
+    credentials = await wait_for_key(home, account, clock)
+    endpoint = await reach_embedded_venue(home, clock)
+    trade_mode = TradeMode(trading.trade_mode)
+    client = build_client(endpoint, credentials, clock, trade_mode)
+    async with contextlib.AsyncExitStack() as undone:
+        undone.push_async_callback(client.close)
+        rules = await wait_for_rules(VenueReader(client).load_rules, clock)
+        symbols = watched(tradable(rules, trading, home.config_file), concerned, rules)
+        bars = BarBook(trading.timeframe)
+        side = MarketSide(
+            account=account,
+            endpoint=endpoint,
+            trade_mode=trade_mode,
+            client=client,
+            rules=rules,
+            bars=bars,
+            feed=MarketFeed(client, symbols, trading.timeframe, clock, bars.add),
+            streams=Streams(context.errors.note),
+            audit=AuditLogger(home.audit_trail(context.name), clock, context.name),
+        )
+        undone.pop_all()
+    return side
+
+
+def build_system(
+    context: Context, side: MarketSide, ledger: Ledger, may_send: Callable[[], str | None]
+) -> TradingSystem:
+    """The trading system of `side`'s account, not yet recovered. `may_send`: why nothing may be sent, if so."""
+    home, clock, config = context.home, context.clock, context.config
+    feed = side.feed
+    gateway = ExchangeGateway(
+        side.client,
+        ledger,
+        config.risk,
+        clock,
+        trade_mode=side.trade_mode,
+        quote=feed.quote,
+        may_send=may_send,
+    )
+    gateway.know_rules(side.rules)
+
+    async def poll() -> None:
+        for symbol in feed.symbols:
+            await gateway.fetch_new_fills(symbol)
+
+    parts = TradingParts(
+        ledger=ledger,
+        gateway=gateway,
+        feed=feed,
+        bars=side.bars,
+        reconcile=lambda: reconcile(gateway, ledger),
+        audit=side.audit,
+        state_store=StateStore(home.account(side.account) / "state.json"),
+        clock=clock,
+        errors=context.errors,
+        user_stream=UserStream(side.client, ledger, feed.symbols, clock, poll),
+        streams=side.streams,
+        rules=side.rules,
+    )
+    return TradingSystem(
+        parts,
+        config.trading,
+        config.risk,
+        trade_mode=side.trade_mode,
+        venue=side.endpoint.name,
+        explore=side.endpoint.embedded,
+    )

@@ -1,0 +1,159 @@
+"""The waiting half of a trader with a twin: everything the active one has but the account. Connected, warm, following
+the ledger, ready to be the other half within milliseconds. It trades nothing and writes nothing."""
+
+import asyncio
+import gc
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+from agents.optimus_parts import MarketSide, reach_market
+from agents.process import Context
+from execution.exchange.venue_reader import VenueReader
+from execution.ledger.following import LedgerFollower
+from execution.runtime.tasks import Task
+from execution.trading.bars import BARS_KEPT
+from execution.vocabulary.health import ComponentHealth, ComponentStatus
+from execution.vocabulary.limits import STALE_FEED_S
+from execution.vocabulary.messages import Heartbeat
+from execution.vocabulary.modes import Account
+
+log = logging.getLogger("nae.standby")
+FOLLOW_PERIOD_S = 1.0
+STREAMS_PERIOD_S = 1.0
+WARM_PERIOD_S = 10.0  # shorter than an idle connection is kept
+RULES_PERIOD_S = 60.0
+FOLLOWED_WITHIN_S = 5.0
+TWIN_HEARD_WITHIN_S = 2.0
+
+
+class Twin:
+    """What is known of the other process of the pair, from its heartbeats alone."""
+
+    def __init__(self, name: str, context: Context) -> None:
+        self.name = name
+        self._clock = context.clock
+        self._beat: Heartbeat | None = None
+        self._heard_at = 0.0
+
+    def hear(self, beat: Heartbeat) -> None:
+        """It says how it is."""
+        self._beat, self._heard_at = beat, self._clock.monotonic()
+
+    @property
+    def last_facts(self) -> dict[str, Any]:
+        """What it said last, however long ago."""
+        return self._beat.facts if self._beat is not None else {}
+
+    @property
+    def ready(self) -> bool:
+        """Would it take the account over at once?"""
+        heard = self._clock.monotonic() - self._heard_at <= TWIN_HEARD_WITHIN_S
+        facts = self.last_facts
+        return heard and facts.get("role") == "standby" and facts.get("standby_ready") is True
+
+
+class Standby:
+    """One account's trader in waiting."""
+
+    def __init__(self, context: Context, account: Account) -> None:
+        self._context = context
+        self._account = account
+        self._follower = LedgerFollower(context.home.ledger(account))
+        self._looking = asyncio.Lock()
+        self._followed_at: float | None = None
+        self._over = False
+        self._side: MarketSide | None = None
+
+    async def prepare(self) -> None:
+        """Reach the venue, warm up, run the feed. ConfigError when a person must change something; VenueError when the
+        venue goes away meanwhile."""
+        await self._follow()
+        side = await reach_market(self._context, self._account, self._concerned())
+        self._side = side
+        await side.feed.warm(BARS_KEPT)
+        self._keep_streams()
+        await self._keep_warm()
+        gc.collect()
+        gc.freeze()  # all this stays: no collection shall walk through it in the middle of a takeover
+
+    @property
+    def side(self) -> MarketSide:
+        """Its side of the market, once prepared."""
+        assert self._side is not None, "prepare() first"
+        return self._side
+
+    async def hand_over(self) -> LedgerFollower:
+        """The ledger as followed, to be opened with; nothing looks at it any more."""
+        async with self._looking:
+            self._over = True
+            return self._follower
+
+    def tasks(self) -> list[Task]:
+        """What it does while it waits."""
+
+        async def streams() -> None:
+            self._keep_streams()
+
+        return [
+            Task("follow", FOLLOW_PERIOD_S, self._follow),
+            Task("streams", STREAMS_PERIOD_S, streams),
+            Task("keep_warm", WARM_PERIOD_S, self._keep_warm),
+            Task("rules", RULES_PERIOD_S, self._load_rules),
+        ]
+
+    async def _follow(self) -> None:
+        async with self._looking:
+            if self._over:
+                return
+            await asyncio.to_thread(self._follower.catch_up)
+        self._followed_at = self._context.clock.monotonic()
+        if self._side is not None:
+            await self._side.feed.follow([name for name in self._concerned() if name in self._side.rules], BARS_KEPT)
+
+    def _concerned(self) -> Iterable[str]:
+        """Symbols that the account holds or has an order in."""
+        return sorted({*self._follower.positions(), *(order.symbol for order in self._follower.unsettled)})
+
+    def _keep_streams(self) -> None:
+        self.side.streams.keep("feed", self.side.feed.run)
+
+    async def _keep_warm(self) -> None:
+        """Two requests at once, as a takeover sends them: both connections stay open, and the venue's clock known."""
+        client = self.side.client
+        await asyncio.gather(client.synchronise_clock(), VenueReader(client).fetch_balances())
+
+    async def _load_rules(self) -> None:
+        self.side.rules = await VenueReader(self.side.client).load_rules()
+
+    def not_ready(self) -> str:
+        """Why a takeover now would not be a matter of milliseconds, or ''."""
+        now, side = self._context.clock.monotonic(), self._side
+        if side is None or not side.bars.newest():
+            return "not warm yet"
+        if side.feed.stale_for_s() > STALE_FEED_S:
+            return f"the market hasn't been heard for {side.feed.stale_for_s():.1f} s"
+        if self._followed_at is None or now - self._followed_at > FOLLOWED_WITHIN_S:
+            return "the ledger isn't followed"
+        return ""
+
+    def holds(self) -> list[str]:
+        """Symbols the account held when last looked at."""
+        return sorted(self._follower.positions())
+
+    def components(self) -> dict[str, ComponentHealth]:
+        """get_health() of what it has."""
+        why = self.not_ready()
+        status = ComponentStatus.DEGRADED if why else ComponentStatus.HEALTHY
+        return {
+            "standby": ComponentHealth(status, metrics={"not_ready": why}),
+            "feed": self.side.feed.get_health(),
+            "audit": self.side.audit.get_health(),
+        }
+
+    async def stop(self) -> None:
+        """Give everything back, unless a trading system has it by now."""
+        if self._side is not None:
+            await self._side.streams.stop()
+            self._side.audit.close()
+        self._follower.close()
