@@ -12,7 +12,7 @@ from pathlib import Path
 from execution.autonomous.vitals import command_line, disk_free_bytes, network_filesystem
 from execution.runtime.config import ENVIRONMENT, Config, load
 from execution.runtime.home import Home
-from execution.runtime.locks import is_held, read_holder
+from execution.runtime.locks import FileLock, is_held, read_holder
 from execution.vocabulary.exit_codes import BusyError, ConfigError
 from execution.vocabulary.limits import DISK_LOW_BYTES, DISK_START_BYTES
 
@@ -48,7 +48,7 @@ def check_ground(home: Home) -> Ground:
 
 def misspelt(environment: Iterable[str]) -> list[str]:
     """Variables that look like ours and do nothing: nobody would notice that a market or a home wasn't taken."""
-    known = ["NAE_HOME", *ENVIRONMENT]
+    known = ["NAE_HOME", "NAE_SERVICE", *ENVIRONMENT]
     found = []
     for name in environment:
         close = difflib.get_close_matches(name, known, n=1, cutoff=0.8) if name.startswith("NAE") else []
@@ -106,11 +106,20 @@ def check_disk(home: Home) -> list[str]:
 
 
 def clear_stale_pid_file(home: Home) -> list[str]:
-    """A pid file without an operation is a leftover; whoever has that pid now is a stranger and isn't touched."""
+    """A pid file without an operation is a leftover; whoever has that pid now is a stranger and isn't touched.
+
+    It is removed under the operation's lock: one that starts in this moment, by itself, keeps the file it writes.
+    """
     if not home.pid_file.exists():
+        return []
+    lock = FileLock(home.operation_lock)
+    try:
+        lock.acquire(f"pid {os.getpid()} looking at the pid file")
+    except BusyError:
         return []
     text = home.pid_file.read_text(errors="replace").strip()[:20]
     home.pid_file.unlink()
+    lock.release()
     words = command_line(int(text)) if text.isdecimal() else ""
     owner = f"that pid now belongs to: {words[:60]}" if words else "no such process"
     return [f"removed a stale pid file ({text or 'empty'}; {owner})"]
