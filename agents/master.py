@@ -1,5 +1,5 @@
-"""The process `master_controller`: sees the health of the whole, passes the operator's orders on to the traders, and
-raises alerts (an audit row, a log line, a line in `nae status`). It never trades."""
+"""The process `master_controller`: sees the health of the whole, passes the operator's orders on to the traders that
+hold the accounts, and raises alerts (an audit row, a log line, a line in `nae status`). It never trades."""
 
 import asyncio
 import logging
@@ -7,17 +7,19 @@ import sys
 from typing import Any
 
 from agents.process import Context, in_background, run_process
+from execution.ledger.account_lock import holder_of
 from execution.ledger.audit_log import AuditLogger
 from execution.runtime.bus import NoAnswer, Refused, ask_async
 from execution.runtime.tasks import Task
 from execution.vocabulary.health import ComponentHealth, ComponentStatus, HealthStatus
 from execution.vocabulary.messages import Fact, OperationHealth
-from execution.vocabulary.programs import MANAGER, MASTER, PROGRAMS
+from execution.vocabulary.modes import Account
+from execution.vocabulary.programs import MANAGER, MASTER
 
 log = logging.getLogger("nae.master")
 MANAGER_SILENT_AFTER_S = 15.0
 ALERTING = frozenset({HealthStatus.UNHEALTHY, HealthStatus.CRITICAL})
-PASSED_ON = frozenset({"pause", "resume"})
+PASSED_ON = frozenset({"pause", "resume", "reduce_only", "sell_everything"})
 
 
 class MasterAgent:
@@ -75,13 +77,12 @@ class MasterAgent:
     async def command(self, verb: str, arguments: dict[str, Any]) -> dict[str, Any]:
         if verb not in PASSED_ON:
             raise Refused(f"master_controller knows {', '.join(sorted(PASSED_ON))}, not {verb}")
-        traders = {program.account: program.name for program in PROGRAMS if program.account}
-        if arguments.get("account") and arguments["account"] not in traders:
-            raise Refused(f"unknown account {arguments['account']!r}; one of {', '.join(traders)} would be right")
+        wanted = arguments.get("account")
+        if wanted and wanted not in list(Account):
+            raise Refused(f"unknown account {wanted!r}; one of {', '.join(Account)} would be right")
         self._audit.record("command", verb=verb, **arguments)
-        chosen = {arguments["account"]} if arguments.get("account") else set(traders)
-        run = self._context.home.run
-        names = [name for account, name in traders.items() if account in chosen and (run / f"{name}.cmd").exists()]
+        holders = [holder_of(self._context.home, account) for account in Account if wanted in (None, "", account)]
+        names = [name for name in holders if name]
         answers = await asyncio.gather(*[self._pass_on(name, verb, arguments) for name in names])
         return dict(zip(names, answers, strict=True))
 

@@ -257,7 +257,7 @@ class OptimusAgent:
 
 def _twin_of(context: Context) -> Twin | None:
     name = BY_NAME[context.name].twin if context.name in BY_NAME else None
-    return Twin(name, context) if name and os.environ.get("NAE_STANDBY") != "0" else None
+    return Twin(name, context) if name and context.config.operation.standby else None
 
 
 def main(arguments: list[str]) -> int:

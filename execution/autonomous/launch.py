@@ -21,7 +21,7 @@ from execution.autonomous.supervisor_door import ProgramState, SupervisorDoor, S
 from execution.autonomous.supervisord_config import render
 from execution.autonomous.vitals import command_line
 from execution.runtime.clock import Clock, block
-from execution.runtime.config import absolute_market
+from execution.runtime.config import absolute_market, load
 from execution.runtime.files import tail_lines, write_atomically
 from execution.runtime.home import PROJECT_ROOT, Home
 from execution.runtime.locks import is_held, read_holder
@@ -68,6 +68,7 @@ def environment(home: Home, mode: OperationMode) -> dict[str, str]:
         "NAE_RUN": str(home.run),
         "NAE_PYTHON": sys.executable,
         "NAE_MODE": mode,
+        "NAE_STANDBY": "1" if load(home.config_file).operation.standby else "0",
         "NAE_PROJECT": str(PROJECT_ROOT),
         "PYTHONPATH": str(home.builds / "current"),
         "PYTHONUNBUFFERED": "1",
@@ -79,7 +80,7 @@ def _command(home: Home, mode: OperationMode) -> list[str]:
     builds = Builds(home)
     builds.begin(builds.snapshot())
     builds.prune(set(), is_alive=lambda pid: command_line(pid) != "")
-    write_atomically(home.run / "supervisord.conf", render(mode))
+    write_atomically(home.run / "supervisord.conf", render(mode, load(home.config_file).operation.standby))
     return module_command("agents.operation")
 
 
@@ -97,7 +98,7 @@ def start(home: Home, mode: OperationMode, clock: Clock, progress: Progress) -> 
     Raises StartFailed with reason and log lines; nothing is left running then.
     """
     boot_log = home.boot_log("supervisord")
-    for program in programs_of(mode):
+    for program in programs_of(mode, load(home.config_file).operation.standby):
         home.refusal(program.name).unlink(missing_ok=True)
     with boot_log.open("ab") as output:
         child = subprocess.Popen(
@@ -125,7 +126,7 @@ def _wait_until_running(
 ) -> dict[str, Any]:
     manager = ContinuousOperationManager(home.root, clock)
     door = SupervisorDoor(home.socket("supervisor.sock"))
-    expected = {program.name for program in programs_of(mode)}
+    expected = {program.name for program in programs_of(mode, load(home.config_file).operation.standby)}
     deadline = clock.monotonic() + READY_WITHIN_S
     status: dict[str, Any] = {}
     while clock.monotonic() < deadline:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from execution.console.output import complain, print_json, screen, table
+from execution.ledger.account_lock import holder_of
 from execution.ledger.queries import positions as read_positions
 from execution.ledger.queries import recent_fills, recent_orders, set_trading_state_offline
 from execution.runtime.bus import NoAnswer, Refused, ask
@@ -78,7 +79,7 @@ def _command(verb: str, state: TradingState, reason: str, account: str, json: bo
 def _tell(home: Home, account: str, verb: str, state: TradingState, reason: str) -> tuple[int, str]:
     """Tell the trader; when nobody holds the account, write it into the ledger ourselves."""
     try:
-        answer = ask(home.run, optimus_of(account), verb, SystemClock(), reason=reason)
+        answer = ask(home.run, holder_of(home, account) or optimus_of(account), verb, SystemClock(), reason=reason)
         return ExitCode.OK, str(answer.get("trading_state", "done"))
     except Refused as refusal:
         return ExitCode.FAILED, str(refusal)

@@ -6,6 +6,7 @@ from execution.ledger.queries import AccountReport, account_report
 from execution.ledger.rows import LedgerDamaged
 from execution.runtime.home import Home
 from execution.runtime.sqlite import DatabaseError
+from execution.vocabulary.modes import Account
 from execution.vocabulary.programs import PROGRAMS
 
 FACTS = (
@@ -23,16 +24,21 @@ FACTS = (
 def accounts_of(home: Home, status: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """account -> trade_mode, trading_state, venue, equity, fills, open_orders, unknown_orders, reconciled, ..."""
     accounts = {}
-    for program in PROGRAMS:
-        if program.account is None:
-            continue
-        facts = status["processes"].get(program.name, {}).get("facts") or {}
-        known = facts if "trading_state" in facts else _from_ledger(home, program.account)
+    for account in Account:
+        known = _said_by_its_trader(account, status) or _from_ledger(home, account)
         if known is not None:
-            accounts[program.account] = {name: known.get(name) for name in FACTS} | {
+            accounts[account.value] = {name: known.get(name) for name in FACTS} | {
                 name: value for name, value in known.items() if name not in FACTS
             }
     return accounts
+
+
+def _said_by_its_trader(account: str, status: dict[str, Any]) -> dict[str, Any] | None:
+    """The facts of the process that trades the account; a standby's say nothing of it."""
+    rows = [status["processes"].get(program.name) or {} for program in PROGRAMS if program.account == account]
+    said = [row.get("facts") or {} for row in rows]
+    active = [facts for facts in said if "trading_state" in facts]
+    return max(active, key=lambda facts: int(facts.get("epoch") or 0), default=None)
 
 
 def _from_ledger(home: Home, account: str) -> dict[str, Any] | None:

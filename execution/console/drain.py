@@ -4,12 +4,11 @@ order is open. Sells nothing itself: the trader's own exits do."""
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from execution.ledger.account_lock import account_lock
+from execution.ledger.account_lock import holder_of
 from execution.ledger.queries import AccountReader, AccountReport
 from execution.runtime.bus import NoAnswer, Refused, ask
 from execution.runtime.clock import Clock, block
 from execution.runtime.home import Home
-from execution.runtime.locks import is_held, read_holder
 from execution.vocabulary.exit_codes import ConfigError
 from execution.vocabulary.lifecycle import TradingState
 
@@ -61,9 +60,7 @@ def exposure_of(home: Home, account: str) -> Exposure:
 
 def holder_now(home: Home, account: str) -> str | None:
     """The process that holds the account at this moment, or None."""
-    lock = account_lock(home, account).path
-    words = read_holder(lock).split()
-    return words[0] if words and is_held(lock) else None
+    return holder_of(home, account) or None
 
 
 def seconds_of(text: str) -> float:

@@ -23,6 +23,7 @@ class OperationConfig(Strict, frozen=True):
 
     health_interval_s: float = 30.0
     hang_after_s: float = 1.0
+    standby: bool = True
     log_level: str = "INFO"
 
 
@@ -141,7 +142,7 @@ ENVIRONMENT = {"NAE_MARKET": "market", "NAE_SPEED": "speed", "NAE_VOLUME_UNIT": 
 
 
 def load(path: Path, environment: Mapping[str, str] = os.environ) -> Config:
-    """Read nae.toml (defaults when there is none) with the environment's market on top. Raises ConfigError."""
+    """Read nae.toml (defaults when there is none) with what the environment says on top. Raises ConfigError."""
     raw: dict[str, Any] = {}
     try:
         raw = tomllib.loads(path.read_text(), parse_float=Decimal)
@@ -155,7 +156,17 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Config:
     config = msgspec.convert(raw, Config, strict=False)
     market = absolute_market(config.venue.market, path.parent)
     venue = _venue_from_environment(msgspec.structs.replace(config.venue, market=market), environment)
-    return msgspec.structs.replace(config, venue=venue)
+    operation = config.operation
+    if environment.get("NAE_STANDBY"):
+        standby = _on_or_off("NAE_STANDBY", environment["NAE_STANDBY"])
+        operation = msgspec.structs.replace(operation, standby=standby)
+    return msgspec.structs.replace(config, venue=venue, operation=operation)
+
+
+def _on_or_off(name: str, value: str) -> bool:
+    if value not in ("0", "1"):
+        raise ConfigError(f"environment variable {name}: {_shown(value)} isn't known; it must be 0 or 1")
+    return value == "1"
 
 
 def absolute_market(market: str, folder: Path) -> str:

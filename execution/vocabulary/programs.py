@@ -7,6 +7,7 @@ from execution.vocabulary.modes import OperationMode
 SANDBOX, LIVE, DUAL = OperationMode.SANDBOX, OperationMode.LIVE, OperationMode.DUAL
 MANAGER = "continuous_operation"
 MASTER = "master_controller"
+_LIVE_STANDBY = "live_optimus_standby"
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,16 @@ PROGRAMS: tuple[Program, ...] = (
     Program(
         "sandbox_optimus", "trade", "agents.optimus", ("--sandbox",), frozenset({SANDBOX, DUAL}), "sandbox", nice=5
     ),
-    Program("live_optimus", "trade", "agents.optimus", ("--live",), frozenset({LIVE, DUAL}), "live"),
+    Program("live_optimus", "trade", "agents.optimus", ("--live",), frozenset({LIVE, DUAL}), "live", _LIVE_STANDBY),
+    Program(
+        _LIVE_STANDBY,
+        "trade",
+        "agents.optimus",
+        ("--live", "--standby"),
+        frozenset({LIVE, DUAL}),
+        "live",
+        "live_optimus",
+    ),
     Program("ralph", "trade", "agents.ralph", nice=10),
     Program("accelerator_controller", "trade", "agents.accelerator", nice=10),
     Program(MASTER, "watch", "agents.master", nice=5),

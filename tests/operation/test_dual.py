@@ -8,11 +8,21 @@ from functools import partial
 
 import pytest
 
+from execution.ledger.account_lock import holder_of
+from execution.runtime.home import Home
 from tests.operation.conftest import ROOT, Operation
 from tests.support import eventually
 
 pytestmark = pytest.mark.operation
-WORKERS = ["venue", "sandbox_optimus", "live_optimus", "ralph", "accelerator_controller", "master_controller"]
+WORKERS = [
+    "venue",
+    "sandbox_optimus",
+    "live_optimus",
+    "live_optimus_standby",
+    "ralph",
+    "accelerator_controller",
+    "master_controller",
+]
 
 
 def has_traded(operation: Operation, account: str, more_than: int = 0) -> bool:
@@ -117,7 +127,7 @@ def test_a_stopped_worker_is_seen_as_hung_killed_and_replaced(dual: Operation) -
 def test_a_pause_stops_entries_and_exits_go_on_until_resumed(dual: Operation) -> None:
     assert dual.nae("pause", "a test").code == 0
     eventually(lambda: dual.account("live")["trading_state"] == "paused", within_s=5)
-    eventually(lambda: _last_cycle(dual, "live_optimus")["reason"] == "trading_paused", within_s=15, every_s=0.3)
+    eventually(lambda: _last_cycle(dual, holder_of(Home(dual.home), "live"))["reason"] == "trading_paused", within_s=15, every_s=0.3)
     assert dual.nae("resume").code == 0
     eventually(lambda: dual.account("live")["trading_state"] == "active", within_s=5)
 
