@@ -28,7 +28,7 @@ TOLD_WITHIN_S = 10.0
 LOOK_S = 0.1
 LIVE: str = Account.LIVE
 DONE = {"stop": "stopped", "restart": "restarted"}
-DOWN = ("STOPPED", "EXITED", "FATAL", "BACKOFF")
+DOWN = ("stopped", "failed", "exited", "fatal", "backoff")  # the manager's words, and supervisord's
 
 
 def _completed(incomplete: str) -> list[str]:
@@ -228,10 +228,10 @@ class _One:
         return MANAGER
 
     def _tell_supervisord(self, verb: str) -> None:
-        if verb in ("stop", "restart") and self._program().state not in DOWN:
+        if verb in ("stop", "restart") and self._program().state.lower() not in DOWN:
             self._at_supervisord(lambda door: door.stop(self._program()))
             self.wait_until_down()
-        if verb in ("start", "restart") and self._program().state in DOWN:
+        if verb in ("start", "restart") and self._program().state.lower() in DOWN:
             self._at_supervisord(lambda door: door.start(self._program()))
 
     def _at_supervisord(self, act: Callable[[SupervisorDoor], T]) -> T:
@@ -250,25 +250,27 @@ class _One:
         return found
 
     def wait_until_down(self) -> None:
-        began = self.clock.monotonic()
-        while self._program().state not in DOWN:
-            if self.clock.monotonic() - began > STOP_ALL_WITHIN_S:
-                complain(f"{self.name} is still {self._program().state.lower()} after {STOP_ALL_WITHIN_S:g} s")
-                raise typer.Exit(ExitCode.UNAVAILABLE)
-            block(LOOK_S)
+        self._wait(lambda row: row.get("state") in DOWN, STOP_ALL_WITHIN_S)
 
     def wait_until_up(self, but_not: int | None) -> None:
         """Until it makes progress; without a manager to say so, until supervisord has it running."""
+
+        def up(row: dict[str, Any]) -> bool:
+            there = row.get("pid") not in (None, but_not)
+            return there and row.get("state") == ("running" if "tasks" in row else "ready")
+
+        self._wait(up, READY_WITHIN_S)
+
+    def _wait(self, wanted: Callable[[dict[str, Any]], bool], within_s: float) -> None:
         began = self.clock.monotonic()
         while True:
             self.status = ContinuousOperationManager(self.home.root).get_status()
             row = self.status["processes"].get(self.name, {})
-            up = row.get("state") == ("running" if "tasks" in row else "ready")
-            if up and row.get("pid") not in (None, but_not):
+            if wanted(row):
                 return
-            if self.clock.monotonic() - began > READY_WITHIN_S:
+            if self.clock.monotonic() - began > within_s:
                 because = "; ".join(row.get("causes", [])) or f"nae logs {self.name}"
-                complain(f"{self.name} is {row.get('state', 'unknown')} after {READY_WITHIN_S:g} s: {because}")
+                complain(f"{self.name} is {row.get('state', 'unknown')} after {within_s:g} s: {because}")
                 raise typer.Exit(ExitCode.UNAVAILABLE)
             block(LOOK_S)
 
