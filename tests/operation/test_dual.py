@@ -127,7 +127,11 @@ def test_a_stopped_worker_is_seen_as_hung_killed_and_replaced(dual: Operation) -
 def test_a_pause_stops_entries_and_exits_go_on_until_resumed(dual: Operation) -> None:
     assert dual.nae("pause", "a test").code == 0
     eventually(lambda: dual.account("live")["trading_state"] == "paused", within_s=5)
-    eventually(lambda: _last_cycle(dual, holder_of(Home(dual.home), "live"))["reason"] == "trading_paused", within_s=15, every_s=0.3)
+    eventually(
+        lambda: _last_cycle(dual, holder_of(Home(dual.home), "live"))["reason"] == "trading_paused",
+        within_s=15,
+        every_s=0.3,
+    )
     assert dual.nae("resume").code == 0
     eventually(lambda: dual.account("live")["trading_state"] == "active", within_s=5)
 
