@@ -55,21 +55,22 @@ class Upgrade:
 
         Raises OperationEnded.
         """
+        earlier = self._builds.journey()
         self._builds.write_journey(Journey(before, target, finished=False))
         self._builds.turn_to(target)
         self._say(f"from now on what starts runs {target}")
         failure = self._follow(Course(target, watch_s, going_back))
         if failure and not going_back and before != target and self._builds.holds(before):
-            failure = self._go_back(before, target, failure)
+            failure = self._go_back(before, target, failure, earlier)
         elif not failure:
             self._builds.write_journey(Journey(before, target, finished=True))
-            used = set(builds_running(self._manager.get_status()).values())
-            self._builds.prune(used | {before}, is_alive=lambda pid: command_line(pid) != "")
+        used = set(builds_running(self._manager.get_status()).values())
+        self._builds.prune(used | {before}, is_alive=lambda pid: command_line(pid) != "")
         what = f"build {before} -> {target}" if not failure else f"build {target} tried, back on {before}"
         self._record(what, failure or "nae upgrade")
         return failure
 
-    def _go_back(self, before: str, target: str, failure: str) -> str:
+    def _go_back(self, before: str, target: str, failure: str, earlier: Journey | None) -> str:
         self._say(f"{failure}: back to {before}")
         old = self._builds.path(before)
         if packages_differ(old, self._builds.path(target)) and (problem := install_again(old)):
@@ -78,7 +79,8 @@ class Upgrade:
         again = self._follow(Course(before, watch_s=0.0, going_back=True))
         if again:
             return f"{failure}; not everything is back on {before}: {again}"
-        self._builds.write_journey(Journey(target, before, finished=True))
+        proved = earlier is not None and earlier.finished and earlier.target == before
+        self._builds.write_journey(earlier if earlier and proved else Journey(before, before, finished=True))
         return f"{failure}; everything runs {before} again"
 
     def _follow(self, course: Course) -> str:

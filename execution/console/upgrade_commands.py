@@ -8,7 +8,7 @@ import typer
 
 from execution.autonomous.builds import Builds
 from execution.autonomous.continuous_operation import ContinuousOperationManager
-from execution.autonomous.new_build import install, packages_differ, takes_a_full_start, trial
+from execution.autonomous.new_build import install, install_again, packages_differ, takes_a_full_start, trial
 from execution.autonomous.upgrade import OperationEnded, Upgrade, builds_running
 from execution.console.drain import Exposure, NotDrained, drain, exposure_of, lift, seconds_of
 from execution.console.output import complain, print_json, say
@@ -158,8 +158,8 @@ def _notes(way: Way) -> list[str]:
 
 def _go(home: Home, way: Way, talk: _Talk, *, back: bool, watch_s: float, drain_within_s: float | None) -> str:
     """Do it; why it failed, or ''."""
-    clock = SystemClock()
-    if not back and (problem := trial(Builds(home).path(way.target))):
+    clock, builds = SystemClock(), Builds(home)
+    if not way.packages and not back and (problem := trial(builds.path(way.target))):
         return f"{way.target} was not tried on anything: {problem}"
     for note in _notes(way):
         talk.say(note)
@@ -168,13 +168,13 @@ def _go(home: Home, way: Way, talk: _Talk, *, back: bool, watch_s: float, drain_
         refusal = _live_refusal(home)
         if refusal and drain_within_s is None:
             return refusal
-        if drain_within_s is not None and Builds(home).current() is not None and home.ledger(LIVE).exists():
+        if drain_within_s is not None and home.ledger(LIVE).exists():
             try:
                 was_active = drain(home, LIVE, drain_within_s, clock, _told(talk))
             except (NotDrained, NoAnswer, Refused) as error:
                 return f"live isn't flat: {error}"
     try:
-        if way.packages and not back and (problem := install()):
+        if way.packages and (problem := _install(builds, way, back)):
             return problem
         moving = Upgrade(home, clock, talk.say, lambda: _live_refusal(home))
         return moving.run(way.before, way.target, watch_s, going_back=back)
@@ -185,7 +185,24 @@ def _go(home: Home, way: Way, talk: _Talk, *, back: bool, watch_s: float, drain_
         raise
     finally:
         if was_active:
-            lift(home, LIVE, clock, READY_WITHIN_S)
+            _lift(home, talk)
+
+
+def _install(builds: Builds, way: Way, back: bool) -> str:
+    """The packages that the target's lock says; why it can't run with them, or ''."""
+    if back:
+        return install_again(builds.path(way.target))
+    if problem := install() or trial(builds.path(way.target)):
+        again = install_again(builds.path(way.before))
+        return f"{way.target} was not tried on anything: {problem}" + (f"\n{again}" if again else "")
+    return ""
+
+
+def _lift(home: Home, talk: _Talk) -> None:
+    try:
+        lift(home, LIVE, SystemClock(), READY_WITHIN_S)
+    except (NoAnswer, Refused) as error:
+        talk.say(f"live is still reduce_only ({error}): nae resume lifts it")
 
 
 def _told(talk: _Talk) -> Any:
