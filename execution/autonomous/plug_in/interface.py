@@ -12,18 +12,16 @@ from typing import Any
 from supervisor import events
 from supervisor.states import ProcessStates, SupervisorStates, getProcessStateDescription
 
-from execution.autonomous.plug_in.exit_record import ExitLimit
-from execution.autonomous.plug_in.news import News, path_of_news
+from execution.autonomous.plug_in.news import News
 from execution.autonomous.plug_in.seams import TRIED_WITH, missing_for_starting, missing_for_waking
 from execution.autonomous.plug_in.service_watchdog import ServiceWatchdog
+from execution.autonomous.plug_in.settings import read_settings
 from execution.autonomous.plug_in.spawner import Spawner, seal_descriptors
 from execution.autonomous.plug_in.steward import Steward
 from execution.autonomous.plug_in.swift_process import adopt, is_down
 from execution.autonomous.plug_in.wake_pipe import WakePipe
 from execution.autonomous.stop_marker import request_stop
 from execution.runtime.clock import SystemClock
-from execution.vocabulary.limits import EXITS_MAX
-from execution.vocabulary.programs import MANAGER
 
 UP = (ProcessStates.STARTING, ProcessStates.RUNNING)
 
@@ -40,6 +38,7 @@ class PlugIn:
         self.starts = False  # are the processes ours to start?
         self._manager = manager
         self._logger: Any = None
+        self._said = {""}  # problems
 
     def attach(self, supervisord: Any) -> None:
         """Take hold of this supervisord, as far as it has the seams."""
@@ -92,6 +91,9 @@ class PlugIn:
     def _passed(self) -> None:
         self.service.feed(self.steward.monotonic())
         self.news.flush()
+        for problem in {self.news.problem, self.service.problem} - self._said:
+            self._said.add(problem)
+            self._logger.warn(problem)
         manager = next((process for process in self.processes() if process.config.name == self._manager), None)
         watched = self.starts and manager is not None and manager.state in UP
         watched = watched and self.supervisord.options.mood > SupervisorStates.RESTARTING
@@ -133,16 +135,17 @@ class Interface:
         return True
 
 
-def make_interface(supervisord: Any, exits_max: str = "", news: str | None = None, manager: str = MANAGER) -> Interface:
-    """supervisord calls this once per HTTP server, and again after a reload."""
+def make_interface(supervisord: Any, **settings: str) -> Interface:
+    """supervisord calls this once per HTTP server, and again after a reload. `settings`: settings.py."""
+    chosen = read_settings(settings, os.environ)
     missing = missing_for_waking(supervisord)
     if missing:
         return Interface(None, _loudly(supervisord.options.logger, missing, "a crash is seen within a second instead"))
     pipes = [entry for entry in supervisord.options.get_socket_map().values() if isinstance(entry, WakePipe)]
     plug_in = pipes[0].plug_in if pipes else None
     if plug_in is None:
-        steward = Steward(SystemClock(), ExitLimit(_count(exits_max)), manager)
-        plug_in = PlugIn(steward, News(path_of_news(news)), ServiceWatchdog(os.environ), manager)
+        steward = Steward(SystemClock(), chosen.limit, chosen.patience, chosen.manager)
+        plug_in = PlugIn(steward, News(chosen.news), ServiceWatchdog(os.environ), chosen.manager)
     if plug_in.supervisord is not supervisord:
         plug_in.attach(supervisord)
     return Interface(plug_in)
@@ -152,9 +155,3 @@ def _loudly(logger: Any, missing: list[str], instead: str) -> str:
     problem = f"the plug-in lacks {', '.join(missing)} in this supervisord (tried with {TRIED_WITH}); {instead}"
     logger.critical(problem)
     return problem
-
-
-def _count(said: str) -> int:
-    if said and not (said.isdigit() and int(said) > 0):
-        raise ValueError(f"[rpcinterface:nae] exits_max = {said}: a whole number from 1 on would be right")
-    return int(said or EXITS_MAX)

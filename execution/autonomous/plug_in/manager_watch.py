@@ -6,6 +6,14 @@ from execution.vocabulary.limits import LOOP_LATE_AFTER_S, MANAGER_FIRST_WORD_WI
 
 
 @dataclass(frozen=True)
+class Patience:
+    """How long it may be silent, and how long until its first word in a new life."""
+
+    silent_s: float = MANAGER_SILENT_AFTER_S
+    first_word_s: float = MANAGER_FIRST_WORD_WITHIN_S
+
+
+@dataclass(frozen=True)
 class ManagerWatch:
     """The life of the manager that we know, and since when it has been silent."""
 
@@ -20,7 +28,7 @@ def spoke(watch: ManagerWatch, now: float) -> ManagerWatch:
     return replace(watch, silent_since=now, has_spoken=True)
 
 
-def look(watch: ManagerWatch, pid: int, now: float) -> tuple[ManagerWatch, bool]:
+def look(watch: ManagerWatch, pid: int, now: float, patience: Patience) -> tuple[ManagerWatch, bool]:
     """What to remember, and whether to kill it. `pid` is 0 while the manager doesn't run.
 
     A loop that itself came late (the machine slept, was stopped, was loaded) has not seen how long anybody was
@@ -31,6 +39,6 @@ def look(watch: ManagerWatch, pid: int, now: float) -> tuple[ManagerWatch, bool]
         return ManagerWatch(pid, now, False, now), False
     if late or not pid:
         return replace(watch, silent_since=now, looked_at=now), False
-    allowed_s = MANAGER_SILENT_AFTER_S if watch.has_spoken else MANAGER_FIRST_WORD_WITHIN_S
+    allowed_s = patience.silent_s if watch.has_spoken else patience.first_word_s
     hung = now - watch.silent_since > allowed_s
     return replace(watch, silent_since=now if hung else watch.silent_since, looked_at=now), hung

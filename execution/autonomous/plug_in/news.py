@@ -4,7 +4,6 @@ or the queue is full, so it says what to look at, never what is true.
 
 import errno
 import json
-import os
 import socket
 from collections.abc import Mapping
 
@@ -15,9 +14,13 @@ NOBODY_LISTENS = {errno.ENOENT, errno.ECONNREFUSED, errno.EAGAIN, errno.ENOBUFS,
 
 
 class DatagramSender:
-    """A socket above the descriptors that a reload closes, which sends to one path and never waits."""
+    """A socket above the descriptors that a reload closes, which sends to one path and never waits.
+
+    `problem` is what went wrong otherwise than by nobody listening: supervisord's loop mustn't break for it.
+    """
 
     def __init__(self, path: str) -> None:
+        self.problem = ""
         self._path = path
         made = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket = socket.socket(fileno=lifted(made.detach()))
@@ -28,7 +31,7 @@ class DatagramSender:
             self._socket.sendto(text.encode(), self._path)
         except OSError as error:
             if error.errno not in NOBODY_LISTENS:
-                raise
+                self.problem = f"can't send to {self._path}: {error}"
             return False
         return True
 
@@ -44,15 +47,13 @@ class News:
         if self._sender and len(self._waiting) < WAITING_MAX:
             self._waiting.append({"name": name, "state": state, "pid": pid})
 
+    @property
+    def problem(self) -> str:
+        return self._sender.problem if self._sender else ""
+
     def flush(self) -> None:
         """Send what has gathered."""
         waiting, self._waiting = self._waiting, []
         for change in waiting:
             if self._sender is None or not self._sender.send(json.dumps(change)):
                 return
-
-
-def path_of_news(said: str | None) -> str:
-    """Where to send: what the configuration says, else the manager's socket in the run folder, else nowhere."""
-    run = os.environ.get("NAE_RUN", "")
-    return said if said is not None else (f"{run}/manager.news" if run else "")

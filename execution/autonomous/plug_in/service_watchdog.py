@@ -21,6 +21,10 @@ class ServiceWatchdog:
         self._period_s = int(microseconds) / 2_000_000 if microseconds.isdigit() and ours else 0.0
         self._fed_at: float | None = None
 
+    @property
+    def problem(self) -> str:
+        return self._sender.problem if self._sender else ""
+
     def say(self, state: str) -> None:
         """READY=1 or STOPPING=1."""
         if self._sender:

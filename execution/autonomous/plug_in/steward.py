@@ -7,16 +7,17 @@ from typing import Any
 
 from execution.autonomous.plug_in import exit_record, manager_watch
 from execution.autonomous.plug_in.exit_record import ExitLimit, ExitRecord, HoldList
-from execution.autonomous.plug_in.manager_watch import ManagerWatch
+from execution.autonomous.plug_in.manager_watch import ManagerWatch, Patience
 from execution.runtime.clock import Clock
 
 
 class Steward:
     """One for the life of supervisord, through its reloads."""
 
-    def __init__(self, clock: Clock, limit: ExitLimit, manager: str) -> None:
+    def __init__(self, clock: Clock, limit: ExitLimit, patience: Patience, manager: str) -> None:
         self._clock = clock
         self._limit = limit
+        self._patience = patience
         self._manager = manager
         self._list = HoldList()
         self._watch = ManagerWatch()
@@ -52,5 +53,5 @@ class Steward:
 
     def manager_hangs(self, pid: int) -> bool:
         """Asked once in each pass of the loop, with the manager's pid or 0."""
-        self._watch, hung = manager_watch.look(self._watch, pid, self.monotonic())
+        self._watch, hung = manager_watch.look(self._watch, pid, self.monotonic(), self._patience)
         return hung

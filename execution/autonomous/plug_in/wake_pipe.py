@@ -52,6 +52,10 @@ class WakePipe:
         except BlockingIOError:
             pass  # somebody read it before
 
+    def close(self) -> None:
+        os.close(self.read_end)
+        os.close(self.write_end)
+
     def handle_error(self) -> None:
         """supervisord's word for an error in a handler; reading our own pipe has none."""
 

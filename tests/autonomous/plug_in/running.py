@@ -24,6 +24,8 @@ minfds=512
 file={folder}/sock
 [rpcinterface:supervisor]
 supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
+"""
+PLUG_IN = """
 [rpcinterface:nae]
 supervisor.rpcinterface_factory=execution.autonomous.plug_in.interface:make_interface
 """
@@ -57,23 +59,32 @@ class Supervisord:
 
 
 @contextmanager
-def supervisord(programs: dict[str, str], settings: str = "", **environment: str) -> Iterator[Supervisord]:
-    """Run `programs` (name -> the lines of its section; {folder} stands for the test's folder)."""
+def supervisord(
+    programs: dict[str, str],
+    settings: str = "",
+    inherited: tuple[int, ...] = (),
+    plug_in: bool = True,
+    **environment: str,
+) -> Iterator[Supervisord]:
+    """Run `programs` (name -> the lines of its section; {folder} stands for the test's folder). `settings`: of the
+    plug-in; `inherited`: descriptors that supervisord gets from whoever started it."""
     with tempfile.TemporaryDirectory(prefix="nae-") as made:
         folder = Path(made)
-        sections = [CONFIG + settings]
+        sections = [CONFIG + PLUG_IN + settings if plug_in else CONFIG]
         sections += [f"[program:{name}]\n{lines}" for name, lines in programs.items()]
         (folder / "conf").write_text("\n".join(sections).replace("{folder}", made))
         command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(folder / "conf")]
         path = os.pathsep.join([environment.pop("PYTHONPATH", ""), str(ROOT)]).lstrip(os.pathsep)
         environment = {name: value for name, value in os.environ.items() if name != "NAE_RUN"} | environment
         environment["PYTHONPATH"] = path
+        silent = subprocess.DEVNULL
         process = subprocess.Popen(
-            command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            command, cwd=folder, env=environment, stdout=silent, stderr=silent, pass_fds=inherited
         )
         running = Supervisord(folder, process, SupervisorDoor(folder / "sock"))
         try:
-            eventually(lambda: is_up(running), within_s=20)
+            waiting = sum("autostart=false" in lines for lines in programs.values())
+            eventually(lambda: is_up(running, waiting), within_s=20)
             yield running
         finally:
             process.terminate()
@@ -84,8 +95,8 @@ def supervisord(programs: dict[str, str], settings: str = "", **environment: str
                 process.wait()
 
 
-def is_up(running: Supervisord) -> bool:
+def is_up(running: Supervisord, waiting: int = 0) -> bool:
     try:
-        return all(row.state != "STOPPED" for row in running.door.programs())
+        return sum(row.state == "STOPPED" for row in running.door.programs()) == waiting
     except SupervisorUnavailable:
         return False
