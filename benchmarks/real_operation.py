@@ -3,8 +3,8 @@
 Finds its processes by the environment supervisord gave them, never by a name alone. Nothing of it outlives `end()`.
 """
 
-import json
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -17,6 +17,7 @@ from typing import Any
 
 import psutil
 
+from execution.autonomous.continuous_operation import ContinuousOperationManager
 from execution.ledger.queries import account_report
 from execution.runtime.home import Home
 from execution.runtime.sqlite import DatabaseError
@@ -114,12 +115,8 @@ class RealOperation:
             return None
 
     def status(self) -> dict[str, Any]:
-        """`nae status --json`; empty when it can't be had."""
-        try:
-            document: dict[str, Any] = json.loads(self.call(NAE, "status", "--json", within_s=20).stdout or "{}")
-        except (ValueError, subprocess.TimeoutExpired):
-            return {}
-        return document
+        """What get_status() says to any process that asks."""
+        return ContinuousOperationManager(self.root).get_status()
 
     def all_run(self) -> bool:
         """Is every process of it running?"""
@@ -162,6 +159,12 @@ class RealOperation:
         while self.members() and time.monotonic() < deadline:
             self.kill_all()
             time.sleep(POLL_S)
+
+    def remove(self) -> None:
+        """The files too."""
+        shutil.rmtree(self.root, ignore_errors=True)
+        if self.home.run != self.home.data / "run":
+            shutil.rmtree(self.home.run, ignore_errors=True)
 
 
 def send(pid: int, number: int) -> bool:

@@ -10,12 +10,10 @@ would, and says how often. Each runs in a fresh home, started by the real script
 import argparse
 import json
 import random
-import shutil
 import signal
 import sys
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import psutil
 from rich.console import Console
@@ -127,8 +125,10 @@ def _is_stopped(holder: str) -> bool:
         return False  # it has just died, or just taken the lock
 
 
-def run(weather: Weather, seconds: float, every_s: float, seed: int, progress: Progress) -> tuple[StormResult, Path]:
-    """One storm from the start to the verdict; the result and the home, whose files are still there."""
+def run(
+    weather: Weather, seconds: float, every_s: float, seed: int, progress: Progress
+) -> tuple[StormResult, RealOperation]:
+    """One storm from the start to the verdict; the result and the operation, whose files are still there."""
     operation = RealOperation(CONFIG.format(seed=seed))
     try:
         operation.start()
@@ -145,7 +145,7 @@ def run(weather: Weather, seconds: float, every_s: float, seed: int, progress: P
         verdict = judge(operation.home, from_ms, to_ms)
     finally:
         operation.end()
-    return _result(storm, verdict, by_itself, calm_s), operation.root
+    return _result(storm, verdict, by_itself, calm_s), operation
 
 
 def _is_managed(operation: RealOperation) -> bool:
@@ -180,12 +180,12 @@ def main(arguments: list[str]) -> int:
     with Progress(*columns, console=Console(stderr=True, width=120)) as progress:
         for name in ("a", "b") if words.which == "both" else (words.which,):
             weather = STORMS[name]
-            result, root = run(weather, words.minutes * 60, words.every or weather.every_s, words.seed, progress)
+            result, operation = run(weather, words.minutes * 60, words.every or weather.every_s, words.seed, progress)
             results.append(result)
             if words.keep or not result.holds:
-                console.print(f"storm {name}: its home is {root}", markup=False)
+                console.print(f"storm {name}: its home is {operation.root}", markup=False)
             else:
-                shutil.rmtree(root)
+                operation.remove()
     if words.json:
         print(json.dumps([result.document() for result in results]))
     else:

@@ -22,6 +22,7 @@ class Entry(NamedTuple):
     sent: float
     status: int
     order: int | None
+    mono: float = 0.0  # the machine's monotonic clock, ms, for measures exact to less than one
 
     @property
     def epoch(self) -> int | None:
@@ -42,11 +43,12 @@ def read(folder: Path, name: str = "journal.jsonl") -> tuple[list[Entry], int]:
     """All entries in the folder of a venue, oldest first, and how many lines couldn't be read."""
     files = [*(folder / f"{name}.{number}" for number in range(KEPT, 0, -1)), folder / name]
     lines = [line for file in files if file.exists() for line in file.read_bytes().split(b"\n") if line.strip()]
-    rows = list(_rows(lines))
+    rows = list(rows_of(lines))
     return list(entries(rows)), len(lines) - len(rows)
 
 
-def _rows(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+def rows_of(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    """Every line that can be read."""
     for line in lines:
         try:
             row = orjson.loads(line)
@@ -74,4 +76,5 @@ def entries(rows: Iterable[dict[str, Any]]) -> Iterator[Entry]:
             sent=sent,
             status=int(row.get("status") or 0),
             order=row.get("order"),
+            mono=mono,
         )

@@ -18,7 +18,7 @@ WORKERS = (
 )
 KILL, STOP = "SIGKILL", "SIGSTOP"
 DEAD_AFTER_S = 4.0  # nobody supervises and no heir has come: a service would start it
-HUNG_AFTER_S = 20.0  # supervisord stopped and nobody has killed it: a service's watchdog would
+HUNG_AFTER_S = 30.0  # supervisord stopped and nobody has killed it: the WatchdogSec of the service would
 PATIENCE_S = 15.0  # a start that has been asked for gets this long
 
 
