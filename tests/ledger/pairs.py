@@ -22,10 +22,15 @@ def opened(folder: Path, followed: LedgerFollower | None = None) -> Ledger:
     return open_ledger(folder / "ledger.db", "live", ManualClock(), followed)
 
 
-def buy(ledger: Ledger, trade: int, side: Side = Side.BUY, symbol: str = BTC) -> None:
-    order = ledger.record_intent(request(side, symbol=symbol))
+def buy(ledger: Ledger, trade: int, side: Side = Side.BUY, quantity: str = "0.01") -> None:
+    order = ledger.record_intent(request(side, quantity))
     ledger.mark(order, OrderEvent.SENT)
-    ledger.record_fill(fill(trade, order, side, symbol=symbol, venue_order_id=order))
+    ledger.record_fill(fill(trade, order, side, quantity, venue_order_id=order))
+
+
+def sell_most(ledger: Ledger, trade: int) -> None:
+    """A tenth of what was bought stays: dust or a position, as the lot step says."""
+    buy(ledger, trade, Side.SELL, "0.009")
 
 
 def told_by(ledger: Ledger) -> dict[str, Any]:

@@ -18,9 +18,8 @@ from execution.runtime.sqlite import DatabaseError, open_writer
 from execution.vocabulary.exit_codes import ConfigError
 from execution.vocabulary.lifecycle import TradingState
 from execution.vocabulary.order_states import OrderEvent
-from execution.vocabulary.orders import Side
 from tests.ledger.builders import BTC, fill, request
-from tests.ledger.pairs import buy, copy_of, opened, told_by
+from tests.ledger.pairs import buy, copy_of, opened, sell_most, told_by
 from tests.support import child, line_of, rounds
 
 
@@ -43,7 +42,7 @@ def lived(folder: Path, count: int = 30) -> LedgerFollower:
     ledger = opened(folder)
     ledger.open_books({"USDT": Decimal(10**6)}, {}, 1)
     for trade in range(10, 10 + count):
-        buy(ledger, trade, Side.SELL if trade % 2 else Side.BUY)
+        (sell_most if trade % 2 else buy)(ledger, trade)
     ledger.set_lot_steps({BTC: Decimal("0.001")})
     follower = LedgerFollower(ledger.path)
     assert follower.catch_up()
@@ -62,7 +61,7 @@ def test_only_what_came_after_the_last_look_is_read_when_a_followed_ledger_is_op
     read_rows.clear()
     followed = opened(tmp_path, follower)
     assert read_rows == ["cash flow 2", "fill 31"]
-    assert (followed.epoch, followed.fills_count, followed.positions()[BTC].quantity) == (3, 31, Decimal("0.01"))
+    assert (followed.epoch, followed.fills_count, followed.positions()[BTC].quantity) == (3, 31, Decimal("0.025"))
 
 
 def test_a_look_reads_only_what_is_new_and_leaves_nothing_behind(tmp_path: Path, read_rows: list[str]) -> None:
@@ -123,7 +122,7 @@ def a_new_row_that_doesnt_fit(path: Path) -> None:
 
 ODD: dict[str, Callable[[Path], object]] = {
     "the file is another one": replaced,
-    "lot steps changed": in_other_hands(lambda ledger: ledger.set_lot_steps({BTC: Decimal("0.5")})),
+    "lot steps changed": in_other_hands(lambda ledger: ledger.set_lot_steps({BTC: Decimal("0.005")})),
     "a fill came late": in_other_hands(lambda ledger: buy(ledger, 5)),
     "the last row changed": by_sql("UPDATE fills SET hash = 'x' WHERE number = 30"),
     "the last row is gone": by_sql("DELETE FROM fills WHERE number = 30"),
