@@ -1,5 +1,6 @@
 """The process `continuous_operation`: judges, heals and tunes the others. Knows processes, not trading."""
 
+import asyncio
 import logging
 import os
 import sys
@@ -9,10 +10,16 @@ from agents.process import Context, in_background, run_process
 from execution.autonomous.log_watch import LogWatch, Tail
 from execution.autonomous.overseer import Overseer
 from execution.autonomous.supervisor_door import SupervisorDoor
+from execution.autonomous.supervisor_link import hear_news
 from execution.autonomous.tuning import Interval, tune
 from execution.autonomous.vitals import sample_process, sample_system
+from execution.autonomous.watcher import SupervisordWatch, outlive
+from execution.runtime import guard
 from execution.runtime.bus import Refused
+from execution.runtime.clock import SystemClock
+from execution.runtime.home import Home
 from execution.runtime.tasks import Task
+from execution.vocabulary.exit_codes import ExitCode
 from execution.vocabulary.health import ComponentHealth, ComponentStatus, HealthStatus
 from execution.vocabulary.limits import JUDGE_PERIOD_S, VITALS_PERIOD_S
 from execution.vocabulary.messages import OperationHealth
@@ -20,6 +27,8 @@ from execution.vocabulary.modes import OperationMode
 from execution.vocabulary.programs import MANAGER, programs_of
 
 log = logging.getLogger("nae.manager")
+WATCH_PERIOD_S = 1.0
+OUTLIVES_BY_S = 5.0  # the manager alone outlives supervisord: to end what it left, and take its place
 
 
 class ManagerAgent:
@@ -28,11 +37,14 @@ class ManagerAgent:
     def __init__(self, context: Context) -> None:
         self._context = context
         mode = OperationMode(os.environ.get("NAE_MODE", OperationMode.DUAL))
-        names = [program.name for program in programs_of(mode)]
+        names = [program.name for program in programs_of(mode, context.config.operation.standby)]
         door = SupervisorDoor(context.home.socket("supervisor.sock"))
         hang_after_s = context.config.operation.hang_after_s
+        self._watch = SupervisordWatch(context.home, door, context.clock)
         self._overseer = Overseer(mode, names, context.home, door, context.clock, hang_after_s=hang_after_s)
         self._logs = LogWatch(context.home.logs)
+        self._news = asyncio.Event()
+        self._ear: asyncio.DatagramTransport | None = None
         self._tails: dict[str, Tail] = {}
         base_s = context.config.operation.health_interval_s
         self._interval = Interval(base_s, base_s, context.clock.monotonic())
@@ -40,6 +52,7 @@ class ManagerAgent:
 
     async def start(self) -> None:
         self._logs.start()
+        self._ear = await hear_news(self._context.home.socket("manager.news"), self._news.set)
         names = list(self._overseer.watched)
         in_background(self._context, self._context.bus.listen(names, self._overseer.hear), "listen")
         in_background(self._context, self._watch_pulses(), "pulses")
@@ -51,20 +64,24 @@ class ManagerAgent:
 
     def tasks(self) -> list[Task]:
         return [
-            Task("judge", JUDGE_PERIOD_S, self._judge),
+            Task("judge", JUDGE_PERIOD_S, self._judge, wake=self._news),
+            Task("watch_supervisord", WATCH_PERIOD_S, self._watch_supervisord),
             Task("vitals", VITALS_PERIOD_S, self._vitals),
             Task("read_logs", 1.0, self._read_logs),
             Task("tune", VITALS_PERIOD_S, self._tune),
         ]
+
+    async def _watch_supervisord(self) -> None:
+        await self._watch.look(suspected=bool(self._overseer.link.problem))
 
     async def _judge(self) -> None:
         await self._overseer.tick()
         overseer = self._overseer
         statuses: dict[str, str] = {name: row.verdict.status for name, row in overseer.watched.items()}
         causes = {name: list(row.verdict.causes) for name, row in overseer.watched.items() if row.verdict.causes}
-        if overseer.supervisord_problem:
+        if overseer.link.problem:
             statuses["supervisord"] = HealthStatus.CRITICAL
-            causes["supervisord"] = [overseer.supervisord_problem]
+            causes["supervisord"] = [overseer.link.problem]
         await self._context.bus.publish(
             OperationHealth(
                 process=MANAGER,
@@ -73,7 +90,7 @@ class ManagerAgent:
                 overall=overseer.overall(),
                 processes=statuses,
                 causes=causes,
-                builds_differ=len({row.heartbeat.build for row in overseer.watched.values() if row.heartbeat}) > 1,
+                builds_differ=len(overseer.builds()) > 1,
             )
         )
 
@@ -111,6 +128,9 @@ class ManagerAgent:
         return {"mode": self._overseer.mode, "overall": self._overseer.overall()}
 
     async def command(self, verb: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        if verb == "record":  # of the commands that change the operation itself: one writer of the record of changes
+            what, cause = str(arguments.get("what", "")), str(arguments.get("cause", ""))
+            return {"id": self._overseer.changes.add("upgrade", MANAGER, what, cause)}
         if verb != "status":
             raise Refused(f"continuous_operation knows the verb status, not {verb}")
         record = self._overseer.changes.read()
@@ -125,7 +145,17 @@ class ManagerAgent:
 
     async def stop(self) -> None:
         self._logs.stop()
+        if self._ear is not None:
+            self._ear.close()
+
+
+def main() -> ExitCode:
+    """Be the manager; and when supervisord has died, see to what it leaves, or take its place."""
+    code = run_process(MANAGER, ManagerAgent, orphan_deadline_s=OUTLIVES_BY_S)
+    if guard.parent_died.is_set():
+        outlive(Home.find(), told_to_stop=code is ExitCode.OK, clock=SystemClock())
+    return code
 
 
 if __name__ == "__main__":
-    sys.exit(run_process(MANAGER, ManagerAgent))
+    sys.exit(main())

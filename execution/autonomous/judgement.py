@@ -22,6 +22,7 @@ from execution.vocabulary.limits import (
 from execution.vocabulary.messages import Heartbeat
 
 ALIVE = frozenset({"STARTING", "RUNNING"})
+STOPPED_BY_THE_OPERATOR = "stopped by the operator"
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ class Sample:
     """All that is known of one process at one moment.
 
     `program_state` is supervisord's word, `silent_s` the time since its last heartbeat (None: never heard in this
-    life), `idle` whether it used no CPU at all in that time, `os_status` psutil's word for the process.
+    life), `idle` whether it used no CPU at all in that time, `os_status` psutil's word for the process, `held` why it
+    is kept from starting again.
     """
 
     program_state: str
@@ -39,6 +41,8 @@ class Sample:
     silent_s: float | None
     os_status: str = "sleeping"
     idle: bool = False
+    held: str = ""
+    quarantined: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,9 @@ def judge(sample: Sample, builds_differ: bool = False) -> Verdict:
 def _dead(sample: Sample) -> Verdict | None:
     if sample.program_state in ALIVE:
         return None
-    return Verdict(HealthStatus.CRITICAL, (f"not running: {sample.program_state.lower()}",))
+    if sample.program_state == "STOPPED":
+        return Verdict(HealthStatus.DEGRADED, (STOPPED_BY_THE_OPERATOR,))
+    return Verdict(HealthStatus.CRITICAL, (sample.held or f"not running: {sample.program_state.lower()}",))
 
 
 def _stopped(sample: Sample) -> Verdict | None:
@@ -133,6 +139,10 @@ def _components(sample: Sample) -> Verdict | None:
     return Verdict(HealthStatus.DEGRADED, causes) if causes else None
 
 
+def _quarantined(sample: Sample) -> Verdict | None:
+    return Verdict(HealthStatus.DEGRADED, ("back, but in quarantine for its crashes",)) if sample.quarantined else None
+
+
 def _slow(sample: Sample) -> Verdict | None:
     if (sample.silent_s or 0.0) <= SILENT_AFTER_S:
         return None
@@ -148,6 +158,7 @@ _TABLE: tuple[Callable[[Sample], Verdict | None], ...] = (
     _overdue,
     _erring,
     _components,
+    _quarantined,
     _slow,  # last: a slow process is no better than its last heartbeat said
 )
 

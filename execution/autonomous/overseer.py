@@ -3,35 +3,26 @@
 Knows processes, never trading. Judgement and policy are pure (judgement.py, restart_policy.py); this is the edge.
 """
 
-import asyncio
 import logging
 from typing import Any
 
 from execution.autonomous.change_log import ChangeLog
 from execution.autonomous.judgement import Sample, Verdict, judge, judge_machine, overdue
 from execution.autonomous.pulse_watch import PulseWatch
-from execution.autonomous.restart_policy import Action, decide
-from execution.autonomous.status_document import process_row
-from execution.autonomous.supervisor_door import (
-    ProgramState,
-    SupervisorDoor,
-    SupervisorRefused,
-    SupervisorUnavailable,
-)
+from execution.autonomous.restart_policy import Action, Seen, decide
+from execution.autonomous.status_document import live_row, plug_in_row, process_row
+from execution.autonomous.supervisor_door import Exits, ProgramState, SupervisorDoor
+from execution.autonomous.supervisor_link import SupervisorLink
 from execution.autonomous.vitals import SystemVitals, sample_process, system_resources
 from execution.autonomous.watched import QUIET_AFTER_S, Watched
 from execution.runtime.clock import Clock
 from execution.runtime.home import Home
 from execution.vocabulary.health import HealthStatus, worst
-from execution.vocabulary.limits import (
-    ERROR_WINDOW_S,
-    JUDGE_LATE_AFTER_S,
-    JUDGE_PERIOD_S,
-    RPC_TIMEOUT_S,
-)
+from execution.vocabulary.limits import ERROR_WINDOW_S, JUDGE_LATE_AFTER_S, JUDGE_PERIOD_S, RPC_TIMEOUT_S
 from execution.vocabulary.messages import Fact, Heartbeat
-from execution.vocabulary.programs import MANAGER
+from execution.vocabulary.programs import BY_NAME, MANAGER
 
+NEVER_ENDED = Exits(0, 0, 0)
 log = logging.getLogger("nae.manager")
 
 
@@ -44,13 +35,13 @@ class Overseer:
         self.mode = mode
         self.watched = {name: Watched() for name in names}
         self.machine: SystemVitals | None = None
-        self._door = door
+        self.link = SupervisorLink(door)
+        self._held: list[str] = []
         self._home = home
         self.changes = ChangeLog(home.change_log, clock)
         self._clock = clock
         self.pulses = PulseWatch(hang_after_s, clock)
         self._last_tick: float | None = None
-        self.supervisord_problem = ""
         self._fair_since = clock.monotonic()  # nobody is blamed for what we weren't awake to hear
 
     def hear(self, fact: Fact) -> None:
@@ -62,43 +53,34 @@ class Overseer:
         """Kill at once who has stopped turning. Called many times within the limit, so it asks nobody anything."""
         for silent in self.pulses.look():
             watched = self.watched[silent.name]
-            if watched.hang or not silent.child.kill():
+            pid = silent.child.pid
+            if (watched.killed and watched.killed[0] == pid) or not silent.child.kill():
                 continue  # killed already, or gone by itself: supervisord is about to say so
-            watched.hang = silent.cause
-            watched.broken = ("hang", self._clock.monotonic())
-            fields = {"action": Action.KILL, "process": silent.name, "pid": silent.child.pid, "cause": silent.cause}
-            log.warning("acting", extra={"fields": fields})
+            self._killed(watched, silent.name, pid, silent.cause)
+
+    def _killed(self, watched: Watched, name: str, pid: int, cause: str) -> None:
+        watched.killed = (pid, cause)
+        watched.broken = ("hang", self._clock.monotonic())
+        fields = {"action": Action.KILL, "process": name, "pid": pid, "cause": cause}
+        log.warning("acting", extra={"fields": fields})
 
     async def tick(self) -> None:
         """Sample, judge, act. A tick that came or took too long (sleep, SIGCONT, load) judges nobody for silence."""
         began = self._clock.monotonic()
         late = self._last_tick is not None and began - self._last_tick > JUDGE_PERIOD_S + JUDGE_LATE_AFTER_S
-        programs = await self._ask_supervisord()
+        programs = await self.link.look()
         late = late or self._clock.monotonic() - began > RPC_TIMEOUT_S + JUDGE_LATE_AFTER_S
         if late:
             self._forgive()
         for program in programs:
             if program.name in self.watched:
                 self._see(self.watched[program.name], program)
-        if not self.supervisord_problem:
+        if not self.link.problem:
             self._judge_all()
             if not late:
                 await self._act()
+            await self.link.hold_back(self._held)
         self._last_tick = self._clock.monotonic()
-
-    async def _ask_supervisord(self) -> list[ProgramState]:
-        """Every program's state; none when supervisord doesn't answer, which is itself something to say."""
-        try:
-            programs = await asyncio.to_thread(self._door.programs)
-        except (SupervisorUnavailable, SupervisorRefused) as error:
-            if not self.supervisord_problem:
-                log.warning("supervisord doesn't answer", extra={"fields": {"error": error}})
-            self.supervisord_problem = str(error)
-            return []
-        if self.supervisord_problem:
-            log.info("supervisord answers again")
-        self.supervisord_problem = ""
-        return programs
 
     def _forgive(self) -> None:
         """We weren't there to listen: everybody's silence is counted from now."""
@@ -110,11 +92,13 @@ class Overseer:
             watched.forgive(now)
 
     def _see(self, watched: Watched, program: ProgramState) -> None:
-        before, watched.program = watched.program, program
+        watched.program = program
         if program.name != MANAGER:  # our own silence is for others to see
             self.pulses.know(program.name, program.pid, self._home.pulse(program.name))
-        if before and program.pid and before.pid and program.pid != before.pid:
-            self._restarted(watched, program)
+        if program.pid not in (0, watched.last_pid):
+            if watched.last_pid:
+                self._restarted(watched, program)
+            watched.last_pid = program.pid
         if watched.heartbeat and watched.heartbeat.pid != program.pid:
             watched.heartbeat = None  # that was its former life
         if watched.silent_s(self._clock.monotonic()) > QUIET_AFTER_S and program.pid:
@@ -122,14 +106,15 @@ class Overseer:
 
     def _restarted(self, watched: Watched, program: ProgramState) -> None:
         watched.restarts += 1
-        cause = watched.hang or "; ".join(watched.verdict.causes) or "it exited"
-        watched.hang = ""
+        watched.restarted_at.append(self._clock.monotonic())
+        killed = watched.killed and watched.killed[0] == watched.last_pid
+        cause = watched.killed[1] if watched.killed and killed else "; ".join(watched.verdict.causes) or "it exited"
         if watched.broken is None:
             watched.broken = ("crash", self._clock.monotonic())
         self._record("restart", program.name, f"new pid {program.pid}", cause)
 
     def _judge_all(self) -> None:
-        builds = {row.heartbeat.build for row in self.watched.values() if row.heartbeat}
+        builds = self.builds()
         for name, watched in self.watched.items():
             before = watched.verdict
             watched.verdict = self.judge_one(watched, len(builds) > 1)
@@ -154,6 +139,8 @@ class Overseer:
             silent_s=watched.silent_s(now) if watched.heartbeat else None,
             os_status=vitals.status if vitals and vitals.pid == watched.program.pid else "sleeping",
             idle=watched.idle and not turning,
+            held=watched.held,
+            quarantined=watched.history.quarantined,
         )
         return judge(sample, builds_differ)
 
@@ -167,34 +154,56 @@ class Overseer:
                 self._record("fix", name, "restarted, makes progress again", kind, type=kind, seconds=took)
 
     async def _act(self) -> None:
-        now = self._clock.monotonic()
+        """Kill, start, and draw up the list of those who stay down when they end."""
+        now, held = self._clock.monotonic(), []
         for name, watched in self.watched.items():
             if watched.program is None or name == MANAGER:
                 continue
-            beat = watched.heartbeat
-            stuck = beat is not None and any(task.critical and overdue(task, beat.uptime_s) for task in beat.tasks)
-            action, watched.history = decide(watched.program.state, watched.verdict, stuck, watched.history, now)
-            if action is not Action.NONE:
-                await self._carry_out(action, watched.program, watched)
+            decision = decide(self._seen(name, watched, watched.program), watched.history, now)
+            if decision.history.crashes > watched.history.crashes:
+                watched.broken, watched.killed = watched.broken or ("crash", now), None
+            watched.history, watched.free_in_s = decision.history, decision.free_in_s
+            if decision.hold:
+                held.append(name)
+            await self._carry_out(decision.action, watched.program, watched)
+        self._held = held
+
+    def _seen(self, name: str, watched: Watched, program: ProgramState) -> Seen:
+        beat, twin = watched.heartbeat, BY_NAME[name].twin
+        other = self.watched.get(twin) if twin else None
+        return Seen(
+            state=program.state,
+            verdict=watched.verdict,
+            exits=self.link.plug_in.exits.get(name, NEVER_ENDED) if self.link.plug_in.working else None,
+            killed=watched.killed is not None,
+            stuck=beat is not None and any(task.critical and overdue(task, beat.uptime_s) for task in beat.tasks),
+            has_twin=twin is not None,
+            twin_active=other is not None
+            and other.role == "active"
+            and other.verdict.status is not HealthStatus.CRITICAL,
+        )
 
     async def _carry_out(self, action: Action, program: ProgramState, watched: Watched) -> None:
         cause = "; ".join(watched.verdict.causes)
-        log.warning("acting", extra={"fields": {"action": action, "process": program.name, "cause": cause}})
-        try:
-            if action is Action.KILL:
-                await asyncio.to_thread(self._door.signal, program, "KILL")
-            else:
-                await asyncio.to_thread(self._door.start, program)
-        except (SupervisorUnavailable, SupervisorRefused) as error:
-            log.warning("supervisord didn't do it", extra={"fields": {"action": action, "error": error}})
-            return
-        watched.broken = ("hang" if action is Action.KILL else "crash_loop", self._clock.monotonic())
+        if action is Action.KILL and await self.link.signal(program, "KILL"):
+            self._killed(watched, program.name, program.pid, cause)
+        elif action is Action.START:
+            log.warning("acting", extra={"fields": {"action": action, "process": program.name, "cause": cause}})
+            if await self.link.start(program):
+                watched.broken = ("crash_loop", self._clock.monotonic())
 
     def _record(self, kind: str, process: str, what: str, cause: str, **details: Any) -> None:
         try:
             self.changes.add(kind, process, what, cause, **details)
         except OSError as error:  # a full disk must not stop the judge: it is said, the record lacks this entry
             log.error("change not recorded", extra={"fields": {"what": what, "error": error}})
+
+    def find(self, name: str) -> tuple[Watched, ProgramState]:
+        """The process `name` as supervisord knows it. Raises KeyError when it isn't one of ours, or isn't seen yet."""
+        watched = self.watched[name]
+        if watched.program is None:
+            raise KeyError(name)
+        return watched, watched.program
 
     def errors_per_minute(self) -> float:
         """Errors of all processes in the window, per minute."""
@@ -204,20 +213,32 @@ class Overseer:
     def overall(self) -> HealthStatus:
         """The worst of all processes and of the machine."""
         statuses = [row.verdict.status for row in self.watched.values()]
-        if self.supervisord_problem:
+        if self.link.problem:
             statuses.append(HealthStatus.CRITICAL)
         if self.machine:
             statuses.append(judge_machine(self.machine.disk_free_bytes, self.machine.memory_available_share).status)
         return worst(statuses)
 
+    def builds(self) -> dict[str, list[str]]:
+        """Which build each process says it is."""
+        builds: dict[str, list[str]] = {}
+        for name, row in self.watched.items():
+            if row.heartbeat:
+                builds.setdefault(row.heartbeat.build, []).append(name)
+        return builds
+
     def status(self) -> dict[str, Any]:
         """get_status(), in the words that DESIGN promises."""
+        now, problem = self._clock.monotonic(), self.link.problem
         return {
             "running": True,
             "mode": self.mode,
             "overall_status": self.overall(),
-            "note": f"supervisord doesn't answer: {self.supervisord_problem}" if self.supervisord_problem else "",
+            "note": f"supervisord doesn't answer: {problem}" if problem else "",
             "error_rate": round(self.errors_per_minute(), 3),
-            "processes": {name: process_row(name, row) for name, row in self.watched.items()},
+            "processes": {name: process_row(name, row, now) for name, row in self.watched.items()},
             "system_resources": system_resources(self.machine) if self.machine else {},
+            "plug_in": plug_in_row(self.link.plug_in),
+            "live": live_row(self.watched),
+            "builds": self.builds(),
         }

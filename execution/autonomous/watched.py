@@ -1,5 +1,6 @@
 """What the manager knows of one process: from supervisord, the bus and the machine. Times are monotonic."""
 
+from collections import deque
 from dataclasses import dataclass, field
 
 from execution.autonomous.judgement import Verdict
@@ -11,6 +12,8 @@ from execution.vocabulary.limits import HEARTBEAT_PERIOD_S
 from execution.vocabulary.messages import Heartbeat
 
 IDLE_CPU_S = 0.02
+RESTARTS_KEPT = 1000
+NOT_STARTED = "Not started"  # supervisord's word for what it hasn't come to yet
 QUIET_AFTER_S = 1.5 * HEARTBEAT_PERIOD_S  # a beat is missing: look, so that a second look can tell when it is silent
 
 
@@ -27,8 +30,34 @@ class Watched:
     verdict: Verdict = field(default_factory=lambda: Verdict(HealthStatus.DEGRADED, ("not seen yet",)))
     history: History = field(default_factory=History)
     restarts: int = 0
+    last_pid: int = 0  # of its last life, also while it is down
+    restarted_at: deque[float] = field(default_factory=lambda: deque(maxlen=RESTARTS_KEPT))
     broken: tuple[str, float] | None = None  # kind of fault we know of, and since when
-    hang: str = ""  # why its present life counts as hung, by its pulse
+    killed: tuple[int, str] | None = None  # whom of its lives we killed last, and why
+    free_in_s: float | None = None  # how long it is still held down
+
+    @property
+    def role(self) -> str | None:
+        """What it says it is to its account: active, standby; None where there's no such thing, or it doesn't run."""
+        role = self.heartbeat.facts.get("role") if self.heartbeat and self.pid else None
+        return str(role) if role else None
+
+    @property
+    def stopped_by_operator(self) -> bool:
+        """supervisord starts what a person stopped no more; nor do we."""
+        return self.program is not None and self.program.state == "STOPPED" and self.program.explanation != NOT_STARTED
+
+    def restarts_in(self, window_s: float, now: float) -> int:
+        """How often it came back in the last `window_s`."""
+        return sum(now - at <= window_s for at in self.restarted_at)
+
+    @property
+    def held(self) -> str:
+        """Why it is kept from starting, or ''."""
+        if self.free_in_s is None:
+            return ""
+        what = "crash loop, in quarantine" if self.history.quarantined else "held back"
+        return f"{what} after {self.history.crashes} crashes: starts again in {self.free_in_s:.0f} s"
 
     @property
     def pid(self) -> int:

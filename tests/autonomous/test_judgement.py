@@ -71,8 +71,8 @@ TABLE = [
     ("in back-off", sample(program_state="BACKOFF", pid=0), CRITICAL, "not running: backoff", False),
     ("stopped by a signal", sample(os_status="stopped", silent_s=SILENT_S), CRITICAL, "stopped by a signal", True),
     ("stopped a moment ago", sample(os_status="stopped", silent_s=SILENT_AFTER_S), HEALTHY, "", False),
-    ("hung and idle", sample(silent_s=SILENT_S, idle=True), CRITICAL, "hung: silent for 1.6 s", True),
-    ("silent but computing", sample(silent_s=SILENT_S), DEGRADED, "slow: silent for 1.6 s", False),
+    ("hung and idle", sample(silent_s=SILENT_S, idle=True), CRITICAL, "hung: silent for 2.6 s", True),
+    ("silent but computing", sample(silent_s=SILENT_S), DEGRADED, "slow: silent for 2.6 s", False),
     (
         "computing for too long",
         sample(silent_s=SILENT_AND_BUSY_AFTER_S + 0.1),

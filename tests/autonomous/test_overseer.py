@@ -1,6 +1,7 @@
 """The overseer beside a supervisord made of a list: what it hears, how it judges, what it does, what it records."""
 
 import asyncio
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,13 @@ import pytest
 
 from execution.autonomous import overseer as overseer_module
 from execution.autonomous.overseer import Overseer
-from execution.autonomous.supervisor_door import ProgramState, SupervisorDoor, SupervisorUnavailable
+from execution.autonomous.supervisor_door import (
+    Exits,
+    PlugInState,
+    ProgramState,
+    SupervisorDoor,
+    SupervisorUnavailable,
+)
 from execution.autonomous.vitals import ProcessVitals
 from execution.runtime.clock import ManualClock
 from execution.runtime.home import Home
@@ -36,6 +43,9 @@ class ListedDoor(SupervisorDoor):
         self.listed: dict[str, ProgramState] = {}
         self.told: list[tuple[str, str]] = []
         self.silent = False
+        self.exits: dict[str, Exits] = {}
+        self.has_plug_in = True
+        self.held: list[str] = []
 
     def set(self, name: str, state: str = "RUNNING", pid: int = 7, since_s: float = 100.0) -> None:
         self.listed[name] = ProgramState(name, "trade", state, pid, since_s, 0, "")
@@ -47,6 +57,21 @@ class ListedDoor(SupervisorDoor):
 
     def start(self, program: ProgramState) -> None:
         self.told.append(("start", program.name))
+
+    def stop(self, program: ProgramState) -> None:
+        self.told.append(("stop", program.name))
+
+    def plug_in(self) -> PlugInState:
+        return PlugInState(self.has_plug_in, "", exits=dict(self.exits))
+
+    def hold_back(self, names: Iterable[str]) -> None:
+        self.held = list(names)
+
+    def died(self, name: str, status: int = 1, state: str = "EXITED") -> None:
+        """One more end of `name`; it is down now."""
+        before = self.exits.get(name, Exits(0, 0, 0))
+        self.exits[name] = Exits(before.count + 1, before.planned + (status == 0), status)
+        self.set(name, state, pid=0, since_s=0.0)
 
     def signal(self, program: ProgramState, name: str) -> None:
         self.told.append((name, program.name))
@@ -185,9 +210,9 @@ def test_a_late_tick_starts_and_kills_nothing_even_for_lack_of_progress(scene: S
 
 def test_one_look_alone_calls_nobody_idle(scene: Scene) -> None:
     scene.tick(4, beating=(TRADER, MANAGER))
-    for late_s in (0.2, 0.9):  # two ticks that are slow but not late: the first look comes when it is silent already
-        scene.clock.advance(late_s)
-        scene.tick(beating=(MANAGER,))
+    for after_s in (0.7, 1.95):  # slow but not late: the first look comes when it is silent already
+        scene.clock.advance(after_s)
+        asyncio.run(scene.overseer.tick())
     assert scene.overseer.watched[TRADER].verdict.causes[0].startswith("slow")
     assert scene.door.told == []
 
@@ -201,17 +226,67 @@ def test_a_crash_that_supervisord_repairs_is_recorded_and_nothing_is_done(scene:
     assert scene.overseer.watched[TRADER].restarts == 1
 
 
-def test_a_given_up_program_is_started_again_with_growing_pauses(scene: Scene) -> None:
+def test_without_the_plug_in_a_given_up_program_is_started_again_with_growing_pauses(scene: Scene) -> None:
+    scene.door.has_plug_in = False
     scene.tick(beating=(TRADER, MANAGER))
-    scene.door.set(TRADER, state="FATAL", pid=0)
-    scene.tick(20, beating=(MANAGER,))
+    starts = []
+    for tick in range(20):
+        before = len(scene.door.told)
+        scene.door.set(TRADER, state="FATAL", pid=0)
+        scene.tick(beating=(MANAGER,))
+        if len(scene.door.told) > before:
+            starts.append(tick)
+            scene.door.set(TRADER, state="STARTING", pid=100 + tick, since_s=0.0)
+            scene.tick(beating=(MANAGER,))
     assert set(scene.door.told) == {("start", TRADER)}
-    assert len(scene.door.told) == 4, "at 0, 1, 3 and 7 s of 10"
+    assert 3 <= len(starts) <= 5
+    assert starts[0] == 0, "the first comes at once"
+
+
+def test_a_first_crash_is_supervisords_and_from_the_second_on_the_list_says_who_stays_down(scene: Scene) -> None:
+    scene.tick(2, beating=(TRADER, MANAGER))
+    assert scene.door.held == []
+    scene.door.died(TRADER)
+    scene.door.set(TRADER, pid=8, since_s=0.0)  # supervisord has brought it back
+    scene.tick(beating=(TRADER, MANAGER))
+    assert scene.door.held == [TRADER], "it is on the list before it ends again"
+    scene.door.died(TRADER)
+    scene.tick(beating=(MANAGER,))
+    assert scene.door.held == [TRADER]
+    row = scene.overseer.status()["processes"][TRADER]
+    assert row["held_for_s"] == 1.0
+    assert row["status"] == "CRITICAL"
+    scene.tick(beating=(MANAGER,))
+    assert scene.door.held == [], "and off it when its second is over: then supervisord starts it"
+    assert scene.door.told == []
+
+
+def test_five_crashes_of_its_own_are_a_quarantine_that_is_said(scene: Scene) -> None:
+    scene.tick(2, beating=(TRADER, MANAGER))
+    for number in range(5):
+        scene.door.set(TRADER, pid=20 + number, since_s=0.0)
+        scene.tick(beating=(TRADER, MANAGER))
+        scene.door.died(TRADER)
+        scene.tick(20, beating=(MANAGER,))
+    row = scene.overseer.status()["processes"][TRADER]
+    assert row["quarantined"] and row["held_for_s"] > 200
+    assert "crash loop, in quarantine" in row["causes"][0]
+    assert (row["status"], row["restarts_1h"], row["restarts_24h"]) == ("CRITICAL", 5, 5)
+
+
+def test_what_a_person_stopped_is_degraded_and_left_alone(scene: Scene) -> None:
+    scene.tick(2, beating=(TRADER, MANAGER))
+    scene.door.set(TRADER, state="STOPPED", pid=0)
+    scene.tick(50, beating=(MANAGER,))
+    assert scene.status() is HealthStatus.DEGRADED
+    assert scene.overseer.watched[TRADER].verdict.causes == ("stopped by the operator",)
+    assert scene.overseer.status()["processes"][TRADER]["stopped_by_operator"]
+    assert (scene.door.told, scene.door.held) == ([], [])
 
 
 def test_a_trading_task_without_progress_is_killed_and_then_given_time(scene: Scene) -> None:
     stuck = TaskProgress("cycle", 1.0, 5, 0, TASK_OVERDUE_LEAST_S + 1, None, critical=True)
-    for _ in range(20):
+    for _ in range(12):
         scene.beat(TRADER, tasks=[stuck])
         scene.tick(beating=(MANAGER,))
     assert scene.door.told == [("KILL", TRADER)]

@@ -50,7 +50,17 @@ def test_every_limit_is_a_positive_finite_number() -> None:
 
 
 def test_every_limit_carries_its_unit_or_is_a_plain_count() -> None:
-    units = ("_S", "_MS", "_BYTES", "_SHARE", "_PERIODS", "_PER_MINUTE", "_PER_SILENCE")
+    units = (
+        "_S",
+        "_MS",
+        "_BYTES",
+        "_SHARE",
+        "_PERIODS",
+        "_PER_MINUTE",
+        "_PER_SILENCE",
+        "CRASHES_MAX",
+        "UNANSWERED_MIN",
+    )
     counts = {
         "BUS_QUEUE_MAX",
         "SOCKET_PATH_MAX",
