@@ -22,6 +22,7 @@ from execution.vocabulary.programs import MANAGER
 
 LOOK_S = 0.1
 HANDOVER_WITHIN_S = 10.0
+BACK_WITHIN_S = 15.0  # a supervisord that was killed has an heir within seconds
 
 
 class OperationEnded(Exception):
@@ -48,6 +49,7 @@ class Upgrade:
         self._manager = ContinuousOperationManager(home.root, clock)
         self._door = SupervisorDoor(home.socket("supervisor.sock"))
         self._exits: dict[str, int] = {}
+        self._gone_since: float | None = None
 
     def run(self, before: str, target: str, watch_s: float, going_back: bool = False) -> str:
         """Move everything to `target`, and back to `before` when it fails; why it failed, or ''. `going_back`: a person
@@ -105,8 +107,13 @@ class Upgrade:
     def _look(self) -> list[Seen]:
         """Every process as the manager knows it; none while it can't be asked."""
         status = self._manager.get_status()
-        if not status["running"]:
-            raise OperationEnded("the operation has ended meanwhile; its next start runs the newest code")
+        now = self._clock.monotonic()
+        if status["running"]:
+            self._gone_since = None
+        else:
+            self._gone_since = self._gone_since or now
+            if now - self._gone_since > BACK_WITHIN_S:
+                raise OperationEnded("the operation has ended meanwhile; its next start runs the newest code")
         rows = status["processes"]
         if not rows or not all("build" in row for row in rows.values()):
             return []

@@ -64,7 +64,9 @@ def upgrade(
     """
     home = Home.find()
     seconds_of(within)
-    home.run.mkdir(parents=True, exist_ok=True)
+    if not ContinuousOperationManager(home.root).get_status()["running"]:
+        complain("not running: the next start takes the code that is here by itself (scripts/nae up)")
+        raise typer.Exit(ExitCode.UNAVAILABLE)
     lock = FileLock(home.run / "upgrade.lock")
     lock.acquire("nae upgrade")
     try:
@@ -104,11 +106,8 @@ class _Talk:
 
 
 def _way(home: Home, back: bool, dry_run: bool) -> Way:
-    """What is asked for. Refuses when nothing runs, or there is nothing to go back to."""
+    """What is asked for. Refuses when there is nothing to go back to."""
     status = ContinuousOperationManager(home.root).get_status()
-    if not status["running"]:
-        complain("not running: the next start takes the code that is here by itself (scripts/nae up)")
-        raise typer.Exit(ExitCode.UNAVAILABLE)
     builds, running = Builds(home), builds_running(status)
     journey = builds.journey()
     current = builds.current() or "?"
