@@ -18,6 +18,7 @@ from execution.autonomous.supervisor_door import (
     SupervisorUnavailable,
 )
 from execution.autonomous.vitals import ProcessVitals
+from execution.autonomous.watched import Watched
 from execution.runtime.clock import ManualClock
 from execution.runtime.home import Home
 from execution.vocabulary.health import ErrorCount, HealthStatus, TaskProgress
@@ -261,17 +262,36 @@ def test_a_first_crash_is_supervisords_and_from_the_second_on_the_list_says_who_
     assert scene.door.told == []
 
 
-def test_five_crashes_of_its_own_are_a_quarantine_that_is_said(scene: Scene) -> None:
-    scene.tick(2, beating=(TRADER, MANAGER))
+def crash_five_times(scene: Scene, name: str) -> dict[str, Any]:
+    scene.door.set(name)
+    scene.tick(2, beating=(name, MANAGER))
     for number in range(5):
-        scene.door.set(TRADER, pid=20 + number, since_s=0.0)
-        scene.tick(beating=(TRADER, MANAGER))
-        scene.door.died(TRADER)
+        scene.door.set(name, pid=20 + number, since_s=0.0)
+        scene.tick(beating=(name, MANAGER))
+        scene.door.died(name)
         scene.tick(20, beating=(MANAGER,))
-    row = scene.overseer.status()["processes"][TRADER]
+    row: dict[str, Any] = scene.overseer.status()["processes"][name]
+    return row
+
+
+def test_five_crashes_of_its_own_are_a_quarantine_that_is_said(scene: Scene) -> None:
+    scene.overseer.watched["ralph"] = Watched()
+    row = crash_five_times(scene, "ralph")
     assert row["quarantined"] and row["held_for_s"] > 200
     assert "crash loop, in quarantine" in row["causes"][0]
     assert (row["status"], row["restarts_1h"], row["restarts_24h"]) == ("CRITICAL", 5, 5)
+
+
+def test_a_trader_in_quarantine_is_held_no_longer_than_seconds_unless_its_twin_has_the_account(scene: Scene) -> None:
+    row = crash_five_times(scene, TRADER)
+    assert row["quarantined"] and row["held_for_s"] is None, "let go: nobody else guards the account"
+    twin = f"{TRADER}_standby"
+    scene.overseer.watched[twin] = Watched()
+    scene.door.set(twin)
+    for _ in range(3):
+        scene.beat(twin, facts={"role": "active"})
+        scene.tick(beating=(MANAGER,))
+    assert scene.overseer.status()["processes"][TRADER]["held_for_s"] > 200
 
 
 def test_what_a_person_stopped_is_degraded_and_left_alone(scene: Scene) -> None:
