@@ -46,7 +46,7 @@ class Contender:
 
     def _spawn(self) -> None:
         given = {**os.environ, "PAYLOAD_PIPE": str(self.place.folder / "pipe")}
-        command = [str(self.place.payload.program)]
+        command = [self.place.program]
         self.child = subprocess.Popen(command, env=given, close_fds=False, stdin=subprocess.DEVNULL)
 
     def _read(self) -> None:

@@ -14,8 +14,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from benchmarks.availability import is_probe
 from benchmarks.real_operation import LIVE, RealOperation, send, until
 from benchmarks.venue_journal import Entry, entries, rows_of
@@ -26,7 +24,6 @@ READY_WITHIN_S = 60.0
 AGAIN_WITHIN_S = 30.0
 HANDOVER_WITHIN_S = 10.0
 LOOK_S = 0.02
-MIB = 2**20
 CONFIG = "[venue]\nspeed = 60\nseed = 7\n[trading]\ntime_exit_bars = 5\n[operation]\nhang_after_s = {hang_after_s}\n"
 MANAGER = "continuous_operation"
 SUPERVISORD = "supervisord"
@@ -156,34 +153,3 @@ def measure(rounds: int, told: Callable[[str], None]) -> list[Measured]:
         live = LiveRounds(operation, told)
         found.append(live.run("live trader hung, tuned (0.1 s)", live.hang, max(1, rounds // 2)))
     return found
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What watching costs while nothing happens."""
-
-    name: str
-    cpu_share: float
-    pss_mib: float
-
-
-def idle_cost(operation: RealOperation, seconds: float) -> Cost:
-    """supervisord and the manager of a running operation, over `seconds`."""
-    members = operation.members()
-    return cost_of("NAE: supervisord and manager", [members[name].pid for name in (SUPERVISORD, MANAGER)], seconds)
-
-
-def cost_of(name: str, pids: list[int], seconds: float) -> Cost:
-    """CPU as a share of one core, and memory, of these processes together."""
-    processes = [psutil.Process(pid) for pid in pids]
-    used = sum(_cpu_s(process) for process in processes)
-    began = time.monotonic()
-    time.sleep(seconds)
-    share = (sum(_cpu_s(process) for process in processes) - used) / (time.monotonic() - began)
-    memory = [process.memory_full_info() for process in processes]
-    return Cost(name, share, sum(getattr(one, "pss", one.uss) for one in memory) / MIB)
-
-
-def _cpu_s(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system)

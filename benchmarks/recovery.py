@@ -1,134 +1,166 @@
-"""How soon a killed program is back: supervisord with the plug-in beside supervisord alone, interleaved in one run.
+"""How soon what died is back: under every supervisor that is installed, and in a real operation up to the live account.
 
-python -m benchmarks.recovery [--rounds 40]. The payload is one tiny shell process whose first act is to write into a
-named pipe; the time runs from the kill to the moment that write is read. The floor is the same payload started by
-this program itself, right after it has seen its child's death.
+python -m benchmarks.recovery [--rounds 40] [--live-rounds 20] [--peers FOLDER] [--part crash|live|idle] [--json]
+                              [--picture FILE.svg]
+
+crash: one tiny compiled payload for all (without a C compiler a shell script, and it says so), killed and brought back,
+interleaved; then a payload in Python, its interpreter's start subtracted. live: the active live trader killed, asked to
+hand over, hung, until the venue sees its heir. idle: what supervisord and the manager cost beside plain supervisord.
+`--peers` is a folder to look for other supervisors in, beside the PATH; who isn't there is named.
 """
 
 import argparse
-import os
-import signal
+import json
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
-ROOT = Path(__file__).resolve().parents[1]
-BASE = """
-[supervisord]
-nodaemon=true
-silent=true
-pidfile={folder}/pid
-logfile={folder}/log
-minfds=512
-[unix_http_server]
-file={folder}/sock
-[rpcinterface:supervisor]
-supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
-{plug_in}
-[program:payload]
-command={folder}/payload
-startsecs=0
-autorestart=true
-"""
-PLUG_IN = "[rpcinterface:nae]\nsupervisor.rpcinterface_factory=execution.autonomous.plug_in.interface:make_interface"
+from benchmarks import live_recovery
+from benchmarks.crash_recovery import FLOOR, contenders, race
+from benchmarks.idle_cost import Cost, costs
+from benchmarks.live_recovery import Measured
+from benchmarks.numbers import Spread
+from benchmarks.payload import Payload, compiled, interpreted
+from benchmarks.picture import FLOOR as FLOOR_COLOUR
+from benchmarks.picture import OURS, THEIRS, Bar, chart
+from benchmarks.supervisors import NAE, SUPERVISORS, finder
+
+PARTS = ("crash", "live", "idle")
+Told = Callable[[str], None]
 
 
 @dataclass
-class Contender:
-    """Somebody who brings the payload back, and how long it took each time, in milliseconds."""
+class Race:
+    """One payload under everybody."""
 
-    name: str
-    folder: Path
-    plug_in: str | None
-    supervisor: "subprocess.Popen[bytes] | None" = None
-    pipe: int = -1
-    child: "subprocess.Popen[bytes] | None" = None
-    times_ms: list[float] = field(default_factory=list)
+    payload: str
+    times: dict[str, Spread] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+    subtracted_ms: float = 0.0  # the interpreter's start
 
-    def start(self) -> None:
-        self.folder.mkdir()
-        os.mkfifo(self.folder / "pipe")
-        payload = self.folder / "payload"
-        payload.write_text(f'#!/bin/sh\necho $$ > "{self.folder}/pipe"\nexec cat "{self.folder}/never"\n')
-        os.mkfifo(self.folder / "never")
-        payload.chmod(0o755)
-        self.pipe = os.open(self.folder / "pipe", os.O_RDWR)  # both ends, so that it never comes to an end
-        if self.plug_in is None:
-            self.child = subprocess.Popen([payload])
-            return
-        (self.folder / "conf").write_text(BASE.format(folder=self.folder, plug_in=self.plug_in))
-        command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(self.folder / "conf")]
-        self.supervisor = subprocess.Popen(
-            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-
-    def pid(self) -> int:
-        """The payload's pid, as soon as it has written it."""
-        return int(os.read(self.pipe, 64).split()[-1])
-
-    def round(self, pid: int) -> int:
-        """Kill the payload, wait for its successor; the successor's pid."""
-        began = time.perf_counter()
-        os.kill(pid, signal.SIGKILL)
-        if self.child is not None:
-            self.child.wait()
-            self.child = subprocess.Popen([self.folder / "payload"])
-        successor = self.pid()
-        self.times_ms.append((time.perf_counter() - began) * 1000)
-        return successor
-
-    def stop(self) -> None:
-        if self.supervisor is not None:
-            self.supervisor.terminate()
-            self.supervisor.wait(timeout=10)
-        if self.child is not None:
-            self.child.kill()
-            self.child.wait()
+    def row(self, name: str) -> tuple[float, float, float]:
+        """Median, p99, worst, without the interpreter's start."""
+        spread = self.times[name]
+        return tuple(max(0.0, value - self.subtracted_ms) for value in spread[:3])  # type: ignore[return-value]
 
 
-def main() -> None:
-    """Run the rounds and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=40)
-    rounds = parser.parse_args().rounds
+@dataclass
+class Results:
+    """Everything that was measured."""
+
+    races: list[Race] = field(default_factory=list)
+    live: list[Measured] = field(default_factory=list)
+    idle: list[Cost] = field(default_factory=list)
+
+
+def crash_races(rounds: int, peers: Path | None, told: Told) -> list[Race]:
+    """The compiled payload, then Python's."""
     with tempfile.TemporaryDirectory(prefix="nae-recovery-") as made:
-        contenders = [
-            Contender("floor: wait and spawn", Path(made) / "floor", None),
-            Contender("supervisord with the plug-in", Path(made) / "ours", PLUG_IN),
-            Contender("supervisord alone", Path(made) / "alone", ""),
-        ]
-        try:
-            for contender in contenders:
-                contender.start()
-            pids = {contender.name: contender.pid() for contender in contenders}
-            for _ in range(rounds):
-                for contender in contenders:
-                    pids[contender.name] = contender.round(pids[contender.name])
-        finally:
-            for contender in contenders:
-                contender.stop()
-    show(contenders, rounds)
+        tiny = _race(compiled(Path(made)), Path(made) / "c", rounds, peers, told)
+        python = _race(interpreted(Path(made)), Path(made) / "p", rounds, peers, told)
+    python.subtracted_ms = python.times[FLOOR].median - tiny.times[FLOOR].median
+    return [tiny, python]
 
 
-def show(contenders: list[Contender], rounds: int) -> None:
-    """Medians, p99 and ratios to the floor."""
-    table = Table("crash to the replacement's first act", "p50 ms", "p99 ms", "worst ms", "p50 / floor")
-    floor = statistics.median(contenders[0].times_ms)
-    for contender in contenders:
-        times = sorted(contender.times_ms)
-        middle, late = statistics.median(times), times[min(len(times) - 1, int(len(times) * 0.99))]
-        table.add_row(contender.name, f"{middle:.1f}", f"{late:.1f}", f"{times[-1]:.1f}", f"{middle / floor:.1f}")
-    console = Console(width=120)
-    console.print(f"{rounds} rounds, interleaved")
-    console.print(table)
+def _race(payload: Payload, folder: Path, rounds: int, peers: Path | None, told: Told) -> Race:
+    entrants, missing = contenders(SUPERVISORS, payload, folder, finder(peers))
+    race(entrants, rounds, told)
+    times = {one.name: spread for one in entrants if (spread := Spread.of(one.times_ms))}
+    return Race(payload.name, times, missing)
+
+
+def show(results: Results, console: Console) -> None:
+    """Tables for people, in the order in which they were measured."""
+    for one in results.races:
+        console.print(_race_table(one))
+        if one.missing:
+            console.print(f"not installed: {', '.join(one.missing)}", markup=False)
+    if results.live:
+        console.print(_live_table(results.live))
+    if results.idle:
+        table = Table("idle, 7 children", "CPU of one core", "PSS MiB")
+        for cost in results.idle:
+            table.add_row(cost.name, f"{cost.cpu_share:.2%}", f"{cost.pss_mib:.0f}")
+        console.print(table)
+
+
+def _race_table(race: Race) -> Table:
+    less = f", less {race.subtracted_ms:.1f} ms of its interpreter" if race.subtracted_ms else ""
+    floor = race.row(FLOOR)[0]
+    table = Table(f"crash to the first act; payload {race.payload}{less}", "p50 ms", "p99 ms", "worst", "p50 / floor")
+    for name in race.times:
+        middle, late, worst = race.row(name)
+        table.add_row(name, f"{middle:.1f}", f"{late:.1f}", f"{worst:.1f}", f"{middle / floor:.1f}")
+    return table
+
+
+def _live_table(found: list[Measured]) -> Table:
+    table = Table("to the live account managed again", "rounds", "p50 ms", "p99 ms", "worst ms", "unmanaged ms, worst")
+    for one in found:
+        spread = Spread.of(one.again_ms)
+        assert spread is not None
+        numbers = (f"{spread.median:.0f}", f"{spread.p99:.0f}", f"{spread.worst:.0f}", f"{max(one.unmanaged_ms):.0f}")
+        table.add_row(one.name, str(spread.size), *numbers)
+    return table
+
+
+def bars_of(results: Results) -> list[Bar]:
+    """The compiled race and the live account, for one picture."""
+    colours = {NAE: OURS, FLOOR: FLOOR_COLOUR}
+    found = []
+    for race_ in results.races[:1]:
+        for name, spread in sorted(race_.times.items(), key=lambda item: item[1].median):
+            found.append(Bar(name, spread.median, spread.p99, colours.get(name, THEIRS)))
+    for one in results.live:
+        median, late = statistics.median(one.again_ms), Spread.of(one.again_ms)
+        found.append(Bar(one.name, median, late.p99 if late else median, OURS))
+    return found
+
+
+def main(arguments: list[str]) -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=40, help="of every supervisor and payload")
+    parser.add_argument(
+        "--live-rounds", type=int, default=20, help="of a killed trader and of a handover; half for hangs"
+    )
+    parser.add_argument("--idle-seconds", type=float, default=60.0)
+    parser.add_argument("--peers", type=Path, help="a folder with other supervisors in it")
+    parser.add_argument("--part", choices=PARTS, action="append", help="only this; may be given again")
+    parser.add_argument("--json", action="store_true", help="one JSON document instead of tables")
+    parser.add_argument("--picture", type=Path, help="write a chart there")
+    words = parser.parse_args(arguments)
+    results, parts = Results(), words.part or PARTS
+    columns = (BarColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=Console(stderr=True, width=120)) as progress:
+        bar = progress.add_task("starting", total=None)
+
+        def told(text: str) -> None:
+            progress.update(bar, description=text)
+
+        if "crash" in parts:
+            results.races = crash_races(words.rounds, words.peers, told)
+        if "live" in parts:
+            results.live = live_recovery.measure(words.live_rounds, told)
+        if "idle" in parts:
+            results.idle = costs(words.idle_seconds, told)
+    if words.picture:
+        words.picture.write_text(
+            chart("from the fault to being back, medians; the line ends at p99", "ms", bars_of(results))
+        )
+    if words.json:
+        print(json.dumps(asdict(results)))
+    else:
+        show(results, Console(width=140))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

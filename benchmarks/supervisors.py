@@ -54,12 +54,18 @@ SYSTEMD = "nae-benchmark-payload"
 
 @dataclass
 class Place:
-    """Where a supervisor works, and what for."""
+    """Where a supervisor works, with what, and how it finds programs."""
 
     folder: Path
-    payload: Payload
-    find: Callable[[str], str | None]
+    payload: Payload | None = None
+    find: Callable[[str], str | None] = shutil.which
     running: "list[subprocess.Popen[bytes]]" = field(default_factory=list)
+
+    @property
+    def program(self) -> str:
+        """What is to be brought back."""
+        assert self.payload is not None, "this place has no payload"
+        return str(self.payload.program)
 
     def spawn(self, *command: str, **environment: str) -> None:
         """Start the supervisor itself."""
@@ -111,7 +117,7 @@ class Supervisor:
 
 def _supervisord(plug_in: str) -> Callable[[Place], None]:
     def start(place: Place) -> None:
-        text = SUPERVISORD.format(folder=place.folder, payload=place.payload.program, plug_in=plug_in)
+        text = SUPERVISORD.format(folder=place.folder, payload=place.program, plug_in=plug_in)
         (place.folder / "conf").write_text(text)
         command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(place.folder / "conf")]
         place.spawn(*command, PYTHONPATH=str(PROJECT_ROOT), NAE_RUN=str(place.folder))
@@ -121,7 +127,7 @@ def _supervisord(plug_in: str) -> Callable[[Place], None]:
 
 def _circus(tuned: str) -> Callable[[Place], None]:
     def start(place: Place) -> None:
-        text = CIRCUS.format(folder=place.folder, payload=place.payload.program, tuned=tuned)
+        text = CIRCUS.format(folder=place.folder, payload=place.program, tuned=tuned)
         (place.folder / "circus.ini").write_text(text)
         place.spawn(_found(place, "circusd"), str(place.folder / "circus.ini"))
 
@@ -132,7 +138,7 @@ def _service_folder(place: Place) -> Path:
     """What runsv and s6-supervise want: a folder with a program named run."""
     folder = place.folder / "service"
     folder.mkdir()
-    shutil.copy2(place.payload.program, folder / "run")
+    shutil.copy2(place.program, folder / "run")
     return folder
 
 
@@ -152,7 +158,7 @@ def _pm2_home(place: Place) -> dict[str, str]:
 
 def _pm2(place: Place) -> None:
     words = ["--name", "payload", "--interpreter", "none"]
-    place.call(_found(place, "pm2"), "start", str(place.payload.program), *words, **_pm2_home(place))
+    place.call(_found(place, "pm2"), "start", place.program, *words, **_pm2_home(place))
 
 
 def _end_pm2(place: Place) -> None:
@@ -170,7 +176,7 @@ def _systemd(place: Place) -> None:
         "-p",
         "StartLimitIntervalSec=0",
     ]
-    place.call("systemd-run", *words, "-E", f"PAYLOAD_PIPE={place.folder / 'pipe'}", str(place.payload.program))
+    place.call("systemd-run", *words, "-E", f"PAYLOAD_PIPE={place.folder / 'pipe'}", place.program)
 
 
 def _end_systemd(place: Place) -> None:
