@@ -101,15 +101,15 @@ class OptimusAgent:
         assert ledger is not None
         concerned = [*ledger.positions(), *(order.symbol for order in ledger.unsettled())]
         self._side = await reach_market(self._context, self._account, concerned)
-        await self._trade(self._side, ledger)
+        await self._trade(self._side, ledger, hurried=False)
 
     def _open(self, followed: LedgerFollower | None) -> None:
         path = self._context.home.ledger(self._account)
         self._ledger = open_ledger(path, self._account, self._context.clock, followed)
 
-    async def _trade(self, side: MarketSide, ledger: Ledger) -> None:
-        self._system = system = build_system(self._context, side, ledger, self._lock.lost)
-        await system.start()
+    async def _trade(self, side: MarketSide, ledger: Ledger, hurried: bool) -> None:
+        self._system = system = build_system(self._context, side, ledger, self._lock.lost, hurried)
+        await system.start(self._probe)
         if self._conditions is not None:
             system.arm(self._conditions.conditions)
         system.heed_builds(self._builds_differ)
@@ -127,7 +127,7 @@ class OptimusAgent:
         times.append(clock.monotonic())
         ledger = self._ledger
         assert ledger is not None
-        await self._trade(standby.side, ledger)
+        await self._trade(standby.side, ledger, hurried=True)
         times.append(clock.monotonic())
         self._context.runner.switch(self.tasks())
         reason = str(self._twin.last_facts.get("handover") or "") if self._twin else ""

@@ -12,7 +12,7 @@ from execution.exchange.client import VenueClient
 from execution.exchange.endpoint import Endpoint, build_client
 from execution.exchange.feed import MarketFeed
 from execution.exchange.gateway import ExchangeGateway
-from execution.exchange.reconciliation import reconcile
+from execution.exchange.reconciliation import Reconciliation, reconcile
 from execution.exchange.user_stream import UserStream
 from execution.exchange.venue_reader import VenueReader
 from execution.ledger.audit_log import AuditLogger
@@ -69,9 +69,10 @@ async def reach_market(context: Context, account: Account, concerned: Iterable[s
 
 
 def build_system(
-    context: Context, side: MarketSide, ledger: Ledger, may_send: Callable[[], str | None]
+    context: Context, side: MarketSide, ledger: Ledger, may_send: Callable[[], str | None], hurried: bool = False
 ) -> TradingSystem:
-    """The trading system of `side`'s account, not yet recovered. `may_send`: why nothing may be sent, if so."""
+    """The trading system of `side`'s account, not yet recovered. `may_send`: why nothing may be sent, if so.
+    `hurried`: its first comparison with the venue asks for no more than trading needs."""
     home, clock, config = context.home, context.clock, context.config
     feed = side.feed
     gateway = ExchangeGateway(
@@ -89,12 +90,17 @@ def build_system(
         for symbol in feed.symbols:
             await gateway.fetch_new_fills(symbol)
 
+    async def compare() -> Reconciliation:
+        nonlocal hurried
+        strangers, hurried = not hurried, False
+        return await reconcile(gateway, ledger, strangers=strangers)
+
     parts = TradingParts(
         ledger=ledger,
         gateway=gateway,
         feed=feed,
         bars=side.bars,
-        reconcile=lambda: reconcile(gateway, ledger),
+        reconcile=compare,
         audit=side.audit,
         state_store=StateStore(home.account(side.account) / "state.json"),
         clock=clock,

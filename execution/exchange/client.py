@@ -163,7 +163,7 @@ class VenueClient(ProBinance):  # type: ignore[misc]
         when the line is lost. ConnectionError when there is none."""
         try:
             await self.ensure_user_data_stream_ws_subscribe_signature("spot")
-        except BaseError as error:
+        except (BaseError, KeyError) as error:  # a line lost in the middle: ccxt then trips over its own tidying up
             raise ConnectionError(f"user stream: {type(error).__name__}") from None
         return self._user_line_lost()
 

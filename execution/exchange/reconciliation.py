@@ -27,10 +27,13 @@ class Reconciliation(msgspec.Struct, frozen=True):
     external_orders: int = 0
 
 
-async def reconcile(gateway: ExchangeGateway, ledger: Ledger, adopt: bool = False) -> Reconciliation:
+async def reconcile(
+    gateway: ExchangeGateway, ledger: Ledger, adopt: bool = False, strangers: bool = True
+) -> Reconciliation:
     """Learn, compare, remember the result in the ledger. VenueError or BadReply when the venue can't be asked.
 
-    `adopt` books money that differs as an external cash flow, named so.
+    `adopt` books money that differs as an external cash flow, named so. Without `strangers` nobody looks for orders
+    that aren't ours: they are only remarked on, and can wait for the next time.
     """
     await gateway.fresh_clock()
     if ledger.opened_ms is None:
@@ -38,7 +41,8 @@ async def reconcile(gateway: ExchangeGateway, ledger: Ledger, adopt: bool = Fals
     await gateway.settle_unknown()
     await gateway.evidence.refresh_resting()
     # side by side: whoever takes an account over has no time to wait for one answer after the other
-    (new_fills, differences), external = await asyncio.gather(_compare(gateway, ledger), gateway.find_external_orders())
+    seen = gateway.find_external_orders() if strangers else _nobody()
+    (new_fills, differences), external = await asyncio.gather(_compare(gateway, ledger), seen)
     if differences is None or (differences and gateway.in_flight):
         differences = []  # money is moving: not a moment to compare; the last result stands
         reconciled = ledger.reconciliation().reconciled
@@ -50,6 +54,10 @@ async def reconcile(gateway: ExchangeGateway, ledger: Ledger, adopt: bool = Fals
     remarks = [f"open order {order} isn't ours" for order in external]
     ledger.set_reconciliation(reconciled, differences + remarks)
     return Reconciliation(reconciled, differences + remarks, new_fills, len(unknown), len(external))
+
+
+async def _nobody() -> list[str]:
+    return []
 
 
 async def open_books(gateway: ExchangeGateway, ledger: Ledger) -> None:

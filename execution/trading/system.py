@@ -5,6 +5,7 @@ its tasks. It knows no processes, locks or signals: whoever made it holds the ac
 """
 
 import logging
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -97,13 +98,16 @@ class TradingSystem(AccountControls):
 
     # life
 
-    async def start(self) -> None:
+    async def start(self, managed: Callable[[], Awaitable[None]] | None = None) -> None:
         """Recover, look after what is held, then be ready to trade. A venue that can't be reached now is an error
-        counted here and tried again by the reconcile task; until then nothing is bought."""
+        counted here and tried again by the reconcile task; until then nothing is bought. `managed` is awaited as soon
+        as the account is looked after, before anything that can wait."""
         self._restore()
         try:
             await self.recovery.run()
             await self.manager.check_exits()
+            if managed is not None:
+                await managed()
         except Exception as error:
             self.errors.note(error)
             log.exception("recovery incomplete")
