@@ -20,6 +20,9 @@ class Members:
     def __init__(self) -> None:
         self._members: dict[int, psutil.Process] = {}
 
+    def look(self) -> None:
+        """Take in those who belong to it and have come since."""
+
     def living(self) -> list[int]:
         """The ids of those still there; a zombie isn't."""
         return [pid for pid, member in self._members.items() if _lives(member)]

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 from execution.autonomous.builds import Builds, module_command
 from execution.autonomous.continuous_operation import ContinuousOperationManager
-from execution.autonomous.family import Family, Orphans
+from execution.autonomous.family import Family, Members, Orphans
 from execution.autonomous.stop_marker import request_stop, withdraw_stop
 from execution.autonomous.supervisor_door import ProgramState, SupervisorDoor, SupervisorRefused, SupervisorUnavailable
 from execution.autonomous.supervisord_config import render
@@ -208,22 +208,30 @@ def stop(home: Home, clock: Clock) -> Stopped | None:
     that doesn't end (a process stuck in the kernel) isn't waited for.
     """
     began = clock.monotonic()
+    if home.run.exists():  # said first, and also when nobody is seen: an heir may be about to take the lock
+        request_stop(home.run, f"nae down (pid {os.getpid()})", clock)
     pid = operation_pid(home)
-    family = Orphans(home.root) if pid is None else Family(pid)
-    if not family.living():
-        return None
-    request_stop(home.run, f"nae down (pid {os.getpid()})", clock)
+    kin: list[Members] = [Orphans(home.root)] if pid is None else [Family(pid)]
     if pid is not None:
         with contextlib.suppress(ProcessLookupError):  # it has died since; what it left ends
             os.kill(pid, signal.SIGTERM)
+    elif not kin[0].living():
+        return None
     killed: tuple[int, ...] = ()
-    while family.living():
-        if isinstance(family, Family):
-            family.look()
+    while _living(kin, home):
         spent = clock.monotonic() - began
         if spent > STOP_ALL_WITHIN_S and not killed:
-            killed = family.kill()
+            killed = tuple(pid for members in kin for pid in members.kill())
         if spent > STOP_ALL_WITHIN_S + KILLED_WITHIN_S:
             break
         block(0.05)
     return Stopped(clock.monotonic() - began, killed)
+
+
+def _living(kin: list[Members], home: Home) -> bool:
+    """Is anybody left? When supervisord's family has gone, one look for orphans: it may have died on the way."""
+    for members in kin:
+        members.look()
+    if not any(members.living() for members in kin) and len(kin) == 1:
+        kin.append(Orphans(home.root))
+    return any(members.living() for members in kin)

@@ -20,12 +20,18 @@ from execution.runtime.clock import Clock, block
 from execution.runtime.guard import keep_to_ourselves
 from execution.runtime.home import Home
 from execution.runtime.locks import is_held
-from execution.runtime.platform import is_pending
-from execution.vocabulary.limits import JUDGE_LATE_AFTER_S, RPC_TIMEOUT_S
+from execution.runtime.platform import ask_for_death_signal, is_pending
+from execution.vocabulary.limits import (
+    JUDGE_LATE_AFTER_S,
+    JUDGE_PERIOD_S,
+    RPC_TIMEOUT_S,
+    SUPERVISORD_SILENT_AFTER_S,
+)
 
 log = logging.getLogger("nae.manager")
 IDLE_CPU_S = 0.02
 LOCK_POLL_S = 0.01
+ASK_PERIOD_S = 1.0
 LOCK_FREE_WITHIN_S = 1.0
 
 
@@ -39,23 +45,32 @@ class SupervisordWatch:
         self._pid = os.getppid()
         self._silence = Silence()
         self._since = 0.0
-        self._cpu_s: float | None = None
+        self._cpu_s = 0.0
         self._looked_at = clock.monotonic()
 
     async def look(self, suspected: bool) -> None:
-        """One look, every second or so. One that comes or takes too long (sleep, SIGCONT, load) forgives."""
-        limit_s = RPC_TIMEOUT_S + JUDGE_LATE_AFTER_S
-        began = self._clock.monotonic()
-        late = began - self._looked_at > limit_s
-        answered = not suspected or late or await self._answers()
-        if answered or self._clock.monotonic() - began > limit_s:
-            self._silence = Silence()
-        else:
-            self._count(began)
+        """One look, every second. One that comes late (sleep, SIGCONT, load) forgives."""
+        late = self._clock.monotonic() - self._looked_at > JUDGE_LATE_AFTER_S + JUDGE_PERIOD_S
+        self._silence = Silence()
+        if suspected and not late:
+            await self._ask_until_sure()
         self._looked_at = self._clock.monotonic()
-        seen = Seen(parent_lives=os.getppid() == self._pid, silence=self._silence)
-        if seen.parent_lives and decide(seen) is Action.KILL_SUPERVISORD:
-            self._kill()
+
+    async def _ask_until_sure(self) -> None:
+        """Ask again and again: until it answers, a time-out comes late, or it is certain that it hangs."""
+        while os.getppid() == self._pid:
+            began = self._clock.monotonic()
+            if await self._answers() or self._clock.monotonic() - began > RPC_TIMEOUT_S + JUDGE_LATE_AFTER_S:
+                return
+            if not self._count(began):
+                return
+            if decide(Seen(parent_lives=True, silence=self._silence)) is Action.KILL_SUPERVISORD:
+                self._kill()
+                return
+            if self._silence.lasted_s > SUPERVISORD_SILENT_AFTER_S:
+                return  # it works on something: judged anew
+            if self._clock.monotonic() - began < ASK_PERIOD_S:  # refused at once: nobody is at the socket
+                await self._clock.sleep(ASK_PERIOD_S)
 
     async def _answers(self) -> bool:
         try:
@@ -66,17 +81,17 @@ class SupervisordWatch:
             return True  # no is an answer
         return True
 
-    def _count(self, began: float) -> None:
+    def _count(self, began: float) -> bool:
+        """One more answer that hasn't come; False when there is nobody to owe it."""
         child = Child.known(self._pid)
         life = child.life() if child else None
         if life is None:
-            self._silence = Silence()
-            return
+            return False
         if not self._silence.unanswered:
             self._since, self._cpu_s = began, life.cpu_s
-        assert self._cpu_s is not None
         idle = life.status == "stopped" or (life.cpu_s - self._cpu_s < IDLE_CPU_S and not life.wants_core)
         self._silence = Silence(self._silence.unanswered + 1, self._clock.monotonic() - self._since, idle)
+        return True
 
     def _kill(self) -> None:
         """It is our parent, so its id is no stranger's."""
@@ -84,7 +99,6 @@ class SupervisordWatch:
         if any(is_pending(self._pid, number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)):
             request_stop(self._run, "a signal that a hung supervisord never took", self._clock)
         os.kill(self._pid, signal.SIGKILL)
-        self._silence = Silence()
 
 
 def outlive(home: Home, told_to_stop: bool, clock: Clock) -> None:
@@ -121,6 +135,7 @@ def become_supervisord(home: Home) -> NoReturn:
         os.close(opened)
     os.dup2(1, 2)
     keep_to_ourselves()
+    ask_for_death_signal(0)  # it would go over, and supervisord end with whoever adopted us
     known = {name: value for name, value in os.environ.items() if not name.startswith("SUPERVISOR_")}
     command = module_command("agents.operation")
     os.execve(command[0], command, known)  # noqa: S606 - an argument list, no shell

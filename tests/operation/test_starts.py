@@ -147,10 +147,14 @@ def test_a_pause_survives_the_death_of_everything(operation: Operation) -> None:
     assert operation.account("live")["trading_state"] == "active"
 
 
-def test_no_worker_outlives_a_killed_supervisord_and_the_next_start_recovers(operation: Operation) -> None:
+def test_with_supervisord_and_manager_killed_no_worker_outlives_them_and_the_next_start_recovers(
+    operation: Operation,
+) -> None:
     operation.started("sandbox")
     supervisord = int((operation.home / "logs" / "continuous_operation.pid").read_text())
+    manager = operation.pid("continuous_operation")
     psutil.Process(supervisord).kill()
+    psutil.Process(manager).kill()
     eventually(lambda: not operation.processes(), within_s=4)
     done = operation.start("sandbox")
     assert done.code == 0, done.text

@@ -267,6 +267,22 @@ def test_a_second_bus_of_the_same_name_is_refused_with_the_holders_name(run: Pat
     with_service(run, scene)
 
 
+def test_a_name_is_waited_for_until_its_dying_holder_has_gone_and_no_longer(run: Path) -> None:
+    async def scene() -> None:
+        first, second = Bus(run, "worker", CLOCK), Bus(run, "worker", CLOCK)
+        first.open("worker pid 1")
+        with pytest.raises(BusyError, match="is held by worker pid 1"):
+            await second.open_when_free("worker pid 2", within_s=0.05)
+        waiting = asyncio.create_task(second.open_when_free("worker pid 2"))
+        await CLOCK.sleep(0.05)
+        assert not waiting.done()
+        first.close()
+        await asyncio.wait_for(waiting, 2)
+        second.close()
+
+    asyncio.run(scene())
+
+
 def test_a_closed_bus_leaves_its_name_free_and_no_socket_behind(run: Path) -> None:
     for life in ("first", "second"):
         bus = Bus(run, "worker", CLOCK)

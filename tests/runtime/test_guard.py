@@ -1,12 +1,15 @@
 """Real processes: a worker doesn't outlive its parent, and is gone by its deadline whatever hangs."""
 
 import resource
+import signal
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from execution.runtime import guard
+from execution.runtime.platform import is_pending
 from execution.vocabulary.exit_codes import ExitCode
 from tests.support import child, eventually, is_running, line_of
 
@@ -25,6 +28,7 @@ from pathlib import Path
 if sys.argv[1] == "by standard input":
     sys.platform = "darwin"
 from execution.runtime import guard
+from execution.runtime.platform import is_pending
 def orphaned():
     Path(sys.argv[2]).write_text("told")
     if sys.argv[1] != "hanging":
@@ -61,6 +65,7 @@ def test_a_worker_stays_while_its_parent_lives(tmp_path: Path) -> None:
 DEADLINE = """
 import signal, sys, threading
 from execution.runtime import guard
+from execution.runtime.platform import is_pending
 signal.signal(signal.SIGTERM, lambda *_: None)
 for seconds in sys.argv[1:]:
     guard.end_by(float(seconds))
@@ -91,3 +96,33 @@ def test_supervisord_is_known_by_what_it_puts_in_the_environment(monkeypatch: py
     assert not guard.under_supervisord()
     monkeypatch.setenv("SUPERVISOR_ENABLED", "1")
     assert guard.under_supervisord()
+
+
+def test_a_signal_that_a_stopped_process_hasnt_taken_is_seen_where_the_kernel_tells() -> None:
+    with child("import sys; print('up', flush=True); sys.stdin.read()") as process:
+        assert line_of(process) == "up"
+        process.send_signal(signal.SIGSTOP)
+        assert not is_pending(process.pid, signal.SIGTERM)
+        process.send_signal(signal.SIGTERM)
+        assert eventually(lambda: is_pending(process.pid, signal.SIGTERM, "linux")) or sys.platform != "linux"
+        assert not is_pending(process.pid, signal.SIGINT)
+        assert not is_pending(process.pid, signal.SIGTERM, "darwin")
+    assert not is_pending(process.pid, signal.SIGTERM), "whoever is gone owes nothing"
+
+
+OPEN_AND_EXEC = """
+import os, sys
+from pathlib import Path
+from execution.runtime import guard
+from execution.runtime.platform import is_pending
+inherited = os.open(os.devnull, os.O_RDONLY)
+os.set_inheritable(inherited, True)
+guard.keep_to_ourselves()
+code = "import os; print(sorted(int(n) for n in os.listdir('/dev/fd'))[:4], flush=True)"
+os.execv(sys.executable, [sys.executable, "-c", code])
+"""
+
+
+def test_what_is_open_beyond_standard_input_and_output_stays_behind_in_an_exec() -> None:
+    with child(OPEN_AND_EXEC) as process:
+        assert line_of(process) == "[0, 1, 2, 3]"  # 3 is the folder that is being listed
