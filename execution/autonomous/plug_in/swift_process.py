@@ -39,9 +39,18 @@ class SwiftProcess(Subprocess):  # type: ignore[misc]
         return super().change_state(new_state, expected)
 
     def get_execv_args(self) -> tuple[str, list[str]]:
-        """Kept for the moment in which supervisord asks for the fork."""
-        filename, arguments = super().get_execv_args()
-        self.swift_command = (filename, arguments)
+        """Kept for the moment in which supervisord asks for the fork. Taken apart once, looked at each time."""
+        if self.swift_command is None:
+            self.swift_command = super().get_execv_args()
+            return self.swift_command
+        filename, arguments = self.swift_command
+        options = self.config.options
+        try:
+            status = options.stat(filename)
+        except OSError:
+            self.swift_command = None  # gone: supervisord looks for it anew, and says what it finds
+            return self.get_execv_args()
+        options.check_execv_args(filename, arguments, status)
         return filename, arguments
 
     def spawn(self) -> int | None:
@@ -63,15 +72,23 @@ class SwiftProcess(Subprocess):  # type: ignore[misc]
     def finish(self, pid: int, sts: int) -> None:
         """Reaped. If it is to come back, it does so now, without another pass of the loop."""
         asked = bool(self.killing)
-        poller = self.config.options.poller
-        for descriptor in self.dispatchers:  # closed below, and perhaps somebody else's right after
-            if descriptor in poller.readables:
-                poller.unregister_readable(descriptor)
-            if descriptor in poller.writables:
-                poller.unregister_writable(descriptor)
+        dispatchers = self.dispatchers
         super().finish(pid, sts)
+        for descriptor, dispatcher in dispatchers.items():
+            self._forget(descriptor, dispatcher)
         self.steward.ended(self.config.name, os.waitstatus_to_exitcode(sts), asked)
         self.transition()
+
+    def _forget(self, descriptor: int, dispatcher: Any) -> None:
+        """Its number is free, and may be somebody else's before the loop has come round: who has it now isn't read
+        from or written to on behalf of the dead."""
+        poller = self.config.options.poller
+        if descriptor in poller.readables:
+            poller.unregister_readable(descriptor)
+        if descriptor in poller.writables:
+            poller.unregister_writable(descriptor)
+        dispatcher.handle_read_event = dispatcher.handle_write_event = _nothing
+        dispatcher.readable = dispatcher.writable = _yes  # there is nothing left to unregister
 
     def transition(self) -> None:
         """What is due now: a start, the step to RUNNING, the end of patience with a stop."""
@@ -96,6 +113,14 @@ class SwiftProcess(Subprocess):  # type: ignore[misc]
 
     def _never_started(self) -> bool:
         return self.state == ProcessStates.STOPPED and not self.laststart
+
+
+def _nothing() -> None:
+    """What a dead program's channel has to do."""
+
+
+def _yes() -> bool:
+    return True
 
 
 def adopt(process: Any, steward: Judge) -> None:
