@@ -1,9 +1,12 @@
 """The lock of a trading account: whoever holds it may write the account's ledger and trade. For the live account it is
-the live lease. Taken by its Optimus, or by a command-line tool while no Optimus runs."""
+the live lease. Taken by its Optimus, or by a command-line tool while no Optimus runs.
+
+An account on a real exchange is locked once more, by its API key and for the whole machine: two homes may hold the same
+key, and each would take the other's trades for a stranger's."""
 
 import os
 
-from execution.runtime.home import Home
+from execution.runtime.home import Home, user_state
 from execution.runtime.locks import FileLock, is_held, read_holder
 
 
@@ -28,6 +31,17 @@ class AccountLock(FileLock):
 def account_lock(home: Home, account: str) -> AccountLock:
     """The lock of `account` in this home, not yet taken."""
     return AccountLock(home.account(account) / "account.lock")
+
+
+def key_lock(fingerprint: str) -> AccountLock:
+    """The lock of one API key on this machine, not yet taken; the key itself is told to nobody. Its holder's text is
+    `key_holder(...)`. Raises OSError and ConfigError when the user's state folder isn't fit."""
+    return AccountLock(user_state() / f"key-{fingerprint}.lock")
+
+
+def key_holder(process: str, home: Home) -> str:
+    """Who holds a key, for the one that is refused: the process and its operation's home."""
+    return f"{process} pid {os.getpid()} of {home.root}"
 
 
 def holder_of(home: Home, account: str) -> str:

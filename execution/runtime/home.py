@@ -7,6 +7,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from execution.runtime.platform import user_state_folder
 from execution.vocabulary.exit_codes import ConfigError
 from execution.vocabulary.limits import SOCKET_PATH_MAX
 
@@ -105,6 +106,17 @@ class Home:
 
     def socket(self, name: str) -> Path:
         return self.run / name
+
+
+def user_state() -> Path:
+    """The folder for what holds for all operations of this user on this machine; made, and ours alone.
+
+    Raises OSError when it can't be made, ConfigError when it isn't ours.
+    """
+    folder = user_state_folder(os.environ, Path.home()) / "nae"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    owner_only(folder)
+    return folder
 
 
 def owner_only(folder: Path) -> None:

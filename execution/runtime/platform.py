@@ -4,6 +4,7 @@ branches are tested on either.
 
 import ctypes
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -22,6 +23,15 @@ def ask_for_death_signal(number: int, platform: str = sys.platform) -> bool:
     if platform != "linux":
         return False
     return bool(ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, number) == 0)
+
+
+def user_state_folder(environment: Mapping[str, str], home: Path, platform: str = sys.platform) -> Path:
+    """Where a user's programs keep what isn't any one operation's. An XDG_STATE_HOME that is no absolute path counts
+    for nothing, as its standard says."""
+    chosen = environment.get("XDG_STATE_HOME", "")
+    if chosen.startswith("/"):
+        return Path(chosen)
+    return home / "Library/Application Support" if platform == "darwin" else home / ".local/state"
 
 
 def awake_command(pid: int, platform: str = sys.platform) -> tuple[str, ...]:
