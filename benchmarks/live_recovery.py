@@ -24,6 +24,7 @@ READY_WITHIN_S = 60.0
 AGAIN_WITHIN_S = 30.0
 HANDOVER_WITHIN_S = 10.0
 LOOK_S = 0.02
+PACE_S = 8.0  # a fresh trader costs some 350 of the 6,000 request weight that a venue allows in a minute
 CONFIG = "[venue]\nspeed = 60\nseed = 7\n[trading]\ntime_exit_bars = 5\n[operation]\nhang_after_s = {hang_after_s}\n"
 MANAGER = "continuous_operation"
 SUPERVISORD = "supervisord"
@@ -65,6 +66,7 @@ class LiveRounds:
     def __init__(self, operation: RealOperation, told: Callable[[str], None]) -> None:
         self._operation = operation
         self._told = told
+        self._next_at = 0.0
         self._tail = JournalTail(operation.home.data / "venue" / "journal.jsonl")
 
     def run(self, name: str, fault: Callable[[], None], rounds: int) -> Measured:
@@ -73,6 +75,8 @@ class LiveRounds:
         for number in range(rounds):
             self._told(f"{name}: round {number + 1} of {rounds}")
             until(self.is_ready, READY_WITHIN_S, "standby that is ready", every_s=0.2)
+            time.sleep(max(0.0, self._next_at - time.monotonic()))
+            self._next_at = time.monotonic() + PACE_S
             last = self._tail.look()[-1]
             began = time.monotonic() * 1000
             fault()
