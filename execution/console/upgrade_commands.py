@@ -27,6 +27,7 @@ Watch = Annotated[float, typer.Option("--watch", min=0, max=3600, help="Watch th
 Drain = Annotated[bool, typer.Option("--drain", help="No new live entries, and wait until live is flat, first.")]
 Within = Annotated[str, typer.Option("--within", help="How long to wait for flat: 90s, 30m, 1h.")]
 LIVE: str = Account.LIVE
+NOBODY = "and nobody to take over"
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,7 @@ def _go(home: Home, way: Way, talk: _Talk, *, back: bool, watch_s: float, drain_
         talk.say(note)
     was_active = False
     if way.packages or not way.standby:
-        refusal = _live_refusal(home)
+        refusal = _live_refusal(home, "and its packages are to be exchanged" if way.packages else NOBODY)
         if refusal and drain_within_s is None:
             return refusal
         if drain_within_s is not None and home.ledger(LIVE).exists():
@@ -175,7 +176,7 @@ def _go(home: Home, way: Way, talk: _Talk, *, back: bool, watch_s: float, drain_
     try:
         if way.packages and (problem := _install(builds, way, back)):
             return problem
-        moving = Upgrade(home, clock, talk.say, lambda: _live_refusal(home))
+        moving = Upgrade(home, clock, talk.say, lambda: _live_refusal(home, NOBODY))
         return moving.run(way.before, way.target, watch_s, going_back=back)
     except OperationEnded as ended:
         return str(ended)
@@ -215,7 +216,7 @@ def _told(talk: _Talk) -> Any:
     return told
 
 
-def _live_refusal(home: Home) -> str:
-    """Why live may not be stopped without somebody who takes over."""
+def _live_refusal(home: Home, trouble: str) -> str:
+    """Why live may not be stopped as it is now, or ''."""
     left = exposure_of(home, LIVE)
-    return "" if left.flat else f"live has {left} and nobody to take over: wait, or nae upgrade --drain"
+    return "" if left.flat else f"live has {left} {trouble}: wait until it is flat, or nae upgrade --drain"

@@ -44,7 +44,7 @@ NAME_FREE_WITHIN_S = 3.0  # a process waits this long for a dying one of its nam
 # upgrading
 BUILD_SETTLED_AFTER_S = 1.0  # a process on a new build counts as moved once it has been well this long ...
 BUILD_TWIN_SETTLED_AFTER_S = 3.0  # ... and longer before the live account is handed to it
-BUILD_EXCHANGED_WITHIN_S = 45.0  # for one process, from its turn until it is well
+BUILD_EXCHANGED_WITHIN_S = 90.0  # for one process, from its turn until it is well: research is nice and compiles
 BUILD_CRASHES_MAX = 2  # this many crashes on the new build: back to the old one
 BUILD_CRITICAL_FOR_S = 5.0  # so is being CRITICAL this long
 

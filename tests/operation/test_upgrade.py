@@ -30,7 +30,7 @@ class Copied(Operation):
     project: Path
 
     def nae(self, *words: str) -> Finished:
-        return self.run(*NAE, *words, timeout_s=150)
+        return self.run(*NAE, *words, timeout_s=300)
 
     def builds(self) -> dict[str, str]:
         rows = self.status()["processes"]
