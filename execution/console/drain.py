@@ -107,12 +107,8 @@ def lift(home: Home, account: str, clock: Clock, within_s: float) -> None:
     while True:
         try:
             _ask_holder(home, account, "resume", "drained and started again", clock)
-        except NoAnswer:
+        except (NoAnswer, Refused):  # whoever takes the account over may not be ready yet
             if clock.monotonic() >= deadline:
-                raise
-            block(LOOK_S)
-        except Refused as refusal:
-            if "not started yet" not in str(refusal) or clock.monotonic() >= deadline:
                 raise
             block(LOOK_S)
         else:
