@@ -7,15 +7,17 @@ import sys
 from typing import Any
 
 from agents.process import Context, in_background, run_process
+from execution.autonomous.commands import CannotBeDone, OperatorCommands
 from execution.autonomous.log_watch import LogWatch, Tail
 from execution.autonomous.overseer import Overseer
+from execution.autonomous.status_document import live_row
 from execution.autonomous.supervisor_door import SupervisorDoor
 from execution.autonomous.supervisor_link import hear_news
 from execution.autonomous.tuning import Interval, tune
 from execution.autonomous.vitals import sample_process, sample_system
 from execution.autonomous.watcher import SupervisordWatch, outlive
 from execution.runtime import guard
-from execution.runtime.bus import Refused
+from execution.runtime.bus import NoAnswer, Refused, ask_async
 from execution.runtime.clock import SystemClock
 from execution.runtime.home import Home
 from execution.runtime.tasks import Task
@@ -27,6 +29,7 @@ from execution.vocabulary.modes import OperationMode
 from execution.vocabulary.programs import MANAGER, programs_of
 
 log = logging.getLogger("nae.manager")
+PERSONS_VERBS = ("start", "stop", "restart")
 WATCH_PERIOD_S = 1.0
 OUTLIVES_BY_S = 5.0  # the manager alone outlives supervisord: to end what it left, and take its place
 
@@ -43,6 +46,8 @@ class ManagerAgent:
         self._watch = SupervisordWatch(context.home, door, context.clock)
         self._overseer = Overseer(mode, names, context.home, door, context.clock, hang_after_s=hang_after_s)
         self._logs = LogWatch(context.home.logs)
+        self._commands = OperatorCommands(self._overseer, context.home.run)
+        self._stopped_again = False
         self._news = asyncio.Event()
         self._ear: asyncio.DatagramTransport | None = None
         self._tails: dict[str, Tail] = {}
@@ -77,6 +82,9 @@ class ManagerAgent:
     async def _judge(self) -> None:
         await self._overseer.tick()
         overseer = self._overseer
+        if not (self._stopped_again or overseer.link.problem):
+            self._stopped_again = True
+            await self._commands.stop_again()
         statuses: dict[str, str] = {name: row.verdict.status for name, row in overseer.watched.items()}
         causes = {name: list(row.verdict.causes) for name, row in overseer.watched.items() if row.verdict.causes}
         if overseer.link.problem:
@@ -131,8 +139,12 @@ class ManagerAgent:
         if verb == "record":  # of the commands that change the operation itself: one writer of the record of changes
             what, cause = str(arguments.get("what", "")), str(arguments.get("cause", ""))
             return {"id": self._overseer.changes.add("upgrade", MANAGER, what, cause)}
+        if verb == "handover":
+            return await self._hand_over(str(arguments.get("reason", "")))
+        if verb in PERSONS_VERBS:
+            return await self._obey(verb, str(arguments.get("name", "")))
         if verb != "status":
-            raise Refused(f"continuous_operation knows the verb status, not {verb}")
+            raise Refused(f"continuous_operation knows status, handover, {', '.join(PERSONS_VERBS)}, not {verb}")
         record = self._overseer.changes.read()
         status = self._overseer.status()
         for name, row in status["processes"].items():
@@ -142,6 +154,24 @@ class ManagerAgent:
             "enhancements_applied": record["totals"].get("adjustment", 0),
             "learning_active": bool(status["processes"].get("ralph", {}).get("facts", {}).get("learning_active")),
         }
+
+    async def _obey(self, verb: str, name: str) -> dict[str, Any]:
+        acts = {"start": self._commands.start, "stop": self._commands.stop, "restart": self._commands.restart}
+        try:
+            await acts[verb](name)
+        except CannotBeDone as problem:
+            raise Refused(str(problem)) from problem
+        self._news.set()
+        return {"name": name, "done": verb}
+
+    async def _hand_over(self, reason: str) -> dict[str, Any]:
+        holder = live_row(self._overseer.watched)["holder"]
+        if holder is None:
+            raise Refused("nobody holds the live account now: there is nothing to hand over")
+        try:
+            return await ask_async(self._context.home.run, holder, "handover", self._context.clock, reason=reason)
+        except NoAnswer as silence:
+            raise Refused(str(silence)) from silence
 
     async def stop(self) -> None:
         self._logs.stop()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from execution.autonomous.builds import Builds, module_command
+from execution.autonomous.commands import forget
 from execution.autonomous.continuous_operation import ContinuousOperationManager
 from execution.autonomous.family import Family, Members, Orphans
 from execution.autonomous.stop_marker import request_stop, withdraw_stop
@@ -77,6 +78,7 @@ def environment(home: Home, mode: OperationMode) -> dict[str, str]:
 
 def _command(home: Home, mode: OperationMode) -> list[str]:
     withdraw_stop(home.run)
+    forget(home.run)
     builds = Builds(home)
     builds.begin(builds.snapshot())
     builds.prune(set(), is_alive=lambda pid: command_line(pid) != "")

@@ -160,6 +160,10 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Config:
     if environment.get("NAE_STANDBY"):
         standby = _on_or_off("NAE_STANDBY", environment["NAE_STANDBY"])
         operation = msgspec.structs.replace(operation, standby=standby)
+    given = environment.get("NAE_HEALTH_INTERVAL")
+    if given:
+        _check_value(given, float, "environment variable NAE_HEALTH_INTERVAL", "operation.health_interval_s", False)
+        operation = msgspec.structs.replace(operation, health_interval_s=float(given))
     return msgspec.structs.replace(config, venue=venue, operation=operation)
 
 

@@ -40,6 +40,12 @@ def advance(state: ProcessState, to: ProcessState) -> ProcessState:
     raise ValueError(f"a process can't go from {state} to {to}")
 
 
+def diagram() -> str:
+    """The table of process states as a mermaid diagram, for the documents."""
+    ways = [f"    {state} --> {to}" for state, targets in PROCESS_TRANSITIONS.items() for to in sorted(targets)]
+    return "\n".join(["stateDiagram-v2", f"    [*] --> {ProcessState.STARTING}", *ways])
+
+
 def entries_allowed(state: TradingState) -> bool:
     """May this account open new positions? (Exits and cancels are always allowed.)"""
     return state is TradingState.ACTIVE

@@ -202,3 +202,11 @@ def _config_or_error(folder: Path, text: str) -> None:
         for name, allowed in RANGES.items():
             section, key = name.split(".")
             assert allowed.problem(getattr(getattr(config, section), key)) is None
+
+
+def test_the_health_interval_may_come_from_the_environment_within_the_same_bounds(tmp_path: Path) -> None:
+    path = tmp_path / "nae.toml"
+    assert load(path, {"NAE_HEALTH_INTERVAL": "12.5"}).operation.health_interval_s == 12.5
+    for wrong in ("0", "nan", "soon", "1e9"):
+        with pytest.raises(ConfigError, match="NAE_HEALTH_INTERVAL"):
+            load(path, {"NAE_HEALTH_INTERVAL": wrong})

@@ -11,9 +11,11 @@ from execution.vocabulary.lifecycle import (
     ProcessState,
     TradingState,
     advance,
+    diagram,
     entries_allowed,
 )
 from execution.vocabulary.order_states import SETTLED, TRANSITIONS, UNSETTLED, OrderEvent, OrderState
+from tests.support import ROOT
 
 STATES = st.sampled_from(ProcessState)
 
@@ -25,6 +27,12 @@ def test_a_process_goes_only_where_its_table_leads(state: ProcessState, to: Proc
     else:
         with pytest.raises(ValueError, match=f"from {state} to {to}"):
             advance(state, to)
+
+
+def test_the_diagram_in_the_architecture_is_the_one_the_table_makes() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text()
+    assert f"```mermaid\n{diagram()}\n```" in text, "put the output of lifecycle.diagram() there"
+    assert diagram().count("-->") == 1 + sum(len(targets) for targets in PROCESS_TRANSITIONS.values())
 
 
 def test_every_process_state_is_in_the_table_and_can_be_left() -> None:
