@@ -199,8 +199,7 @@ class OptimusAgent:
 
     def facts(self) -> dict[str, Any]:
         if self._system is not None:
-            said = self._system.facts()
-            return said | {"role": "active", "holds": sorted(said["positions"]), "handover": self._handover}
+            return self._system.facts() | self._part()
         assert self._standby is not None
         why = self._standby.not_ready()
         return {
@@ -211,11 +210,16 @@ class OptimusAgent:
             "holds": self._standby.holds(),
         }
 
+    def _part(self) -> dict[str, Any]:
+        """What only the active one of twins says."""
+        return {"role": "active", "holds": sorted(self.system.parts.ledger.positions()), "handover": self._handover}
+
     async def command(self, verb: str, arguments: dict[str, Any]) -> dict[str, Any]:
         if self._system is not None:
             if verb == "handover":
                 return self._hand_over(str(arguments.get("reason", "")), bool(arguments.get("force")))
-            return carry_out(self._system, verb, arguments)
+            answer = carry_out(self._system, verb, arguments)
+            return answer | self._part() if verb == "status" else answer
         if verb == "status":
             return self.facts()
         holder = holder_of(self._context.home, self._account) or "nobody"

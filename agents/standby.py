@@ -4,6 +4,7 @@ the ledger, ready to be the other half within milliseconds. It trades nothing an
 import asyncio
 import gc
 import logging
+import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -50,7 +51,16 @@ class Twin:
         """Would it take the account over at once?"""
         heard = self._clock.monotonic() - self._heard_at <= TWIN_HEARD_WITHIN_S
         facts = self.last_facts
-        return heard and facts.get("role") == "standby" and facts.get("standby_ready") is True
+        waits = facts.get("role") == "standby" and facts.get("standby_ready") is True
+        return heard and waits and self._beat is not None and _lives(self._beat.pid)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)  # asks, sends nothing
+    except ProcessLookupError:
+        return False
+    return True
 
 
 class Standby:

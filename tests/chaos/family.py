@@ -31,6 +31,7 @@ COMMANDS = {
     "venue": ["agents.venue"],
     "sandbox_optimus": ["agents.optimus", "--sandbox"],
     "live_optimus": ["agents.optimus", "--live"],
+    "live_optimus_standby": ["agents.optimus", "--live", "--standby"],
 }
 ARM_PERIOD_S = 0.25
 CONFIG = """
