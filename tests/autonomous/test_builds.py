@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from execution.autonomous.builds import KEPT_BESIDE_CURRENT, UNFINISHED, Builds, compile_all
+from execution.autonomous.builds import KEPT_BESIDE_CURRENT, UNFINISHED, Builds, Journey, compile_all
 from execution.runtime.build import build_id
 from execution.runtime.home import CODE_ROOT, Home
 from execution.vocabulary.exit_codes import BusyError
@@ -177,3 +177,26 @@ def test_what_does_not_compile_is_known_before_anything_runs_it(builds: Builds, 
 
 def test_without_any_build_there_is_no_current_one(builds: Builds) -> None:
     assert builds.current() is None
+
+
+def test_a_start_ends_what_was_under_way_and_remembers_where_it_came_from(builds: Builds, source: Path) -> None:
+    made = []
+    for number in range(3):
+        (source / "execution/word.py").write_text(f"WORD = {number}\n")
+        made.append(builds.snapshot(source))
+    builds.begin(made[0])
+    assert builds.journey() is None, "there was none before it"
+    builds.write_journey(Journey(made[0], made[1], finished=False))
+    builds.begin(made[0])
+    assert builds.journey() == Journey(made[0], made[0], finished=True)
+    builds.begin(made[2])
+    assert builds.journey() == Journey(made[0], made[2], finished=True)
+    builds.begin(made[2])
+    assert builds.journey() == Journey(made[0], made[2], finished=True)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"before": 1}', "\x00"])
+def test_a_record_that_cannot_be_read_is_none(builds: Builds, text: str) -> None:
+    builds.folder.mkdir(parents=True)
+    (builds.folder / "upgrade.json").write_text(text)
+    assert builds.journey() is None
