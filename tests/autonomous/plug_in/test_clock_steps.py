@@ -28,6 +28,7 @@ time.time = stepped
 # takes two seconds to end once it is told to
 SLOW = "command=/bin/sh -c 'trap \"sleep 2; exit 0\" TERM; echo up; while :; do sleep 0.05; done'\n"
 HOUR = 3600
+NAMES = ("slow", "patient", "stubborn")
 
 
 @dataclass
@@ -52,7 +53,8 @@ def stepped(tmp_path: Path) -> Iterator[Stepped]:
     (tmp_path / "sitecustomize.py").write_text(STEPPED)
     slow = SLOW + "autorestart=true\nstopwaitsecs=86400\nstopasgroup=false\n"
     patient = SLOW + "autorestart=true\nstopwaitsecs=5\n"
-    programs = {"worker": STEADY, "slow": slow, "patient": patient}
+    stubborn = SLOW.replace("sleep 2; exit 0", "") + "autorestart=true\nstopwaitsecs=2\n"
+    programs = {"worker": STEADY, "slow": slow, "patient": patient, "stubborn": stubborn}
     path = tmp_path / "step"
     with supervisord(programs, PYTHONPATH=str(tmp_path), NAE_TEST_STEP=str(path)) as running:
         yield Stepped(running, path)
@@ -66,14 +68,14 @@ def test_during_a_stop_nobody_is_killed_early_or_waited_for_an_hour(stepped: Ste
     running = stepped.running
     eventually(lambda: all(row.state == "RUNNING" for row in running.door.programs()))
     began = time.monotonic()
-    for name in ("slow", "patient"):
+    for name in NAMES:
         running.door.stop(running.program(name))
     stepped.step(step)
-    for name in ("slow", "patient"):
+    for name in NAMES:
         eventually(lambda name=name: running.program(name).state == "STOPPED")  # type: ignore[misc]
     took = time.monotonic() - began
-    assert 1.5 < took < 5, "it had its two seconds, and that was all"
-    assert [running.door.plug_in().exits[name].last_status for name in ("slow", "patient")] == [0, 0]
+    assert 1.5 < took < 5, "each had its two seconds, and that was all"
+    assert [running.door.plug_in().exits[name].last_status for name in NAMES] == [0, 0, -signal.SIGKILL]
 
 
 def test_during_a_hold_it_is_held_as_long_as_said_and_comes_back_at_once(stepped: Stepped, step: int) -> None:

@@ -107,4 +107,5 @@ def test_a_program_that_ends_well_at_once_is_bounded_too() -> None:
     for _ in range(EXITS_MAX):
         record = ended(record, 0, False, 5.0, LIMIT)
     assert over_limit(record, 5.0, LIMIT)
+    assert over_limit(record, 4.99 + EXITS_WINDOW_S, LIMIT)
     assert not over_limit(record, 5.0 + EXITS_WINDOW_S, LIMIT)

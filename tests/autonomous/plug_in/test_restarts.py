@@ -158,6 +158,18 @@ def test_a_stop_of_everything_while_programs_die_leaves_nobody() -> None:
             assert not is_running(pid)
 
 
+def test_who_dies_while_everything_is_stopping_isnt_started_again() -> None:
+    slow = "command=/bin/sh -c 'trap \"sleep 1; exit 0\" TERM; while :; do sleep 0.05; done'\n"
+    with supervisord({"worker": STEADY + "priority=10\n", "slow": slow + "priority=20\n"}) as running:
+        eventually(lambda: running.program("slow").state == "RUNNING")  # its trap is set
+        pid = running.pid()
+        running.process.terminate()
+        eventually(lambda: "waiting for" in running.log())
+        os.kill(pid, signal.SIGKILL)
+        assert running.process.wait(timeout=10) == 0
+        assert running.log().count("spawned: 'worker'") == 1
+
+
 def test_a_reload_leaves_the_plug_in_at_work_with_what_it_knew(running: Supervisord) -> None:
     worker = kill(running)
     successor = running.another("worker", than=worker)
