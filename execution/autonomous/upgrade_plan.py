@@ -183,7 +183,7 @@ def _exchange(course: Course, one: Seen, seen: list[Seen], now: float) -> Step:
     if one.role == "standby" and twin is not None and twin.state != "running":
         return Step(Kind.WAIT, one.name, f"{one.name} guards the account until {twin.name} does")
     if one.role != "standby" and twin is not None:
-        if twin.name in course.settled and twin.role == "standby" and twin.ready:
+        if twin.role == "standby" and twin.ready:  # its turn came first: it is settled
             return Step(Kind.HANDOVER, one.name, f"{one.name} hands over to {twin.name}")
         return Step(Kind.WAIT, one.name, f"{one.name} waits for {twin.name} to be ready")
     return Step(Kind.RESTART, one.name, f"{one.name} restarts on {course.target}")
