@@ -7,6 +7,7 @@ import pytest
 
 from agents.embedded import read_port
 from execution.ledger.account_lock import account_lock
+from execution.runtime.clock import SystemClock
 from execution.runtime.home import Home
 from execution.runtime.locks import is_held
 from execution.runtime.sqlite import read_all
@@ -61,6 +62,21 @@ def test_a_trader_whose_lock_file_was_removed_ends_by_itself_and_the_next_takes_
         assert "the account's lock is lost" in family.log(SANDBOX) and "was replaced" not in family.log(SANDBOX)
         family.start(SANDBOX)
         eventually(lambda: epoch(family) == before + 1 and is_held(lock(family)), within_s=15)
+
+
+def test_a_trader_whose_lock_file_was_replaced_sends_nothing_more_and_ends(tmp_path: Path) -> None:
+    with family_in(tmp_path / "home") as family:
+        family.start("venue", SANDBOX)
+        eventually(lambda: orders_sent(family.home.root), within_s=20)
+        lock(family).rename(tmp_path / "the trader's lock")
+        usurper = account_lock(family.home, "sandbox")
+        usurper.acquire("somebody else")
+        replaced_ms = SystemClock().now_ms()
+        assert family.process(SANDBOX).wait(10) == 0
+        assert "the account's lock is lost" in family.log(SANDBOX) and "was replaced" in family.log(SANDBOX)
+        query = "SELECT client_order_id FROM orders WHERE created_ms > ?"
+        assert read_all(family.home.ledger("sandbox"), query, (replaced_ms + 50,)) == []
+        usurper.release()
 
 
 def test_a_lock_knows_when_it_keeps_nobody_out(tmp_path: Path) -> None:
