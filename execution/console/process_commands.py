@@ -24,7 +24,8 @@ from execution.vocabulary.modes import Account
 from execution.vocabulary.programs import BY_NAME, MANAGER
 
 T = TypeVar("T")
-TOLD_WITHIN_S = 10.0
+TOLD_WITHIN_S = 4.0
+RESTARTED_WITHIN_S = 10.0  # the manager answers once the old one is gone
 LOOK_S = 0.1
 LIVE: str = Account.LIVE
 DONE = {"stop": "stopped", "restart": "restarted"}
@@ -217,7 +218,8 @@ class _One:
     def tell(self, verb: str) -> str:
         """Who carried it out: the manager, else supervisord."""
         try:
-            ask(self.home.run, MANAGER, verb, self.clock, deadline_s=TOLD_WITHIN_S, name=self.name)
+            within_s = RESTARTED_WITHIN_S if verb == "restart" else TOLD_WITHIN_S
+            ask(self.home.run, MANAGER, verb, self.clock, deadline_s=within_s, name=self.name)
         except Refused as refusal:
             complain(f"{self.name}: {refusal}")
             raise typer.Exit(ExitCode.FAILED) from refusal
