@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 from agents.process import Context, in_background, run_process
+from execution.autonomous.caretaker import Caretaker
 from execution.autonomous.commands import CannotBeDone, OperatorCommands
 from execution.autonomous.log_watch import LogWatch, Tail
 from execution.autonomous.overseer import Overseer
@@ -14,7 +15,7 @@ from execution.autonomous.status_document import live_row
 from execution.autonomous.supervisor_door import SupervisorDoor
 from execution.autonomous.supervisor_link import hear_news
 from execution.autonomous.tuning import Interval, tune
-from execution.autonomous.vitals import sample_process, sample_system
+from execution.autonomous.vitals import sample_system
 from execution.autonomous.watcher import SupervisordWatch, outlive
 from execution.runtime import guard
 from execution.runtime.bus import NoAnswer, Refused, ask_async
@@ -48,6 +49,8 @@ class ManagerAgent:
         self._logs = LogWatch(context.home.logs)
         self._commands = OperatorCommands(self._overseer, context.home.run)
         self._stopped_again = False
+        most = context.config.operation.memory_max_mib
+        self._caretaker = Caretaker(self._overseer, most, self._ask_to_hand_over, context.clock)
         self._news = asyncio.Event()
         self._ear: asyncio.DatagramTransport | None = None
         self._tails: dict[str, Tail] = {}
@@ -104,9 +107,7 @@ class ManagerAgent:
 
     async def _vitals(self) -> None:
         self._overseer.machine = sample_system(self._context.home.data)
-        for row in self._overseer.watched.values():
-            if row.program and row.program.pid:
-                row.vitals = sample_process(row.program.pid)
+        await self._caretaker.look()
 
     async def _read_logs(self) -> None:
         self._tails = self._logs.read()
@@ -172,6 +173,14 @@ class ManagerAgent:
             return await ask_async(self._context.home.run, holder, "handover", self._context.clock, reason=reason)
         except NoAnswer as silence:
             raise Refused(str(silence)) from silence
+
+    async def _ask_to_hand_over(self, name: str, cause: str) -> bool:
+        try:
+            await ask_async(self._context.home.run, name, "handover", self._context.clock, reason=cause)
+        except (NoAnswer, Refused) as refusal:
+            log.info("no handover: it is ended in good order instead", extra={"fields": {"why": refusal}})
+            return False
+        return True
 
     async def stop(self) -> None:
         self._logs.stop()

@@ -31,7 +31,7 @@ class Sample:
 
     `program_state` is supervisord's word, `silent_s` the time since its last heartbeat (None: never heard in this
     life), `idle` whether it used no CPU at all in that time, `os_status` psutil's word for the process, `held` why it
-    is kept from starting again.
+    is kept from starting again, `leak` what of it grows towards its ceiling, `spins` whether it uses a whole core.
     """
 
     program_state: str
@@ -43,6 +43,8 @@ class Sample:
     idle: bool = False
     held: str = ""
     quarantined: bool = False
+    leak: str = ""
+    spins: bool = False
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,17 @@ def _not_running_yet(sample: Sample) -> Verdict | None:
     return Verdict(HealthStatus.DEGRADED, (str(beat.state),))
 
 
+def _spins(sample: Sample) -> Verdict | None:
+    beat = sample.heartbeat
+    if not sample.spins or beat is None or not any(overdue(task, beat.uptime_s) for task in beat.tasks):
+        return None
+    return Verdict(HealthStatus.CRITICAL, ("spins: a whole core used, and a task overdue",))
+
+
+def _leaking(sample: Sample) -> Verdict | None:
+    return Verdict(HealthStatus.UNHEALTHY, (sample.leak,)) if sample.leak else None
+
+
 def _overdue(sample: Sample) -> Verdict | None:
     beat = sample.heartbeat
     late = [task for task in beat.tasks if overdue(task, beat.uptime_s)] if beat else []
@@ -155,7 +168,9 @@ _TABLE: tuple[Callable[[Sample], Verdict | None], ...] = (
     _never_heard,
     _hung,
     _not_running_yet,
+    _spins,
     _overdue,
+    _leaking,
     _erring,
     _components,
     _quarantined,

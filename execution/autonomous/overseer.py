@@ -9,6 +9,7 @@ from typing import Any
 from execution.autonomous.change_log import ChangeLog
 from execution.autonomous.judgement import Sample, Verdict, judge, judge_machine, overdue
 from execution.autonomous.pulse_watch import PulseWatch
+from execution.autonomous.resources import Finding
 from execution.autonomous.restart_policy import Action, Seen, decide
 from execution.autonomous.status_document import live_row, plug_in_row, process_row
 from execution.autonomous.supervisor_door import Exits, ProgramState, SupervisorDoor
@@ -56,9 +57,10 @@ class Overseer:
             pid = silent.child.pid
             if (watched.killed and watched.killed[0] == pid) or not silent.child.kill():
                 continue  # killed already, or gone by itself: supervisord is about to say so
-            self._killed(watched, silent.name, pid, silent.cause)
+            self.killed(watched, silent.name, pid, silent.cause)
 
-    def _killed(self, watched: Watched, name: str, pid: int, cause: str) -> None:
+    def killed(self, watched: Watched, name: str, pid: int, cause: str) -> None:
+        """Somebody was killed by us: remember whom, and why."""
         watched.killed = (pid, cause)
         watched.broken = ("hang", self._clock.monotonic())
         fields = {"action": Action.KILL, "process": name, "pid": pid, "cause": cause}
@@ -99,6 +101,8 @@ class Overseer:
             if watched.last_pid:
                 self._restarted(watched, program)
             watched.last_pid = program.pid
+            watched.readings.clear()
+            watched.finding = Finding()
         if watched.heartbeat and watched.heartbeat.pid != program.pid:
             watched.heartbeat = None  # that was its former life
         if watched.silent_s(self._clock.monotonic()) > QUIET_AFTER_S and program.pid:
@@ -111,7 +115,7 @@ class Overseer:
         cause = watched.killed[1] if watched.killed and killed else "; ".join(watched.verdict.causes) or "it exited"
         if watched.broken is None:
             watched.broken = ("crash", self._clock.monotonic())
-        self._record("restart", program.name, f"new pid {program.pid}", cause)
+        self.record("restart", program.name, f"new pid {program.pid}", cause)
 
     def _judge_all(self) -> None:
         builds = self.builds()
@@ -141,6 +145,8 @@ class Overseer:
             idle=watched.idle and not turning,
             held=watched.held,
             quarantined=watched.history.quarantined,
+            leak=watched.finding.leak,
+            spins=watched.finding.spins,
         )
         return judge(sample, builds_differ)
 
@@ -151,7 +157,7 @@ class Overseer:
                 kind, since = watched.broken
                 took = round(self._clock.monotonic() - since, 1)
                 watched.broken = None
-                self._record("fix", name, "restarted, makes progress again", kind, type=kind, seconds=took)
+                self.record("fix", name, "restarted, makes progress again", kind, type=kind, seconds=took)
 
     async def _act(self) -> None:
         """Kill, start, and draw up the list of those who stay down when they end."""
@@ -176,7 +182,8 @@ class Overseer:
             verdict=watched.verdict,
             exits=self.link.plug_in.exits.get(name, NEVER_ENDED) if self.link.plug_in.working else None,
             killed=watched.killed is not None,
-            stuck=beat is not None and any(task.critical and overdue(task, beat.uptime_s) for task in beat.tasks),
+            stuck=beat is not None
+            and any((task.critical or watched.finding.spins) and overdue(task, beat.uptime_s) for task in beat.tasks),
             has_twin=twin is not None,
             twin_active=other is not None
             and other.role == "active"
@@ -186,13 +193,14 @@ class Overseer:
     async def _carry_out(self, action: Action, program: ProgramState, watched: Watched) -> None:
         cause = "; ".join(watched.verdict.causes)
         if action is Action.KILL and await self.link.signal(program, "KILL"):
-            self._killed(watched, program.name, program.pid, cause)
+            self.killed(watched, program.name, program.pid, cause)
         elif action is Action.START:
             log.warning("acting", extra={"fields": {"action": action, "process": program.name, "cause": cause}})
             if await self.link.start(program):
                 watched.broken = ("crash_loop", self._clock.monotonic())
 
-    def _record(self, kind: str, process: str, what: str, cause: str, **details: Any) -> None:
+    def record(self, kind: str, process: str, what: str, cause: str, **details: Any) -> None:
+        """Into the change log."""
         try:
             self.changes.add(kind, process, what, cause, **details)
         except OSError as error:  # a full disk must not stop the judge: it is said, the record lacks this entry

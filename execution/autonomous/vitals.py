@@ -1,5 +1,8 @@
 """The one door to psutil: what the machine and the processes use. Samples only; judging is done elsewhere."""
 
+import os
+import signal
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,6 +96,24 @@ class Child:
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             return None
 
+    def descriptors_max(self) -> int | None:
+        """How many files it may have open; None where the system doesn't say."""
+        limits = getattr(self._process, "rlimit", None)
+        try:
+            return int(limits(psutil.RLIMIT_NOFILE)[0]) if limits else None
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            return None
+
+    def kill_group(self) -> bool:
+        """SIGKILL to it and to all it has spawned, if it is still the one we know and leads its group; was it?"""
+        try:
+            if not self._process.is_running() or os.getpgid(self.pid) != self.pid:
+                return False
+            os.killpg(self.pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            return False
+        return True
+
     def kill(self) -> bool:
         """SIGKILL, if it is still the one we know; was it?"""
         try:
@@ -100,6 +121,21 @@ class Child:
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             return False
         return True
+
+
+def group_sizes(head: int) -> Counter[int]:
+    """How many descendants of `head` there are in each process group: supervisord gives every worker its own."""
+    sizes: Counter[int] = Counter()
+    try:
+        descendants = psutil.Process(head).children(recursive=True)
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return sizes
+    for one in descendants:
+        try:
+            sizes[os.getpgid(one.pid)] += 1
+        except (ProcessLookupError, PermissionError):
+            continue  # it has ended while we counted
+    return sizes
 
 
 def sample_system(folder: Path) -> SystemVitals:

@@ -4,6 +4,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from execution.autonomous.judgement import Verdict
+from execution.autonomous.resources import Ceilings, Finding, Reading, find
 from execution.autonomous.restart_policy import History
 from execution.autonomous.supervisor_door import ProgramState
 from execution.autonomous.vitals import ProcessVitals
@@ -13,6 +14,7 @@ from execution.vocabulary.messages import Heartbeat
 
 IDLE_CPU_S = 0.02
 RESTARTS_KEPT = 1000
+READINGS_KEPT = 60  # at one every five seconds: five minutes
 NOT_STARTED = "Not started"  # supervisord's word for what it hasn't come to yet
 QUIET_AFTER_S = 1.5 * HEARTBEAT_PERIOD_S  # a beat is missing: look, so that a second look can tell when it is silent
 
@@ -34,6 +36,9 @@ class Watched:
     restarted_at: deque[float] = field(default_factory=lambda: deque(maxlen=RESTARTS_KEPT))
     broken: tuple[str, float] | None = None  # kind of fault we know of, and since when
     killed: tuple[int, str] | None = None  # whom of its lives we killed last, and why
+    readings: deque[Reading] = field(default_factory=lambda: deque(maxlen=READINGS_KEPT))
+    finding: Finding = field(default_factory=Finding)
+    renewed_at: float | None = None  # when it was ended for its leak
     free_in_s: float | None = None  # how long it is still held down
 
     @property
@@ -46,6 +51,11 @@ class Watched:
     def stopped_by_operator(self) -> bool:
         """supervisord starts what a person stopped no more; nor do we."""
         return self.program is not None and self.program.state == "STOPPED" and self.program.explanation != NOT_STARTED
+
+    def read(self, reading: Reading, ceilings: Ceilings) -> None:
+        """One more reading of this life."""
+        self.readings.append(reading)
+        self.finding = find(self.readings, ceilings)
 
     def restarts_in(self, window_s: float, now: float) -> int:
         """How often it came back in the last `window_s`."""

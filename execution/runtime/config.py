@@ -23,6 +23,7 @@ class OperationConfig(Strict, frozen=True):
 
     health_interval_s: float = 30.0
     hang_after_s: float = 1.0
+    memory_max_mib: int = 1024
     standby: bool = True
     log_level: str = "INFO"
 
@@ -109,6 +110,7 @@ class Range(msgspec.Struct, frozen=True):
 
 RANGES = {
     "operation.health_interval_s": Range(least=1, most=3600),
+    "operation.memory_max_mib": Range(least=64, most=1_000_000),
     "operation.hang_after_s": Range(least=0.05, most=60),
     "venue.speed": Range(above=0, most=100_000),
     "venue.history_bars": Range(least=100, most=100_000),

@@ -29,6 +29,13 @@ RESTART_FIRST_BACKOFF_S = 1.0
 RESTART_LAST_BACKOFF_S = 300.0
 QUARANTINE_CRASHES_MAX = 5  # so many crashes of its own ...
 QUARANTINE_WINDOW_S = 300.0  # ... in such a stretch put a program into quarantine
+LEAK_SAID_WITHIN_S = 3600.0  # growth that meets its ceiling within this is a leak
+LEAK_RESTART_WITHIN_S = 600.0  # ... and within this the process is renewed
+LEAK_RESTART_EVERY_S = 1800.0  # at most so often
+SPIN_SHARE = 0.9  # of a core, for so long, with overdue tasks: it spins
+SPIN_WITHIN_S = 10.0
+MEMBERS_MAX = 20  # a worker that has become more processes than this is a fork bomb
+MEMBERS_NEW_MAX = 200  # so many processes more than now may their user have
 GUARD_HELD_AT_MOST_S = 5.0  # a program that guards an account, while no other one does
 EXITS_MAX = 5  # without the manager's word a program is started no more often than this ...
 EXITS_WINDOW_S = 60.0  # ... in any such stretch of time
@@ -38,7 +45,7 @@ MANAGER_FIRST_WORD_WITHIN_S = 30.0
 LOOP_LATE_AFTER_S = 2.0  # supervisord's loop goes round once a second: this late, it judges nobody
 SUPERVISORD_SILENT_AFTER_S = 6.0  # a supervisord that is idle and owes answers this long ...
 SUPERVISORD_UNANSWERED_MIN = 3  # ... and so many of them, hangs
-ORPHANS_END_WITHIN_S = 1.6  # what a dead supervisord left ends by itself, or is killed after this
+ORPHANS_END_WITHIN_S = 1.1  # what a dead supervisord left ends by itself, or is killed after this
 NAME_FREE_WITHIN_S = 3.0  # a process waits this long for a dying one of its name
 
 # upgrading

@@ -59,6 +59,8 @@ def test_every_limit_carries_its_unit_or_is_a_plain_count() -> None:
         "_PER_MINUTE",
         "_PER_SILENCE",
         "CRASHES_MAX",
+        "MEMBERS_MAX",
+        "NEW_MAX",
         "UNANSWERED_MIN",
     )
     counts = {

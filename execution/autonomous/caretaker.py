@@ -1,0 +1,65 @@
+"""Sees to what processes use: reads it every few seconds, renews who leaks before the ceiling is met, ends a fork bomb
+with all its children. What the readings mean is decided in resources.py; a process that is renewed ends in good order.
+"""
+
+import logging
+import os
+from collections.abc import Awaitable, Callable
+
+from execution.autonomous.overseer import Overseer
+from execution.autonomous.resources import Ceilings, Reading
+from execution.autonomous.vitals import Child, group_sizes, sample_process
+from execution.autonomous.watched import Watched
+from execution.runtime.clock import Clock
+from execution.vocabulary.limits import LEAK_RESTART_EVERY_S
+from execution.vocabulary.programs import MANAGER
+
+log = logging.getLogger("nae.manager")
+MIB = 2**20
+HEAVY = {"ralph": 2}  # times what others may use: it holds candles and compiled kernels
+
+
+class Caretaker:
+    """One operation's processes and what they use. `hand_over` asks the holder of an account to give it to its twin."""
+
+    def __init__(
+        self, overseer: Overseer, memory_max_mib: int, hand_over: Callable[[str, str], Awaitable[bool]], clock: Clock
+    ) -> None:
+        self._overseer = overseer
+        self._memory_max_mib = memory_max_mib
+        self._hand_over = hand_over
+        self._clock = clock
+
+    async def look(self) -> None:
+        """Read everybody; act on who must not go on so."""
+        sizes = group_sizes(os.getppid())
+        for name, watched in self._overseer.watched.items():
+            pid = watched.pid
+            watched.vitals = vitals = sample_process(pid) if pid else None
+            child = Child.known(pid) if vitals else None
+            if vitals is None or child is None:
+                continue
+            now, members = self._clock.monotonic(), sizes[pid]
+            reading = Reading(now, vitals.rss_bytes, vitals.descriptors, vitals.cpu_s, members)
+            most = self._memory_max_mib * MIB * HEAVY.get(name, 1)
+            watched.read(reading, Ceilings(most, child.descriptors_max()))
+            if watched.finding.bomb and name != MANAGER and child.kill_group():
+                self._overseer.killed(watched, name, pid, f"fork bomb: it has become {members} processes")
+            elif watched.finding.act:
+                await self._renew(name, watched, now)
+
+    async def _renew(self, name: str, watched: Watched, now: float) -> None:
+        if watched.program is None or watched.program.state != "RUNNING":
+            return
+        if watched.renewed_at is not None and now - watched.renewed_at < LEAK_RESTART_EVERY_S:
+            return
+        watched.renewed_at = now
+        cause, program = watched.finding.leak, watched.program
+        if watched.role == "active" and await self._hand_over(name, cause):
+            what = "its account handed over, before it meets its ceiling"
+        elif await self._overseer.link.signal(program, "TERM"):
+            what = "ended in good order, to be started anew before it meets its ceiling"
+        else:
+            return
+        log.warning("renewed", extra={"fields": {"process": name, "what": what, "cause": cause}})
+        self._overseer.record("adjustment", name, what, cause)

@@ -1,0 +1,96 @@
+"""What a process's use of memory, descriptors, cores and children says about its future. Pure functions over readings.
+
+A slope is the median of all slopes between two readings (Theil and Sen's), so a spike changes nothing; and it has to
+hold in the newer half too, so that warming up is no leak. Times are monotonic seconds.
+"""
+
+import itertools
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from execution.vocabulary.limits import (
+    LEAK_RESTART_WITHIN_S,
+    LEAK_SAID_WITHIN_S,
+    MEMBERS_MAX,
+    SPIN_SHARE,
+    SPIN_WITHIN_S,
+)
+
+READINGS_LEAST = 10
+SPAN_LEAST_S = 120.0
+THIN = 3  # every third reading tells as much
+NEAR_SHARE = 0.8  # of the ceiling: near enough to act without any slope
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One process at one moment. `members`: how many processes it has become, itself included."""
+
+    at: float
+    rss_bytes: int
+    descriptors: int | None
+    cpu_s: float
+    members: int = 1
+
+
+@dataclass(frozen=True)
+class Ceilings:
+    """What a process may use."""
+
+    rss_bytes: int
+    descriptors: int | None = None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`leak` says what grows and when it meets its ceiling; `act`: that is so near that it must be renewed now."""
+
+    leak: str = ""
+    act: bool = False
+    spins: bool = False
+    bomb: bool = False
+
+
+def slope(points: Sequence[tuple[float, float]]) -> float:
+    """The median growth per second between any two of `points`; 0 when there aren't two."""
+    pairs = itertools.combinations(points, 2)
+    slopes = [(later[1] - earlier[1]) / (later[0] - earlier[0]) for earlier, later in pairs if later[0] > earlier[0]]
+    return statistics.median(slopes) if slopes else 0.0
+
+
+def meets_ceiling_in_s(points: Sequence[tuple[float, float]], ceiling: float) -> float | None:
+    """Seconds until growth as it is meets `ceiling`; None when there is no steady growth, or too little was seen."""
+    if len(points) < READINGS_LEAST or points[-1][0] - points[0][0] < SPAN_LEAST_S:
+        return None
+    points = points[::-THIN][::-1]  # slopes between all pairs are many
+    growth = min(slope(points), slope(points[len(points) // 2 :]))
+    return max(0.0, ceiling - points[-1][1]) / growth if growth > 0 else None
+
+
+def find(readings: Sequence[Reading], ceilings: Ceilings) -> Finding:
+    """What there is to say about a process, oldest reading first."""
+    if not readings:
+        return Finding()
+    memory = _leak("memory", [(one.at, one.rss_bytes) for one in readings], ceilings.rss_bytes)
+    counted = [(one.at, one.descriptors) for one in readings if one.descriptors is not None]
+    files = _leak("descriptor", counted, ceilings.descriptors) if ceilings.descriptors and counted else ("", False)
+    leak, act = max(memory, files, key=lambda found: (found[1], bool(found[0])))
+    return Finding(leak, act, spins(readings), readings[-1].members > MEMBERS_MAX)
+
+
+def _leak(what: str, points: Sequence[tuple[float, float]], ceiling: float) -> tuple[str, bool]:
+    used = points[-1][1] / ceiling
+    if used >= NEAR_SHARE:
+        return f"{what} at {used:.0%} of its ceiling", True
+    left_s = meets_ceiling_in_s(points, ceiling)
+    if left_s is None or left_s > LEAK_SAID_WITHIN_S:
+        return "", False
+    return f"{what} leak: ceiling in {left_s / 60:.0f} min", left_s < LEAK_RESTART_WITHIN_S
+
+
+def spins(readings: Sequence[Reading]) -> bool:
+    """Has it used a whole core lately?"""
+    last = readings[-1]
+    before = next((one for one in reversed(readings) if last.at - one.at >= SPIN_WITHIN_S), None)
+    return before is not None and (last.cpu_s - before.cpu_s) / (last.at - before.at) >= SPIN_SHARE
