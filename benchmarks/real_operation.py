@@ -121,7 +121,7 @@ class RealOperation:
     def all_run(self) -> bool:
         """Is every process of it running?"""
         rows = self.status().get("processes") or {}
-        return bool(rows) and all(row.get("state") in ("running", "ready") for row in rows.values())
+        return bool(rows) and all(row.get("state") == "running" for row in rows.values())
 
     def is_quiet(self, account: str) -> bool:
         """Reconciled, with nothing on its way, by its ledger."""

@@ -60,8 +60,10 @@ def test_only_an_accepted_probe_of_the_live_account_counts_as_managed(line: Entr
 @given(st.lists(st.floats(0, 10_000), max_size=30))
 def test_outages_and_covered_time_make_up_the_whole(moments: list[float]) -> None:
     gaps = outages(moments, 0, 10_000)
-    covered = sum(any(start <= at + 0.5 < start + 1000 for start in moments if start < 10_000) for at in range(10_000))
-    assert abs(share_managed(gaps, 0, 10_000) * 10_000 - covered) <= 2 * len(moments) + 1
+    covered = sum(
+        any(start <= at + 0.5 < start + 1000 for start in moments if start < 10_000) for at in range(0, 10_000, 10)
+    )
+    assert abs(share_managed(gaps, 0, 10_000) * 1_000 - covered) <= 2 * len(moments) + 1
     assert all(0 < gap.length_ms <= 10_000 for gap in gaps)
     assert all(one.start_ms + one.length_ms < other.start_ms for one, other in itertools.pairwise(gaps))
 
