@@ -36,7 +36,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return ExitCode.BUSY
     clock = SystemClock()
-    killed = end_orphans(home.root, clock, since=clock.monotonic())
+    killed = end_orphans(home.root, clock, since=_orphaned_at(sys.argv[1:]) or clock.monotonic())
     if killed:
         print(f"killed what a dead supervisord had left: pids {killed}", file=sys.stderr)
     if stop_is_requested(home.run):
@@ -46,6 +46,11 @@ def main() -> int:
     (home.run / "supervisor.sock").unlink(missing_ok=True)  # a dead supervisord's socket costs its heir 0.3 s
     supervisord.main(["-c", str(home.run / "supervisord.conf")])
     return ExitCode.OK
+
+
+def _orphaned_at(words: list[str]) -> float | None:
+    """When the supervisord that we follow died, on the monotonic clock, which is one for the whole machine."""
+    return float(words[1]) if words[:1] == ["--orphaned-at"] else None
 
 
 def _take(lock: FileLock, holder: str) -> None:

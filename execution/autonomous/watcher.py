@@ -116,13 +116,13 @@ def outlive(home: Home, told_to_stop: bool, clock: Clock) -> None:
     )
     if decide(seen) is Action.TAKE_OVER:
         log.warning("supervisord has died: taking its place")
-        become_supervisord(home)
+        become_supervisord(home, orphaned_at=began)
     if not seen.held:
         end_orphans(home.root, clock, began)
     log.warning("supervisord has died, and it isn't ours to bring back", extra={"fields": {"seen": seen}})
 
 
-def become_supervisord(home: Home) -> NoReturn:
+def become_supervisord(home: Home, orphaned_at: float) -> NoReturn:
     """Exec: nothing of ours goes over but the environment that the start command made."""
     logging.shutdown()
     sys.stdout.flush()
@@ -137,5 +137,5 @@ def become_supervisord(home: Home) -> NoReturn:
     keep_to_ourselves()
     ask_for_death_signal(0)  # it would go over, and supervisord end with whoever adopted us
     known = {name: value for name, value in os.environ.items() if not name.startswith("SUPERVISOR_")}
-    command = module_command("agents.operation")
+    command = module_command("agents.operation", "--orphaned-at", f"{orphaned_at:.3f}")
     os.execve(command[0], command, known)  # noqa: S606 - an argument list, no shell

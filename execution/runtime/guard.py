@@ -15,7 +15,7 @@ from pathlib import Path
 from execution.runtime.platform import ask_for_death_signal
 
 log = logging.getLogger("nae.guard")
-ORPHAN_DEADLINE_S = 1.5
+ORPHAN_DEADLINE_S = 1.0
 OVERDUE_EXIT = 70
 parent_died = threading.Event()  # set by end_with_parent()
 

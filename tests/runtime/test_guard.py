@@ -6,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from execution.runtime import guard
@@ -102,6 +103,7 @@ def test_a_signal_that_a_stopped_process_hasnt_taken_is_seen_where_the_kernel_te
     with child("import sys; print('up', flush=True); sys.stdin.read()") as process:
         assert line_of(process) == "up"
         process.send_signal(signal.SIGSTOP)
+        eventually(lambda: psutil.Process(process.pid).status() == psutil.STATUS_STOPPED)
         assert not is_pending(process.pid, signal.SIGTERM)
         process.send_signal(signal.SIGTERM)
         assert eventually(lambda: is_pending(process.pid, signal.SIGTERM, "linux")) or sys.platform != "linux"
