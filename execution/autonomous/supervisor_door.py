@@ -117,20 +117,35 @@ class SupervisorDoor:
         """Send a signal ("KILL", "TERM") to a running program."""
         self._call("supervisor.signalProcess", f"{program.group}:{program.name}", name)
 
+    def look(self, held: Iterable[str] | None) -> tuple[list[ProgramState], PlugInState]:
+        """Every program, what our plug-in says, and the list of those who stay down said again, in one call."""
+        words: list[tuple[str, list[Any]]] = [("supervisor.getAllProcessInfo", []), ("nae.getPlugIn", [])]
+        words += [] if held is None else [("nae.holdBack", [sorted(held)])]
+        rows, told, *_ = self._call("system.multicall", [{"methodName": one, "params": given} for one, given in words])
+        if isinstance(rows, dict):
+            raise SupervisorRefused(f"getAllProcessInfo: {rows.get('faultString')}")
+        programs = [_program_state(row) for row in rows]
+        if "faultString" in told:
+            return programs, PlugInState(False, f"supervisord runs without the plug-in: {told['faultString']}")
+        return programs, _plug_in_state(told)
+
     def plug_in(self) -> PlugInState:
         """What our plug-in says; a supervisord that has none is said to have none."""
         try:
-            told = self._call("nae.getPlugIn")
+            return _plug_in_state(self._call("nae.getPlugIn"))
         except SupervisorRefused as refused:
             return PlugInState(False, f"supervisord runs without the plug-in: {refused}")
-        exits = {name: Exits(row["count"], row["planned"], row["last_status"]) for name, row in told["exits"].items()}
-        held = tuple(told["held"])
-        return PlugInState(told["working"], told["problem"], told["spawn"], told["wakes"], held, exits)
 
     def hold_back(self, names: Iterable[str]) -> None:
         """Say the whole list of those that stay down when they end; everybody else that is down starts now. To be
         said at least once a second, also when it is empty: it is the manager's sign of life."""
         self._call("nae.holdBack", sorted(names))
+
+
+def _plug_in_state(told: dict[str, Any]) -> PlugInState:
+    exits = {name: Exits(row["count"], row["planned"], row["last_status"]) for name, row in told["exits"].items()}
+    held = tuple(told["held"])
+    return PlugInState(told["working"], told["problem"], told["spawn"], told["wakes"], held, exits)
 
 
 def _program_state(row: dict[str, Any]) -> ProgramState:

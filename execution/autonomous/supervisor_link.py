@@ -25,6 +25,7 @@ class SupervisorLink:
     def __init__(self, door: SupervisorDoor) -> None:
         self._door = door
         self.problem = ""
+        self._said: list[str] | None = None
         self.plug_in = PlugInState(False, "not asked yet")
 
     async def look(self) -> list[ProgramState]:
@@ -42,11 +43,12 @@ class SupervisorLink:
         return programs
 
     def _ask(self) -> tuple[list[ProgramState], PlugInState]:
-        return self._door.programs(), self._door.plug_in()
+        return self._door.look(self._said if self.plug_in.working else None)
 
     async def hold_back(self, names: list[str]) -> None:
-        """Say who stays down. Said in every tick, also when it is nobody: it is our sign of life to the plug-in."""
-        if self.plug_in.working:
+        """Say who stays down, also when it is nobody: it is our sign of life to the plug-in. Each look repeats it."""
+        if self.plug_in.working and names != self._said:
+            self._said = names
             await self._tell("hold back", lambda: self._door.hold_back(names))
 
     async def start(self, program: ProgramState) -> bool:

@@ -65,6 +65,11 @@ class ListedDoor(SupervisorDoor):
     def plug_in(self) -> PlugInState:
         return PlugInState(self.has_plug_in, "", exits=dict(self.exits))
 
+    def look(self, held: Iterable[str] | None) -> tuple[list[ProgramState], PlugInState]:
+        if held is not None:
+            self.hold_back(held)
+        return self.programs(), self.plug_in()
+
     def hold_back(self, names: Iterable[str]) -> None:
         self.held = list(names)
 

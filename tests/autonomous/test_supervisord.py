@@ -183,6 +183,12 @@ def test_the_door_tells_every_programs_state(running: Running) -> None:
     assert running.program("idle").pid == 0
 
 
+def test_one_look_tells_all_that_two_calls_tell_also_where_there_is_no_plug_in(running: Running) -> None:
+    programs, plug_in = running.door.look(["steady"])
+    assert {program.name for program in programs} == {program.name for program in running.door.programs()}
+    assert not plug_in.working and "without the plug-in" in plug_in.problem
+
+
 def test_the_door_says_why_a_program_doesnt_start(running: Running) -> None:
     broken = running.reaches("broken", "FATAL")
     assert "no/such/program" in broken.explanation
