@@ -14,7 +14,8 @@ from execution.autonomous.service_files import Kind, ServicePlan, text_of
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "launchd"
 MAC = ServicePlan(Kind.LAUNCHD, "TRADER", Path("/Users/TRADER/nae"), Path("/Users/TRADER/nae"))
-LINUX = ServicePlan(Kind.SYSTEMD, "trader", Path("/home/trader/nae"), Path("/home/trader/nae"))
+STATE = Path("/home/trader/.local/state/nae")
+LINUX = ServicePlan(Kind.SYSTEMD, "trader", Path("/home/trader/nae"), Path("/home/trader/nae"), state=STATE)
 FILES = {"com.nae.continuous.plist": MAC, "nae.service": LINUX}
 needs_systemd = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd-analyze on this machine")
 

@@ -31,7 +31,7 @@ from execution.autonomous.service_files import (
 from execution.autonomous.service_state import ServiceState, question, read
 from execution.runtime.files import write_atomically
 from execution.runtime.home import PROJECT_ROOT, Home
-from execution.runtime.platform import awake_command
+from execution.runtime.platform import awake_command, user_state_folder
 from execution.vocabulary.exit_codes import BusyError, ConfigError
 from execution.vocabulary.modes import OperationMode
 
@@ -130,7 +130,8 @@ class ServiceKeeper:
             raise ConfigError(f"a service never trades as root; --user NAME with the owner of {self.home.root}")
         inside = self.home.run.is_relative_to(self.home.root)
         temp = None if inside else Path(tempfile.gettempdir())
-        return ServicePlan(kind, name, PROJECT_ROOT, self.home.root, mode, temp)
+        state = user_state_folder({}, Path(account.pw_dir), self.platform) / "nae"
+        return ServicePlan(kind, name, PROJECT_ROOT, self.home.root, mode, temp, state)
 
     def notes(self, plan: ServicePlan) -> list[str]:
         """What is worth saying about a plan, that stops nobody."""

@@ -34,7 +34,8 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class ServicePlan:
-    """The service of one operation. `temp`: the temp folder its sockets are in, when the home's path is too long."""
+    """The service of one operation. `temp`: the temp folder its sockets are in, when the home's path is too long;
+    `state`: the user's folder with the locks of real accounts, which all homes share."""
 
     kind: Kind
     user: str
@@ -42,6 +43,7 @@ class ServicePlan:
     home: Path
     mode: OperationMode = OperationMode.DUAL
     temp: Path | None = None
+    state: Path | None = None
 
     def __post_init__(self) -> None:
         for path in (self.project, self.home):
@@ -66,7 +68,7 @@ class ServicePlan:
     @property
     def folders(self) -> tuple[Path, ...]:
         """All that the operation writes in."""
-        return self.home / "data", self.home / "logs"
+        return self.home / "data", self.home / "logs", *([self.state] if self.state else [])
 
 
 def text_of(plan: ServicePlan) -> str:
@@ -174,7 +176,9 @@ def _hardened_without_rights() -> list[str]:
 
 
 def _hardened(plan: ServicePlan) -> list[str]:
-    writable = [*plan.folders, *([plan.temp] if plan.temp else [])]
+    writable = [str(path) for path in (*plan.folders, plan.temp) if path and path != plan.state]
+    if plan.state:
+        writable.append(f"-{plan.state}")  # - : it may not be there
     return [
         *_hardened_without_rights(),
         "CapabilityBoundingSet=",
@@ -182,7 +186,7 @@ def _hardened(plan: ServicePlan) -> list[str]:
         "ProtectSystem=strict",
         "ProtectHome=read-only",
         "# the code and nae.toml are read, never written",
-        f"ReadWritePaths={' '.join(word(str(path)) for path in writable)}",
+        f"ReadWritePaths={' '.join(map(word, writable))}",
         *([] if plan.temp else ["PrivateTmp=yes"]),
         "PrivateDevices=yes",
         "DevicePolicy=closed",

@@ -73,6 +73,12 @@ def test_sockets_in_the_temp_folder_are_seen_from_outside() -> None:
     assert "Environment=TMPDIR=/tmp\n" in text
 
 
+def test_the_locks_that_all_homes_of_a_user_share_can_be_taken_under_a_service(tmp_path: Path) -> None:
+    planned = keeper(tmp_path, Pretended()).plan(Kind.SYSTEMD, OperationMode.DUAL, SOMEBODY)
+    assert planned.state == Path(pwd.getpwnam(SOMEBODY).pw_dir) / ".local/state/nae"
+    assert text_of(planned).count(f" -{planned.state}\n") == 1
+
+
 def test_a_users_own_unit_asks_for_nothing_that_only_root_can_give() -> None:
     text = text_of(ServicePlan(Kind.SYSTEMD_USER, "trader", Path("/p"), Path("/h")))
     for refused in ("User=", "CapabilityBoundingSet", "ProtectSystem", "PrivateTmp"):
