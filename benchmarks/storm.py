@@ -143,6 +143,8 @@ def run(
         operation.settle(QUIET_WITHIN_S)
         operation.stop()
         verdict = judge(operation.home, from_ms, to_ms)
+    except DidNot as error:
+        raise DidNot(f"storm {weather.name}: {error}\nits home is {operation.root}") from error
     finally:
         operation.end()
     return _result(storm, verdict, by_itself, calm_s), operation
@@ -175,22 +177,28 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="one JSON document instead of tables")
     parser.add_argument("--keep", action="store_true", help="leave the homes where they are, and say where")
     words = parser.parse_args(arguments)
-    console, results = Console(width=140), []
+    results, said = [], Console(stderr=True, width=120)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True, width=120)) as progress:
+    with Progress(*columns, console=said) as progress:
         for name in ("a", "b") if words.which == "both" else (words.which,):
             weather = STORMS[name]
-            result, operation = run(weather, words.minutes * 60, words.every or weather.every_s, words.seed, progress)
+            try:
+                result, operation = run(
+                    weather, words.minutes * 60, words.every or weather.every_s, words.seed, progress
+                )
+            except DidNot as error:
+                said.print(str(error), style="red", markup=False)
+                return 1
             results.append(result)
             if words.keep or not result.holds:
-                console.print(f"storm {name}: its home is {operation.root}", markup=False)
+                said.print(f"storm {name}: its home is {operation.root}", markup=False)
             else:
                 operation.remove()
     if words.json:
         print(json.dumps([result.document() for result in results]))
     else:
         for result in results:
-            show(result, console)
+            show(result, Console(width=140))
     return 0 if all(result.holds for result in results) else 1
 
 

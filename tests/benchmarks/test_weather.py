@@ -1,14 +1,20 @@
 """A storm is the same for the same seed, hits only who lives, and its outages are laid at the right door."""
 
+import io
+import json
 import random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 from benchmarks.availability import Outage, Reign
 from benchmarks.fault_log import ACTIVE, STANDBY, Fault, attribute, table
+from benchmarks.judge import availability
 from benchmarks.numbers import Spread
+from benchmarks.storm_report import StormResult, show
+from benchmarks.venue_journal import Entry
 from benchmarks.weather import DEAD_AFTER_S, HUNG_AFTER_S, PATIENCE_S, STOP, STORMS, Guardian, Need, next_fault
 from execution.vocabulary.programs import PROGRAMS
 
@@ -85,3 +91,18 @@ def test_the_table_tells_kinds_apart_and_counts_takeovers_without_an_outage_too(
     taken_over = rows["SIGKILL live trader, active"]
     assert taken_over.outages == 0 and taken_over.again == Spread(20, 20, 20, 1)
     assert rows["SIGKILL live trader, standby"].again is None and rows["SIGKILL ralph"].faults == 1
+
+
+def test_a_result_holds_only_with_its_target_met_and_is_told_whole_in_json_and_tables() -> None:
+    probes = [Entry(ms, "", "live", "POST order/test", f"1-probe-{ms}", ms, 200, None) for ms in range(0, 9000, 500)]
+    verdict = availability(probes, 0, 10_000)
+    rows = table([fault(8600, "ralph")], verdict.outages, verdict.reigns)
+    results = [StormResult(STORMS[name], 1, verdict, rows, 0, 0, 1.0, True) for name in ("a", "b")]
+    assert [result.holds for result in results] == [False, True]
+    document = json.loads(json.dumps(results[0].document()))
+    assert document["verdict"]["managed_share"] == 0.95 and document["rows"][0]["kind"] == "SIGKILL ralph"
+    verdict.violations["doubled"] = ["one too many"]
+    assert not results[1].holds
+    out = io.StringIO()
+    show(results[1], Console(file=out, width=140))
+    assert "DOES NOT HOLD" in out.getvalue() and "one too many" in out.getvalue()
