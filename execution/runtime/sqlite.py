@@ -31,7 +31,7 @@ def open_writer(path: Path, schema: str) -> Connection:
     connection.execute("PRAGMA foreign_keys=ON")
     for pragma in sqlite_pragmas():
         connection.execute(pragma)
-    connection.executescript(schema)
+    connection.executescript(f"BEGIN;{schema};COMMIT;")  # at once: nobody sees half of the tables
     path.chmod(0o600)
     return connection
 
@@ -58,12 +58,18 @@ def one_look(connection: Connection) -> Iterator[Connection]:
     try:
         yield connection
     except sqlite3.OperationalError as error:
-        if "no such table" in str(error) and not connection.execute("SELECT 1 FROM sqlite_master").fetchall():
+        if "no such table" in str(error) and _being_made(connection, str(error).rpartition(": ")[2]):
             raise FileNotFoundError(f"its tables are still being made: {error}") from error
         raise
     finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
+
+
+def _being_made(connection: Connection, missing: str) -> bool:
+    """Has it no tables yet, or has it got the missing one since?"""
+    names = {row["name"] for row in connection.execute("SELECT name FROM sqlite_master").fetchall()}
+    return not names or missing in names
 
 
 def read_all(path: Path, query: str, parameters: tuple[Any, ...] = ()) -> list[Row]:

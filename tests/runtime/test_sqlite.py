@@ -1,11 +1,21 @@
 """The one door to SQLite: all or nothing, durable through kill -9, and a reader that can't write."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from execution.runtime.sqlite import Connection, DatabaseError, IntegrityError, open_writer, read_all, transaction
+from execution.runtime.sqlite import (
+    Connection,
+    DatabaseError,
+    IntegrityError,
+    one_look,
+    open_reader,
+    open_writer,
+    read_all,
+    transaction,
+)
 from tests.support import child, line_of
 
 SCHEMA = """
@@ -154,3 +164,19 @@ def test_a_table_that_is_missing_among_others_is_an_error(tmp_path: Path) -> Non
     open_writer(path, "CREATE TABLE fills (id INTEGER)").close()
     with pytest.raises(DatabaseError, match="no such table"):
         read_all(path, "SELECT * FROM orders")
+
+
+def test_the_tables_are_made_at_once_or_not_at_all(path: Path) -> None:
+    with pytest.raises(DatabaseError):
+        open_writer(path, "CREATE TABLE first(id); CREATE TABLE first(id);")
+    with pytest.raises(FileNotFoundError):
+        read_all(path, "SELECT * FROM first")
+
+
+def test_a_table_that_came_while_we_looked_was_still_being_made(path: Path, writer: Connection) -> None:
+    with closing(open_reader(path)) as reader, pytest.raises(FileNotFoundError), one_look(reader):
+        try:
+            reader.execute("SELECT * FROM late")
+        except DatabaseError:
+            writer.execute("CREATE TABLE late(id)")
+            raise
