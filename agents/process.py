@@ -30,6 +30,7 @@ from execution.vocabulary.limits import HEARTBEAT_PERIOD_S, PULSES_PER_SILENCE, 
 from execution.vocabulary.messages import Command, Heartbeat
 
 log = logging.getLogger("nae.process")
+MEMORY_BOUND_TIMES = 4  # times the ceiling at which a process is renewed: threads and caches map more than they use
 
 
 @dataclass
@@ -232,6 +233,7 @@ def run_process(
     try:
         config = load(home.config_file)
         handler.setLevel(config.operation.log_level)
+        guard.bound_memory(MEMORY_BOUND_TIMES * config.operation.memory_max_mib * 2**20)
         log.info("starting", extra={"fields": {"process": name, "pid": os.getpid(), "home": home.root}})
         return asyncio.run(_run(name, home, config, wire, orphan_deadline_s))
     except ConfigError as error:

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from execution.runtime.platform import ask_for_death_signal
+from execution.runtime.platform import ask_for_death_signal, memory_limit
 
 log = logging.getLogger("nae.guard")
 ORPHAN_DEADLINE_S = 1.0
@@ -28,6 +28,17 @@ def under_supervisord() -> bool:
 def no_core_dumps() -> None:
     """A core file would hold keys."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def bound_memory(most_bytes: int) -> bool:
+    """Beyond `most_bytes` of data the kernel refuses: a runaway ends itself, not the machine. False where it can't."""
+    kind = memory_limit()
+    if kind is None:
+        return False
+    _, hard = resource.getrlimit(kind)
+    most = most_bytes if hard == resource.RLIM_INFINITY else min(most_bytes, hard)
+    resource.setrlimit(kind, (most, hard))
+    return True
 
 
 def end_by(deadline_s: float) -> None:

@@ -3,6 +3,7 @@ branches are tested on either.
 """
 
 import ctypes
+import resource
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -37,6 +38,11 @@ def user_state_folder(environment: Mapping[str, str], home: Path, platform: str 
 def awake_command(pid: int, platform: str = sys.platform) -> tuple[str, ...]:
     """The command that holds sleep off while `pid` lives; none where a service isn't put to sleep."""
     return ("/usr/bin/caffeinate", "-s", "-i", "-w", str(pid)) if platform == "darwin" else ()
+
+
+def memory_limit(platform: str = sys.platform) -> int | None:
+    """The resource limit that bounds what a process may fill with its own data; None where the kernel keeps none."""
+    return resource.RLIMIT_DATA if platform == "linux" else None
 
 
 def wants_core(pid: int, platform: str = sys.platform) -> bool:

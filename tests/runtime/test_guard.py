@@ -128,3 +128,18 @@ os.execv(sys.executable, [sys.executable, "-c", code])
 def test_what_is_open_beyond_standard_input_and_output_stays_behind_in_an_exec() -> None:
     with child(OPEN_AND_EXEC) as process:
         assert line_of(process) == "[0, 1, 2, 3]"  # 3 is the folder that is being listed
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux bounds a process's data")
+def test_a_runaway_is_refused_memory_beyond_its_bound() -> None:
+    code = """
+from execution.runtime import guard
+assert guard.bound_memory(300 * 2**20)
+kept = bytearray(100 * 2**20)
+try:
+    kept = bytearray(500 * 2**20)
+except MemoryError:
+    print("refused", flush=True)
+"""
+    with child(code) as process:
+        assert line_of(process) == "refused"

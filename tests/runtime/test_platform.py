@@ -1,9 +1,18 @@
 """Both branches of what Linux and macOS do differently. That the death signal comes is shown in test_guard.py."""
 
+import resource
 import signal
+import sys
 from pathlib import Path
 
-from execution.runtime.platform import ask_for_death_signal, sqlite_pragmas, user_state_folder
+from execution.runtime.platform import (
+    ask_for_death_signal,
+    memory_limit,
+    sqlite_pragmas,
+    user_state_folder,
+    wants_core,
+)
+from tests.support import child, eventually, line_of
 
 
 def test_macos_is_told_to_reach_the_platter_and_linux_needs_no_telling() -> None:
@@ -22,3 +31,16 @@ def test_a_users_state_is_where_each_system_keeps_it_unless_the_user_says_otherw
     for platform in ("linux", "darwin"):
         assert user_state_folder({"XDG_STATE_HOME": "/state"}, home, platform) == Path("/state")
         assert user_state_folder({"XDG_STATE_HOME": "state"}, home, platform) == user_state_folder({}, home, platform)
+
+
+def test_only_linux_bounds_the_data_of_a_process() -> None:
+    assert memory_limit("linux") == resource.RLIMIT_DATA
+    assert memory_limit("darwin") is None
+
+
+def test_a_thread_that_computes_wants_a_core_and_one_that_waits_doesnt() -> None:
+    with child("print('up', flush=True)\nwhile True: pass") as busy, child("import sys; sys.stdin.read()") as idle:
+        assert line_of(busy) == "up"
+        assert wants_core(busy.pid, "linux") is (sys.platform == "linux")
+        eventually(lambda: not wants_core(idle.pid))
+        assert wants_core(busy.pid, "darwin") is False
