@@ -86,9 +86,8 @@ def build_system(
     )
     gateway.know_rules(side.rules)
 
-    async def poll() -> None:
-        for symbol in feed.symbols:
-            await gateway.fetch_new_fills(symbol)
+    async def poll() -> None:  # a comparison costs one request, and asks for trades only where money differs
+        await reconcile(gateway, ledger, strangers=False)
 
     async def compare() -> Reconciliation:
         nonlocal hurried

@@ -5,13 +5,15 @@ import asyncio
 import gc
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from agents.optimus_parts import MarketSide, reach_market
 from agents.process import Context
+from execution.exchange.classify import BadReply, VenueError
 from execution.exchange.venue_reader import VenueReader
 from execution.ledger.following import LedgerFollower
+from execution.runtime.backoff import Backoff
 from execution.runtime.tasks import Task
 from execution.trading.bars import BARS_KEPT
 from execution.vocabulary.health import ComponentHealth, ComponentStatus
@@ -26,6 +28,8 @@ WARM_PERIOD_S = 10.0  # shorter than an idle connection is kept
 RULES_PERIOD_S = 60.0
 FOLLOWED_WITHIN_S = 5.0
 TWIN_HEARD_WITHIN_S = 2.0
+FIRST_RETRY_S = 0.2
+LAST_RETRY_S = 5.0
 
 
 class Twin:
@@ -72,20 +76,33 @@ class Standby:
         self._follower = LedgerFollower(context.home.ledger(account))
         self._looking = asyncio.Lock()
         self._followed_at: float | None = None
+        self._rules_at = context.clock.monotonic()
         self._over = False
         self._side: MarketSide | None = None
 
     async def prepare(self) -> None:
-        """Reach the venue, warm up, run the feed. ConfigError when a person must change something; VenueError when the
-        venue goes away meanwhile."""
+        """Reach the venue, warm up, run the feed; as long as that takes. ConfigError when a person must change
+        something."""
         await self._follow()
-        side = await reach_market(self._context, self._account, self._concerned())
-        self._side = side
-        await side.feed.warm(BARS_KEPT)
+        self._side = await reach_market(self._context, self._account, self._concerned())
+        self._rules_at = self._context.clock.monotonic()
+        await self._patiently(self._warm)
         self._keep_streams()
-        await self._keep_warm()
         gc.collect()
         gc.freeze()  # all this stays: no collection shall walk through it in the middle of a takeover
+
+    async def _warm(self) -> None:
+        await asyncio.gather(self.side.feed.warm(BARS_KEPT), self.side.client.synchronise_clock())
+
+    async def _patiently(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Through a venue that is away for a moment, or asks us to be quiet: dying of it would only ask it for more."""
+        backoff = Backoff(FIRST_RETRY_S, LAST_RETRY_S)
+        while True:
+            try:
+                return await work()
+            except (VenueError, BadReply) as error:
+                log.warning("getting ready takes longer", extra={"fields": {"error": error}})
+                await self._context.clock.sleep(backoff.next_s())
 
     @property
     def side(self) -> MarketSide:
@@ -134,7 +151,10 @@ class Standby:
         await asyncio.gather(client.synchronise_clock(), VenueReader(client).fetch_balances())
 
     async def _load_rules(self) -> None:
-        self.side.rules = await VenueReader(self.side.client).load_rules()
+        now = self._context.clock.monotonic()
+        if now - self._rules_at > RULES_PERIOD_S / 2:  # not again right after the start
+            self.side.rules = await VenueReader(self.side.client).load_rules()
+            self._rules_at = now
 
     def not_ready(self) -> str:
         """Why a takeover now would not be a matter of milliseconds, or ''."""
@@ -166,4 +186,5 @@ class Standby:
         if self._side is not None:
             await self._side.streams.stop()
             self._side.audit.close()
+            await self._side.client.close()
         self._follower.close()

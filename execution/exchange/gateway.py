@@ -28,7 +28,7 @@ from execution.vocabulary.orders import Balance, Fill, OrderOutcome, OrderReques
 from execution.vocabulary.reasons import NoTradeReason
 
 LOG = logging.getLogger("nae.gateway")
-EXTERNAL_ORDERS_EVERY = 6  # asking for all open orders is dear on a real exchange
+EXTERNAL_ORDERS_EVERY = 6  # asking for all open orders is dear
 
 
 class ExchangeGateway:
@@ -102,9 +102,9 @@ class ExchangeGateway:
         return self._client.venue_clock.now_ms()
 
     async def find_external_orders(self) -> list[str]:
-        """Open orders on the account that aren't ours, as "BTCUSDT their-id". On a real exchange not each time."""
+        """Open orders on the account that aren't ours, as "BTCUSDT their-id". Not asked each time."""
         self._external_turn += 1
-        if not self._client.embedded and self._external_turn % EXTERNAL_ORDERS_EVERY != 1:
+        if self._external_turn % EXTERNAL_ORDERS_EVERY != 1:
             return self._external
         rows = await self.reader.fetch_open_orders()
         self._external = [f"{symbol} {order}" for symbol, order in rows if self.ledger.order(order) is None]

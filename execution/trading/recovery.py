@@ -17,6 +17,7 @@ from execution.vocabulary.order_states import OrderState
 
 RECONCILE_PERIOD_S = 5.0
 RECONCILE_SOONER_S = 1.0
+RULES_PERIOD_S = 60.0
 
 
 class Recovery:
@@ -28,6 +29,7 @@ class Recovery:
         self._known = False  # did the last comparison with the venue come to an end?
         self._tried_at = parts.clock.monotonic()
         self.rules: dict[str, SymbolRules] = dict(parts.rules or {})
+        self._rules_at = self._tried_at if self.rules else None
         self.warm = False
         self.reconciled = False
         self.differences: list[str] = []
@@ -46,6 +48,12 @@ class Recovery:
     async def load_rules(self) -> None:
         """The venue's rules anew: symbols are halted, listed, and change their steps."""
         self.rules = await self._parts.gateway.load_rules()
+        self._rules_at = self._parts.clock.monotonic()
+
+    async def refresh_rules(self) -> None:
+        """The same, unless they have only just been loaded."""
+        if self._rules_at is None or self._parts.clock.monotonic() - self._rules_at > RULES_PERIOD_S / 2:
+            await self.load_rules()
 
     async def _warm_up(self) -> None:
         if not self.warm:

@@ -22,7 +22,7 @@ from execution.trading.entry_rules import entries_off
 from execution.trading.error_log import ErrorLog
 from execution.trading.manager import Assistants, InfinityTradingManager
 from execution.trading.parts import TradingParts
-from execution.trading.recovery import RECONCILE_PERIOD_S, Recovery
+from execution.trading.recovery import RECONCILE_PERIOD_S, RULES_PERIOD_S, Recovery
 from execution.trading.report import components, facts, health, loop_stats, status
 from execution.trading.sell_coordinator import UnifiedSellCoordinator
 from execution.trading.sniper import Sniper
@@ -38,7 +38,6 @@ log = logging.getLogger("nae.trading")
 SAVE_PERIOD_S = 5.0
 EXITS_PERIOD_S = 0.25
 STREAMS_PERIOD_S = 1.0
-RULES_PERIOD_S = 60.0
 
 
 class TradingSystem(AccountControls):
@@ -149,7 +148,7 @@ class TradingSystem(AccountControls):
             Task("exits", EXITS_PERIOD_S, self.manager.check_exits, critical=True),
             Task("cycle", self.config.interval_s, cycle, critical=True, wake=self.parts.bars.wake),
             Task("reconcile", RECONCILE_PERIOD_S, self.recovery.run, wake=self.recovery.wanted),
-            Task("rules", RULES_PERIOD_S, self.recovery.load_rules),
+            Task("rules", RULES_PERIOD_S, self.recovery.refresh_rules),
             Task("state", SAVE_PERIOD_S, save),
             Task("streams", STREAMS_PERIOD_S, streams),
         ]
