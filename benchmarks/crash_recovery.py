@@ -102,7 +102,8 @@ def race(entrants: list[Contender], rounds: int, told: Callable[[str], None]) ->
             told(f"starting {contender.name}")
             contender.start()
         for number in range(rounds):
-            for contender in entrants:
+            turn = number % len(entrants)  # nobody always comes right after the same neighbour's work
+            for contender in entrants[turn:] + entrants[:turn]:
                 told(f"round {number + 1} of {rounds}: {contender.name}")
                 contender.round()
     finally:
