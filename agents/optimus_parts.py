@@ -12,7 +12,7 @@ from execution.exchange.client import VenueClient
 from execution.exchange.endpoint import Endpoint, build_client
 from execution.exchange.feed import MarketFeed
 from execution.exchange.gateway import ExchangeGateway
-from execution.exchange.reconciliation import Reconciliation, reconcile
+from execution.exchange.reconciliation import reconcile
 from execution.exchange.user_stream import UserStream
 from execution.exchange.venue_reader import VenueReader
 from execution.ledger.audit_log import AuditLogger
@@ -85,21 +85,18 @@ def build_system(
         may_send=may_send,
     )
     gateway.know_rules(side.rules)
+    if hurried:
+        gateway.ask_for_strangers_later()
 
     async def poll() -> None:  # a comparison costs one request, and asks for trades only where money differs
         await reconcile(gateway, ledger, strangers=False)
-
-    async def compare() -> Reconciliation:
-        nonlocal hurried
-        strangers, hurried = not hurried, False
-        return await reconcile(gateway, ledger, strangers=strangers)
 
     parts = TradingParts(
         ledger=ledger,
         gateway=gateway,
         feed=feed,
         bars=side.bars,
-        reconcile=compare,
+        reconcile=lambda: reconcile(gateway, ledger),
         audit=side.audit,
         state_store=StateStore(home.account(side.account) / "state.json"),
         clock=clock,

@@ -101,6 +101,10 @@ class ExchangeGateway:
         """The venue's clock."""
         return self._client.venue_clock.now_ms()
 
+    def ask_for_strangers_later(self) -> None:
+        """As if it had just been asked for them: who takes an account over has more urgent questions."""
+        self._external_turn = 1
+
     async def find_external_orders(self) -> list[str]:
         """Open orders on the account that aren't ours, as "BTCUSDT their-id". Not asked each time."""
         self._external_turn += 1
