@@ -15,7 +15,7 @@ from pathlib import Path
 from execution.runtime.platform import ask_for_death_signal, memory_limit
 
 log = logging.getLogger("nae.guard")
-ORPHAN_DEADLINE_S = 1.0
+ORPHAN_DEADLINE_S = 0.4  # enough for a request on its way; everything else is durable already
 OVERDUE_EXIT = 70
 parent_died = threading.Event()  # set by end_with_parent()
 

@@ -45,7 +45,7 @@ MANAGER_FIRST_WORD_WITHIN_S = 30.0
 LOOP_LATE_AFTER_S = 2.0  # supervisord's loop goes round once a second: this late, it judges nobody
 SUPERVISORD_SILENT_AFTER_S = 6.0  # a supervisord that is idle and owes answers this long ...
 SUPERVISORD_UNANSWERED_MIN = 3  # ... and so many of them, hangs
-ORPHANS_END_WITHIN_S = 1.1  # what a dead supervisord left ends by itself, or is killed after this
+ORPHANS_END_WITHIN_S = 0.5  # what a dead supervisord left ends by itself, or is killed after this
 NAME_FREE_WITHIN_S = 3.0  # a process waits this long for a dying one of its name
 
 # upgrading
