@@ -46,13 +46,14 @@ def _defer(name: str) -> Deferred:
 
 def _lean() -> tuple[Any, Any]:
     """The two, with nothing of the other exchanges. ImportError, AttributeError: ccxt isn't built as we know it."""
-    whole, plain, _ = map(_defer, _PACKAGES)
+    whole, plain, pro = map(_defer, _PACKAGES)
     errors = importlib.import_module("ccxt.base.errors")
     for name in errors.__all__:
         setattr(whole, name, getattr(errors, name))
     whole.Exchange = importlib.import_module("ccxt.base.exchange").Exchange  # type: ignore[attr-defined]
-    plain.binance = importlib.import_module("ccxt.async_support.binance").binance  # type: ignore[attr-defined]
-    return importlib.import_module("ccxt.pro.binance").binance, errors.BaseError
+    for package in (plain, pro):  # as the package itself would: else the name is the module of the class
+        package.binance = importlib.import_module(f"{package.__name__}.binance").binance  # type: ignore[attr-defined]
+    return pro.binance, errors.BaseError
 
 
 def _as_it_comes() -> tuple[Any, Any]:

@@ -40,6 +40,7 @@ class Twins:
         venue lets one address ask in it: then the next minute is waited for."""
         eventually(lambda: self.says(OTHER[self.holder()]).get("standby_ready"), within_s=90)
         holder = self.holder()
+        eventually(lambda: self.says(holder), within_s=30)  # one that has just taken the account answers a little later
         return holder, OTHER[holder]
 
     def taken_over(self, name: str, epoch: int) -> str:
