@@ -28,7 +28,9 @@ def test_ccxt_is_whole_for_whoever_asks_it_for_more_and_its_errors_stay_the_same
 
 
 def test_the_names_that_are_loaded_are_ccxts_own_classes() -> None:
-    code = f"{DOOR}import ccxt.pro; print(ccxt.pro.binance is ProBinance, ccxt.async_support.binance().id, {COUNT} < 40)"
+    code = (
+        f"{DOOR}import ccxt.pro; print(ccxt.pro.binance is ProBinance, ccxt.async_support.binance().id, {COUNT} < 40)"
+    )
     assert told(code) == "True binance True"
 
 
