@@ -257,6 +257,9 @@ def test_a_cancelled_task_leaves_an_unknown_order_not_a_forgotten_one(tmp_path: 
                 await task
             assert [order.state for order in here.ledger.unsettled()] == [OrderState.UNKNOWN]
             assert here.gateway.in_flight == set()
+            here.proxy.loses = Loses.NOTHING
+            result = await here.reconcile()  # who takes over now manages all other symbols at once
+            assert (result.reconciled, result.unknown_orders) == (True, 1)
 
     asyncio.run(scenario())
 

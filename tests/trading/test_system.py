@@ -389,3 +389,22 @@ def test_a_process_that_goes_on_after_a_standstill_sells_nothing_by_the_price_of
         assert world.manager.exit_orders == 1
 
     asyncio.run(run())
+
+
+def test_while_one_symbols_order_is_of_unknown_end_all_others_are_sold_as_ever(tmp_path: Path) -> None:
+    async def run() -> None:
+        world = World(tmp_path, symbols=("BTC/USDT", "ETH/USDT"))
+        await world.system.start()
+        world.system.arm([condition(-1), condition(-1, "ETH/USDT")])
+        for name in world.venue.rules:
+            world.bar(jump(0), name)
+        assert (await world.manager.run_cycle()).entries == 2
+        for name in world.venue.rules:
+            world.market.price(name, "90")
+        world.venue.answers.append("unknown")
+        await world.manager.check_exits()
+        await world.manager.check_exits()  # the unclear one isn't asked for again
+        assert list(world.ledger.positions()) == ["BTC/USDT"] and world.manager.exit_orders == 2
+        assert world.manager.manages()
+
+    asyncio.run(run())
