@@ -38,7 +38,7 @@ def decode(data: bytes) -> AnyMessage:
             max_bin_len=0,
             max_ext_len=0,
         )
-        _check(raw, DEPTH_MAX)
+        _check([raw], DEPTH_MAX)
         message = cast(AnyMessage, msgspec.convert(raw, AnyMessage))
     except Garbage:
         raise
@@ -50,13 +50,12 @@ def decode(data: bytes) -> AnyMessage:
 
 
 def _check(value: Any, depth: int) -> None:
+    """Every leaf is looked at where it is found: a call for each would cost more than all the rest of decode()."""
     if depth == 0:
         raise Garbage("nested too deep")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise Garbage("a number that isn't finite")
-    if isinstance(value, dict):
-        value = value.values()
-    elif not isinstance(value, list):
-        return
-    for item in value:
-        _check(item, depth - 1)
+    for item in value.values() if isinstance(value, dict) else value:
+        kind = type(item)
+        if kind is dict or kind is list:
+            _check(item, depth - 1)
+        elif kind is float and not math.isfinite(item):
+            raise Garbage("a number that isn't finite")

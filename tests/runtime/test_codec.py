@@ -131,12 +131,35 @@ def nested(depth: int) -> list[Any]:
         b"\xc1",
         msgpack.packb(None),
         msgpack.packb([1, 2]),
+        msgpack.packb(float("nan")),
+        msgpack.packb([float("inf")]),
         b"\xa2\xff\xff",
     ],
 )
 def test_what_isnt_one_message_of_ours_is_garbage(data: bytes) -> None:
     with pytest.raises(Garbage):
         decode(data)
+
+
+DEEPEST = DEPTH_MAX - 3  # within facts, which is itself within the message
+
+
+@pytest.mark.parametrize("depth", range(DEEPEST + 1))
+def test_at_every_depth_a_number_has_to_be_finite_and_to_the_deepest_it_may_be(depth: int) -> None:
+    def within(leaf: object) -> bytes:
+        value = leaf
+        for level in range(depth):
+            value = {"a": value} if level % 2 else [value]
+        return altered(facts={"a": value})
+
+    beat = decode(within(1.5))
+    assert isinstance(beat, Heartbeat) and beat.facts
+    for wrong in (float("nan"), float("inf"), float("-inf")):
+        with pytest.raises(Garbage, match="finite"):
+            decode(within(wrong))
+    if depth == DEEPEST:
+        with pytest.raises(Garbage, match="too deep"):
+            decode(within([1.5]))
 
 
 def test_another_version_is_garbage_and_said_as_such() -> None:
