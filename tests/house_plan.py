@@ -21,7 +21,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "learning": {"learning", "research", *_BOOKS},
     "autonomous": {"autonomous", *_GROUND},
     "trading": {"trading", *_TRADE},
-    "console": {"console", "autonomous", "trading", *_TRADE},
+    "console": {"console", "autonomous", "trading", "venue", *_TRADE},  # the venue: `nae venue serve`, by itself
     "agents": _ALL,
     "scripts": _ALL,
 }

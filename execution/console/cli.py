@@ -8,6 +8,7 @@ from typer.exceptions import Exit, TyperException
 from execution.console import account_commands, log_commands, operation_commands, process_commands, upgrade_commands
 from execution.console.output import complain
 from execution.console.service_commands import service
+from execution.console.venue_commands import venue
 from execution.console.watch_command import watch
 from execution.runtime.home import Home
 from execution.vocabulary.exit_codes import BusyError, ConfigError, ExitCode
@@ -38,6 +39,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(service, name="service")
+app.add_typer(venue, name="venue")
 
 
 def main() -> None:

@@ -183,12 +183,14 @@ def absolute_market(market: str, folder: Path) -> str:
 
 def _venue_from_environment(venue: VenueConfig, environment: Mapping[str, str]) -> VenueConfig:
     given = {key: environment[name] for name, key in ENVIRONMENT.items() if environment.get(name)}
-    names = {key: name for name, key in ENVIRONMENT.items()}
+    return changed_venue(venue, given, {key: f"environment variable {name}" for name, key in ENVIRONMENT.items()})
+
+
+def changed_venue(venue: VenueConfig, given: Mapping[str, Any], places: Mapping[str, str]) -> VenueConfig:
+    """[venue] with some values changed; `places` says where each was given. Raises ConfigError."""
     for key, value in given.items():
-        _check_value(
-            value, get_type_hints(VenueConfig)[key], f"environment variable {names[key]}", f"venue.{key}", False
-        )
-    return msgspec.convert(msgspec.structs.asdict(venue) | given, VenueConfig, strict=False)
+        _check_value(value, get_type_hints(VenueConfig)[key], places[key], f"venue.{key}", False)
+    return msgspec.convert(msgspec.structs.asdict(venue) | dict(given), VenueConfig, strict=False)
 
 
 def _check(raw: dict[str, Any], section: type[Strict], place: str, prefix: str) -> None:

@@ -1,0 +1,100 @@
+"""nae venue serve: the exchange by itself, as a real process, met by a real client."""
+
+import asyncio
+import json
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from execution.console.cli import run
+from execution.venue.server import ApiKey
+from tests.support import child, line_of
+from tests.venue.support import ccxt_client
+
+COMMAND = "import sys; from execution.console.cli import run; sys.exit(run(sys.argv[1:]))"
+
+
+@contextmanager
+def serving(folder: Path, *options: str) -> "Iterator[tuple[subprocess.Popen[str], dict[str, str]]]":
+    """A venue by itself, and what it said of where it is: heading -> text."""
+    words = ("venue", "serve", "--folder", str(folder), "--speed", "600", *options)
+    with child(COMMAND, *words, NAE_HOME=str(folder.parent)) as process:
+        said: dict[str, str] = {}
+        while "Ctrl-C" not in (line := line_of(process)):
+            assert line, "it ended before it listened"
+            heading, _, text = line.partition(" ")
+            said[heading] = text.strip()
+        yield process, said
+
+
+def test_a_venue_by_itself_serves_a_ccxt_client_and_ends_cleanly_when_told(tmp_path: Path) -> None:
+    folder = tmp_path / "alone"
+
+    async def trade(port: int, key: ApiKey) -> None:
+        async with ccxt_client(port, key) as client:
+            assert set(client.markets) == {"BTC/USDT", "DOGE/USDT"}
+            assert (await client.create_order("BTC/USDT", "market", "buy", 0.01))["status"] == "closed"
+
+    with serving(folder, "--symbols", "BTC/USDT,DOGE/USDT") as (process, said):
+        port = int(said["REST"].removesuffix("/api/v3").rpartition(":")[2])
+        file = Path(said["key"].removeprefix("trader: "))
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        key = json.loads(file.read_text())
+        assert key["secret"] not in str(said), "a secret is never printed"
+        asyncio.run(trade(port, ApiKey("trader", key["key"], key["secret"])))
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+    with serving(folder, "--symbols", "BTC/USDT,DOGE/USDT") as (process, said):
+        assert Path(said["key"].removeprefix("trader: ")).read_text() == json.dumps(key, separators=(",", ":"))
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 0
+
+
+def test_one_folder_serves_one_venue_and_one_port_one_of_them(tmp_path: Path) -> None:
+    with serving(tmp_path / "alone") as (_, said):
+        port = said["REST"].removesuffix("/api/v3").rpartition(":")[2]
+        for options, code, reason in (
+            (("--folder", str(tmp_path / "alone")), 75, "is held by nae venue serve"),
+            (("--folder", str(tmp_path / "other"), "--port", port), 78, f"--port {port} is in use"),
+        ):
+            done = subprocess.run(
+                [sys.executable, "-c", COMMAND, "venue", "serve", *options],
+                capture_output=True,
+                text=True,
+                timeout=30,
+                check=False,
+            )
+            assert done.returncode == code
+            assert reason in done.stderr
+            assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "reason"),
+    [
+        (("--speed", "0"), 78, "--speed: venue.speed = 0.0 is out of range"),
+        (("--market", "mirror:x"), 78, "isn't known"),
+        (("--market", "replay:none.csv", "--symbols", "BTC/USDT"), 78, "none.csv: can't be read"),
+        (("--symbols", "BTC"), 78, 'write it like "BTC/USDT"'),
+        (("--account", "no spaces"), 64, "small letters"),
+        (("--account", "a", "--account", "a"), 64, "each name once"),
+        (("--seed", "x"), 64, "--seed"),
+    ],
+)
+def test_a_venue_that_cannot_be_says_why(
+    tmp_path: Path,
+    options: tuple[str, ...],
+    code: int,
+    reason: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("NAE_HOME", str(tmp_path))
+    assert run(["venue", "serve", "--folder", str(tmp_path / "alone"), *options]) == code
+    assert reason in capsys.readouterr().err
