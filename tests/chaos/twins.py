@@ -38,10 +38,15 @@ class Twins:
     def ready(self) -> tuple[str, str]:
         """(holder, its standby), once the second could take over at once. Many starts in one minute use up what the
         venue lets one address ask in it: then the next minute is waited for."""
-        eventually(lambda: self.says(OTHER[self.holder()]).get("standby_ready"), within_s=90)
-        holder = self.holder()
-        eventually(lambda: self.says(holder), within_s=30)  # one that has just taken the account answers a little later
-        return holder, OTHER[holder]
+        pair: tuple[str, str] = eventually(self._both_ready, within_s=90)
+        return pair
+
+    def _both_ready(self) -> tuple[str, str] | None:
+        """The active one too: it answers a little after it has taken the account."""
+        active = [name for name in OTHER if self.says(name).get("role") == "active"]
+        if len(active) != 1 or not self.says(OTHER[active[0]]).get("standby_ready"):
+            return None
+        return active[0], OTHER[active[0]]
 
     def taken_over(self, name: str, epoch: int) -> str:
         """The line in which `name` says that it has taken the account over, as `epoch`."""

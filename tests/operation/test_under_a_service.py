@@ -5,6 +5,7 @@ import shlex
 import signal
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,7 +30,8 @@ class Systemd:
     main: "subprocess.Popen[bytes] | None" = None
 
     def start(self) -> "subprocess.Popen[bytes]":
-        plan = ServicePlan(Kind.SYSTEMD, "trader", ROOT, self.operation.home.resolve(), OperationMode.SANDBOX)
+        home, temp = self.operation.home.resolve(), Path(tempfile.gettempdir())  # the home may be a long path
+        plan = ServicePlan(Kind.SYSTEMD, "trader", ROOT, home, OperationMode.SANDBOX, temp)
         lines = [line.split("=", 1) for line in unit(plan).splitlines() if "=" in line and line[0] != "#"]
         command = next(value for key, value in lines if key == "ExecStart")
         environment = dict(shlex.split(value)[0].split("=", 1) for key, value in lines if key == "Environment")
