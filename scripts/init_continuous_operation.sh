@@ -4,5 +4,5 @@
 # Ends with 0 when every process has made its first progress; 64, 69, 71, 75 or 78 say why not (nae up --help).
 set -euo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)"
-"$root/scripts/install.sh"
+NAE_STARTING=1 "$root/scripts/install.sh"
 exec "$root/.venv/bin/python" -m execution.console.cli up "$@"

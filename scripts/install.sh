@@ -46,13 +46,28 @@ if [ "$lock" = requirements.lock ] && [ -x "$python" ] && [ -f "$done_with_tests
     if [ "$(cat "$done_with")" = "$now" ]; then exit 0; fi
 fi
 
+# Beside a running operation a start changes no package: it goes on to be told what runs. `nae upgrade` exchanges them.
+operation_runs() {
+    "$python" -P -c 'import sys
+from execution.autonomous.launch import operation_pid
+from execution.runtime.home import Home
+sys.exit(operation_pid(Home.find()) is None)' 2>/dev/null
+}
+if [ "${NAE_STARTING:-}" = 1 ] && [ -x "$python" ] && operation_runs; then exit 0; fi
+
 if [ "${NAE_INSTALL_HELD:-}" != "$$" ]; then hold; fi
 
 if [ "$(uname -sm)" = "Darwin x86_64" ]; then
     echo "nae: Intel Macs have no numba wheels: research runs uncompiled, slower, with the same results" >&2
 fi
 whole() { fits "$python" && "$python" -m pip --version >/dev/null 2>&1; } # an interrupted start leaves one without pip
-if ! whole; then rm -rf "$root/.venv"; fi
+if ! whole; then
+    if [ -e "$root/.venv" ] && ! [ -O "$root/.venv" ]; then
+        echo "nae: $root/.venv is another user's, and the user $(id -un) can't use it; its owner runs scripts/install.sh, or work in a copy of your own" >&2
+        exit 71
+    fi
+    rm -rf "$root/.venv"
+fi
 echo "nae: installing into $root/.venv from $lock (a minute, once)" >&2
 [ -x "$python" ] || "$(find_python)" -m venv "$root/.venv"
 "$python" -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r "$root/$lock" >&2
