@@ -38,7 +38,8 @@ class Twins:
     def ready(self) -> tuple[str, str]:
         """(holder, its standby), once the second could take over at once. Many starts in one minute use up what the
         venue lets one address ask in it: then the next minute is waited for."""
-        pair: tuple[str, str] = eventually(self._both_ready, within_s=90)
+        pair = eventually(self._both_ready, within_s=90)
+        assert pair is not None
         return pair
 
     def _both_ready(self) -> tuple[str, str] | None:
