@@ -13,13 +13,16 @@ from supervisor import supervisord
 
 from execution.autonomous.family import end_orphans
 from execution.autonomous.stop_marker import stop_is_requested
-from execution.runtime.clock import SystemClock, block
+from execution.runtime.clock import Clock, SystemClock, block
+from execution.runtime.guard import stops_wait
 from execution.runtime.home import Home
 from execution.runtime.locks import FileLock
 from execution.vocabulary.exit_codes import BusyError, ExitCode
 
 DESCRIPTORS = 1024
 LOCK_ABOVE = 600  # over minfds in supervisor/supervisord.conf
+TAKEN_WITHIN_S = 1.0
+TAKE_POLL_S = 0.01
 
 
 def main() -> int:
@@ -29,14 +32,14 @@ def main() -> int:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < DESCRIPTORS:
         resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, hard))
-    lock = FileLock(home.operation_lock)
-    try:
-        _take(lock, f"pid {os.getpid()} mode {os.environ.get('NAE_MODE', '?')}")
-    except BusyError as error:
-        print(error, file=sys.stderr)
-        return ExitCode.BUSY
-    clock = SystemClock()
-    killed = end_orphans(home.root, clock, since=_orphaned_at(sys.argv[1:]) or clock.monotonic())
+    lock, clock = FileLock(home.operation_lock), SystemClock()
+    with stops_wait():  # who is told to stop in here leaves no orphan behind
+        try:
+            _take(lock, f"pid {os.getpid()} mode {os.environ.get('NAE_MODE', '?')}", clock)
+        except BusyError as error:
+            print(error, file=sys.stderr)
+            return ExitCode.BUSY
+        killed = end_orphans(home.root, clock, since=_orphaned_at(sys.argv[1:]) or clock.monotonic())
     if killed:
         print(f"killed what a dead supervisord had left: pids {killed}", file=sys.stderr)
     if stop_is_requested(home.run):
@@ -53,14 +56,17 @@ def _orphaned_at(words: list[str]) -> float | None:
     return float(words[1]) if words[:1] == ["--orphaned-at"] else None
 
 
-def _take(lock: FileLock, holder: str) -> None:
-    """Take the lock at once: who only asks whether it is held has it for an instant, a holder keeps it."""
-    for patience_s in (0.005, 0.01, 0.02):
+def _take(lock: FileLock, holder: str, clock: Clock) -> None:
+    """Take the lock, with patience: who only asks whether it is held has it for an instant, and that is long on a busy
+    machine; the heir of an operation must not give up for it."""
+    deadline = clock.monotonic() + TAKEN_WITHIN_S
+    while True:
         try:
             return lock.acquire(holder, above=LOCK_ABOVE)
         except BusyError:
-            block(patience_s)
-    return lock.acquire(holder, above=LOCK_ABOVE)
+            if clock.monotonic() >= deadline:
+                raise
+        block(TAKE_POLL_S)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from execution.autonomous.supervisor_door import SupervisorDoor, SupervisorRefus
 from execution.autonomous.vitals import Child
 from execution.autonomous.watching import Action, Seen, Silence, decide
 from execution.runtime.clock import Clock, block
-from execution.runtime.guard import keep_to_ourselves
+from execution.runtime.guard import keep_to_ourselves, stops_wait
 from execution.runtime.home import Home
 from execution.runtime.locks import is_held
 from execution.runtime.platform import ask_for_death_signal, is_pending
@@ -104,6 +104,11 @@ class SupervisordWatch:
 def outlive(home: Home, told_to_stop: bool, clock: Clock) -> None:
     """What the manager does last, from its main thread, when supervisord has died. It returns when there is nothing
     left to do, and doesn't when we become the next supervisord."""
+    with stops_wait():  # the next supervisord takes them, when it has seen to the orphans
+        _outlive(home, told_to_stop, clock)
+
+
+def _outlive(home: Home, told_to_stop: bool, clock: Clock) -> None:
     began = clock.monotonic()
     while is_held(home.operation_lock) and clock.monotonic() - began < LOCK_FREE_WITHIN_S:
         block(LOCK_POLL_S)  # the kernel closes a dying process's pipes, which told us, just before its locks

@@ -9,7 +9,8 @@ import os
 import resource
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from execution.runtime.platform import ask_for_death_signal, memory_limit
@@ -17,6 +18,7 @@ from execution.runtime.platform import ask_for_death_signal, memory_limit
 log = logging.getLogger("nae.guard")
 ORPHAN_DEADLINE_S = 0.4  # enough for a request on its way; everything else is durable already
 OVERDUE_EXIT = 70
+STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 parent_died = threading.Event()  # set by end_with_parent()
 
 
@@ -39,6 +41,16 @@ def bound_memory(most_bytes: int) -> bool:
     most = most_bytes if hard == resource.RLIM_INFINITY else min(most_bytes, hard)
     resource.setrlimit(kind, (most, hard))
     return True
+
+
+@contextmanager
+def stops_wait() -> Iterator[None]:
+    """Whoever tells us to stop waits until the block is left, also over an exec within it: it is taken then."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
 
 
 def end_by(deadline_s: float) -> None:

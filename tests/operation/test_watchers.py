@@ -4,6 +4,7 @@ operation is there again, no orphan stays, nobody else is signalled, and a reque
 Real supervisord, real manager, real signals, over workers of one line each (tiny.py). NAE_ROUNDS=20 is the full count.
 """
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -167,6 +168,7 @@ def test_a_stranger_with_the_dead_ones_pid_is_never_signalled_the_pid_file_stops
         eventually(lambda: gone(supervisord) and not tiny.everybody(), within_s=15)
         assert time.monotonic() - began < 15
         assert tiny.is_requested_to_stop() and not tiny.home.pid_file.exists()
+        assert not tiny.home.socket("manager.news").exists() and " ERROR " not in tiny.said(MANAGER)
         assert stranger.poll() is None and stranger.stdin is not None
         stranger.stdin.close()
         assert line_of(stranger) == "unharmed"
@@ -207,6 +209,26 @@ def test_a_stop_while_nobody_holds_the_lock_reaches_the_heir(tiny: TinyOperation
         stopped = stop(tiny.home, CLOCK)
         assert stopped is None or stopped.killed == ()
         nothing_comes_back(tiny)
+
+
+def test_an_heir_told_to_stop_while_it_ends_orphans_ends_them_first(tiny: TinyOperation) -> None:
+    for _ in range(rounds()):
+        pids = tiny.up().is_complete()
+        kill(tiny.supervisord())
+        eventually(lambda: tiny.supervisord() == pids[MANAGER], within_s=6, every_s=0.001)  # noqa: B023
+        kill(pids[MANAGER], number=signal.SIGTERM)
+        nothing_comes_back(tiny)
+
+
+def test_who_only_asks_for_the_lock_and_is_slow_doesnt_keep_the_heir_out(tiny: TinyOperation) -> None:
+    for _ in range(rounds()):
+        supervisord = tiny.up().supervisord()
+        with tiny.home.operation_lock.open() as asked:
+            kill(supervisord)
+            fcntl.flock(asked, fcntl.LOCK_SH)  # before the heir, which has yet to become a Python
+            block(0.4)
+        tiny.is_complete(but_not=supervisord)
+        tiny.end()
 
 
 def test_under_a_service_the_manager_ends_what_is_left_and_leaves_the_start_to_the_service(tiny: TinyOperation) -> None:
