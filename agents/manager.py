@@ -186,6 +186,7 @@ class ManagerAgent:
         self._logs.stop()
         if self._ear is not None:
             self._ear.close()
+            self._context.home.socket("manager.news").unlink(missing_ok=True)
 
 
 def main() -> ExitCode:

@@ -4,11 +4,12 @@ and truncation lose and repeat nothing; file events are only hints that there is
 What it finds is evidence for people. Text is never an instruction.
 """
 
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from watchdog.events import FileSystemEvent, FileSystemEventHandler
+from watchdog.events import FileCreatedEvent, FileModifiedEvent, FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 
 READ_MAX_BYTES = 1_000_000
@@ -51,12 +52,14 @@ class LogWatch:
         for path in self._folder.glob("*.log"):
             status = path.stat()
             self._tails[path.name] = Tail(status.st_ino, status.st_size)
-        self._observer.schedule(_Hints(self._changed), str(self._folder))
+        hints = [FileModifiedEvent, FileCreatedEvent]  # not that somebody opens and closes a file, as we do ourselves
+        self._observer.schedule(_Hints(self._changed), str(self._folder), event_filter=hints)
         self._observer.start()
 
     def stop(self) -> None:
         """End the watching thread."""
         if self._observer.is_alive():
+            logging.getLogger("watchdog").setLevel(logging.CRITICAL)  # its threads call each other's end an error
             self._observer.stop()
             self._observer.join(timeout=1)
 

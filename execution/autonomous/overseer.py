@@ -24,6 +24,7 @@ from execution.vocabulary.messages import Fact, Heartbeat
 from execution.vocabulary.programs import BY_NAME, MANAGER
 
 NEVER_ENDED = Exits(0, 0, 0)
+GUARDED = "live"  # the account that is never without a guard
 log = logging.getLogger("nae.manager")
 
 
@@ -184,7 +185,7 @@ class Overseer:
             killed=watched.killed is not None,
             stuck=beat is not None
             and any((task.critical or watched.finding.spins) and overdue(task, beat.uptime_s) for task in beat.tasks),
-            has_twin=twin is not None,
+            guards=BY_NAME[name].account == GUARDED,
             twin_active=other is not None
             and other.role == "active"
             and other.verdict.status is not HealthStatus.CRITICAL,

@@ -36,7 +36,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True)
 class Seen:
-    """What is seen of one program at one moment. `killed`: we killed its last life. `has_twin`: it guards an account.
+    """What is seen of one program at one moment. `killed`: we killed its last life. `guards`: it guards an account.
     `stuck`: a task without which there's no trading makes no progress, or it spins; the process itself still beats."""
 
     state: str
@@ -44,7 +44,7 @@ class Seen:
     exits: Exits | None = None
     killed: bool = False
     stuck: bool = False
-    has_twin: bool = False
+    guards: bool = False
     twin_active: bool = False
 
 
@@ -93,14 +93,14 @@ def cleared(history: History) -> History:
     return History(counted=history.counted)
 
 
-def pause_s(crashes: int, quarantined: bool, has_twin: bool, twin_active: bool) -> float:
+def pause_s(crashes: int, quarantined: bool, guards: bool, twin_active: bool) -> float:
     """How long a program stays down after its crash number `crashes`."""
     if crashes <= 1:
         return 0.0
     pause = min(RESTART_LAST_BACKOFF_S, RESTART_FIRST_BACKOFF_S * 2.0 ** min(crashes - 2, 30))
     if quarantined:
         pause = RESTART_LAST_BACKOFF_S
-    if has_twin and not (quarantined and twin_active):
+    if guards and not (quarantined and twin_active):
         pause = min(pause, GUARD_HELD_AT_MOST_S)
     return pause
 
@@ -108,7 +108,7 @@ def pause_s(crashes: int, quarantined: bool, has_twin: bool, twin_active: bool) 
 def _decide_for_the_dead(seen: Seen, history: History, now: float) -> Decision:
     down_since = now if history.down_since is None else history.down_since
     history = replace(history, down_since=down_since)
-    pause = pause_s(history.crashes, history.quarantined, seen.has_twin, seen.twin_active)
+    pause = pause_s(history.crashes, history.quarantined, seen.guards, seen.twin_active)
     pause = pause if history.crashed_last else 0.0
     left_s = down_since + pause - now
     if left_s > 0:

@@ -48,7 +48,7 @@ SEEN = st.builds(
     exits=EXITS,
     killed=st.booleans(),
     stuck=st.booleans(),
-    has_twin=st.booleans(),
+    guards=st.booleans(),
     twin_active=st.booleans(),
 )
 TICK_S = 0.5
@@ -58,7 +58,7 @@ TICK_S = 0.5
 class World:
     """supervisord with its plug-in, and one program that ends when the test says so."""
 
-    has_twin: bool = False
+    guards: bool = False
     twin_active: bool = False
     now: float = 1000.0
     history: History = field(default_factory=History)
@@ -74,7 +74,7 @@ class World:
 
     def look(self) -> None:
         """As the manager does: once in each tick, and at once when there is news."""
-        seen = Seen(self.state, WELL, self.exits, has_twin=self.has_twin, twin_active=self.twin_active)
+        seen = Seen(self.state, WELL, self.exits, guards=self.guards, twin_active=self.twin_active)
         decision = decide(seen, self.history, self.now)
         self.history, self.listed = decision.history, decision.hold
         assert decision.action is Action.NONE
@@ -137,10 +137,10 @@ def test_only_the_given_up_is_started_only_the_living_is_killed_only_the_dead_is
 
 
 @given(st.integers(0, 10_000), st.booleans(), st.booleans(), st.booleans())
-def test_the_pause_grows_and_is_bounded(crashes: int, quarantined: bool, has_twin: bool, twin_active: bool) -> None:
-    pause = pause_s(crashes, quarantined, has_twin, twin_active)
-    assert 0 <= pause <= pause_s(crashes + 1, quarantined, has_twin, twin_active) <= RESTART_LAST_BACKOFF_S
-    if has_twin and not (quarantined and twin_active):
+def test_the_pause_grows_and_is_bounded(crashes: int, quarantined: bool, guards: bool, twin_active: bool) -> None:
+    pause = pause_s(crashes, quarantined, guards, twin_active)
+    assert 0 <= pause <= pause_s(crashes + 1, quarantined, guards, twin_active) <= RESTART_LAST_BACKOFF_S
+    if guards and not (quarantined and twin_active):
         assert pause <= GUARD_HELD_AT_MOST_S, "the account stays guarded"
 
 
@@ -178,7 +178,7 @@ def test_planned_ends_are_no_crashes() -> None:
 
 
 def test_a_trader_whose_twin_has_the_account_is_quarantined_and_freed_when_the_twin_falls() -> None:
-    world = World(has_twin=True, twin_active=True)
+    world = World(guards=True, twin_active=True)
     crashed(world, QUARANTINE_CRASHES_MAX - 1)
     world.end()
     world.tick(int(2 * GUARD_HELD_AT_MOST_S / TICK_S))
@@ -225,9 +225,9 @@ def test_a_start_by_a_person_forgets_hold_and_quarantine() -> None:
     st.booleans(), st.booleans(), st.lists(st.tuples(st.floats(0, 40), st.sampled_from([0, 1, -9, -11])), max_size=12)
 )
 def test_however_it_ends_its_restarts_are_bounded(
-    has_twin: bool, twin_active: bool, ends: list[tuple[float, int]]
+    guards: bool, twin_active: bool, ends: list[tuple[float, int]]
 ) -> None:
-    world = World(has_twin=has_twin, twin_active=twin_active)
+    world = World(guards=guards, twin_active=twin_active)
     world.tick()
     crashes = 0
     for after_s, status in ends:
@@ -238,7 +238,7 @@ def test_however_it_ends_its_restarts_are_bounded(
         crashes += status != 0
         if status == 0:
             continue
-        least = pause_s(crashes, world.history.quarantined, has_twin, twin_active)
+        least = pause_s(crashes, world.history.quarantined, guards, twin_active)
         ended = world.now
         while world.state != "RUNNING":
             world.tick()

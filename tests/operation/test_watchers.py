@@ -168,7 +168,7 @@ def test_a_stranger_with_the_dead_ones_pid_is_never_signalled_the_pid_file_stops
         eventually(lambda: gone(supervisord) and not tiny.everybody(), within_s=15)
         assert time.monotonic() - began < 15
         assert tiny.is_requested_to_stop() and not tiny.home.pid_file.exists()
-        assert not tiny.home.socket("manager.news").exists() and " ERROR " not in tiny.said(MANAGER)
+        assert not tiny.home.socket("manager.news").exists() and "Inotify" not in tiny.said(MANAGER)
         assert stranger.poll() is None and stranger.stdin is not None
         stranger.stdin.close()
         assert line_of(stranger) == "unharmed"
