@@ -1,4 +1,4 @@
-"""What a start does before it starts: packages only where nothing runs on them; nobody else's environment is touched."""
+"""What a start does before it starts: packages only where nothing runs on them, nobody else's environment touched."""
 
 import os
 import shutil

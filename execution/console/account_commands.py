@@ -107,7 +107,14 @@ def _listing(
     if json:
         print_json(rows)
     else:
-        table(columns, [[row.get(column.replace(" ", "_")) for column in columns] for row in rows], empty)
+        table(
+            columns, [[_short(column, row.get(column.replace(" ", "_"))) for column in columns] for row in rows], empty
+        )
+
+
+def _short(column: str, value: Any) -> Any:
+    """A table's times are to the second: 2026-11-21 08:00:01Z."""
+    return f"{value[:10]} {value[11:19]}Z" if column in ("at", "opened") else value
 
 
 def positions(account: AccountOption = "", json: AsJson = False) -> None:

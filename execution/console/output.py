@@ -6,7 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -16,6 +17,8 @@ STATUS_STYLE = {"HEALTHY": "green", "DEGRADED": "yellow", "UNHEALTHY": "magenta"
 
 SHOWN_DECIMALS = 8  # what exchanges count in; an average price may have 28
 PIPE_WIDTH = 160  # nobody reads a pipe on 80 columns
+WRAPPED = ("because", "finding", "reason", "venue", "fee", "at", "opened")  # may take two lines; nothing else may
+ANY_WIDTH = 10_000
 
 screen = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
 errors = Console(stderr=True, highlight=False)
@@ -39,16 +42,42 @@ def complain(problem: str) -> None:
 
 def table(columns: list[str], rows: list[list[Any]], empty: str) -> None:
     """Rows under headings, or `empty` when there are none."""
-    screen.print(grid(columns, rows) if rows else empty)
+    screen.print(grid(columns, rows) if rows else empty, crop=False)
 
 
-def grid(columns: list[str], rows: list[list[Any]]) -> Table:
-    """Rows under headings, as one thing to show."""
-    made = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        made.add_column(column, no_wrap=column != "because", overflow="fold")
-    for row in rows:
-        made.add_row(*[cell(value) for value in row])
+class Fitted:
+    """The first of some layouts that fits the screen. Where none does, the last, as wide as it has to be: a terminal
+    wraps a line that is too long, and a cut one would lose a process or a number."""
+
+    def __init__(self, *layouts: Table) -> None:
+        self._layouts = layouts
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        endless = options.update(max_width=ANY_WIDTH)
+        needs = [Measurement.get(console, endless, layout) for layout in self._layouts]
+        for layout, need in zip(self._layouts, needs, strict=True):
+            if need.maximum <= options.max_width:
+                yield layout
+                return
+        width = max(options.max_width, needs[-1].minimum)
+        yield from console.render(self._layouts[-1], options.update(max_width=width))
+
+
+def grid(columns: list[str], rows: list[list[Any]]) -> Fitted:
+    """Rows under headings, as one thing to show: close together on a narrow screen."""
+    return Fitted(grid_with(2, columns, rows), grid_with(1, columns, rows))
+
+
+def grid_with(gap: int, columns: list[str], rows: list[list[Any]]) -> Table:
+    """Rows under headings, with so many blanks between two columns."""
+    made = Table(box=None, pad_edge=False, header_style="bold", padding=(0, gap, 0, 0))
+    cells = [[cell(value) for value in row] for row in rows]
+    for number, column in enumerate(columns):
+        whole = column not in WRAPPED
+        widest = max([len(column), *(row[number].cell_len for row in cells)]) if whole else None
+        made.add_column(column, no_wrap=whole, min_width=widest, overflow="fold")
+    for row in cells:
+        made.add_row(*row)
     return made
 
 

@@ -6,18 +6,16 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from execution.console.output import cell, duration, grid, screen
+from execution.console.output import Fitted, cell, duration, grid, grid_with, screen
 from execution.vocabulary.health import HealthStatus
 from execution.vocabulary.lifecycle import TradingState
 from execution.vocabulary.programs import BY_NAME, MASTER
-
-CAUSE_SHOWN = 60
 
 
 def show_status(status: dict[str, Any]) -> None:
     """Print the status document for a person."""
     for part in status_parts(status):
-        screen.print(part, soft_wrap=isinstance(part, Text))
+        screen.print(part, soft_wrap=isinstance(part, Text), crop=False)
 
 
 def status_screen(status: dict[str, Any]) -> Group:
@@ -41,7 +39,7 @@ def status_parts(status: dict[str, Any]) -> list[RenderableType]:
     parts += [Text(f"alert: {subject}: {cause}", style="bold red") for subject, cause in alerts(status).items()]
     parts += [Text(f"alert: {problem}", style="bold red") for problem in keeping_problems(status)]
     if status["processes"]:
-        parts.append(process_table(status["processes"]))
+        parts += process_parts(status["processes"])
     return parts + (["", *account_parts(status["accounts"])] if status.get("accounts") else [])
 
 
@@ -80,8 +78,8 @@ def alerts(status: dict[str, Any]) -> dict[str, str]:
     return found
 
 
-def process_table(processes: dict[str, dict[str, Any]]) -> RenderableType:
-    """One line per process, with the causes of whatever isn't healthy."""
+def process_parts(processes: dict[str, dict[str, Any]]) -> list[RenderableType]:
+    """One line per process, and below them the causes of whatever isn't healthy, whole."""
     rows = [
         [
             name,
@@ -93,12 +91,14 @@ def process_table(processes: dict[str, dict[str, Any]]) -> RenderableType:
             _restarts(row),
             row["error_count"],
             row.get("rss_mib"),
-            "; ".join(row.get("causes", []))[:CAUSE_SHOWN],
         ]
         for name, row in processes.items()
     ]
-    heads = ["process", "status", "state", "role", "pid", "up", "restarts", "errors", "MiB", "because"]
-    return grid(heads, rows)
+    heads = ["process", "status", "state", "role", "pid", "up", "restarts", "errors", "MiB"]
+    narrow = [row[:7] for row in rows]
+    table = Fitted(grid_with(2, heads, rows), grid_with(1, heads, rows), grid_with(1, heads[:7], narrow))
+    causes = {name: "; ".join(row.get("causes", [])) for name, row in processes.items()}
+    return [table, *(Text(f"{name}: {cause}") for name, cause in causes.items() if cause)]
 
 
 def _state(row: dict[str, Any]) -> str:

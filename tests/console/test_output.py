@@ -6,8 +6,9 @@ from decimal import Decimal
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
-from execution.console.output import cell, complain, duration, print_json, table
+from execution.console.output import cell, complain, duration, grid, print_json, table
 from execution.console.status_view import overdue_tasks, show_status
 from execution.vocabulary.health import HealthStatus
 
@@ -46,6 +47,17 @@ def test_a_cell_is_short(value: object, shown: str) -> None:
 def test_json_keeps_money_exact_and_is_one_document(capsys: pytest.CaptureFixture[str]) -> None:
     print_json({"equity": Decimal("10000.10"), "status": HealthStatus.HEALTHY, "rows": [Decimal("1E-8")]})
     assert json.loads(capsys.readouterr().out) == {"equity": "10000.10", "status": "HEALTHY", "rows": ["1E-8"]}
+
+
+@given(st.lists(st.lists(st.text("abc", min_size=1, max_size=40), min_size=3, max_size=3), min_size=1, max_size=4))
+def test_on_a_screen_of_any_width_no_cell_is_lost(rows: list[list[str]]) -> None:
+    for width in (20, 60, 80, 200):
+        console = Console(width=width)
+        with console.capture() as captured:
+            console.print(grid(["first", "second", "reason"], rows), crop=False)
+        lines = captured.get().splitlines()
+        assert [line.split()[:2] for line in lines if line[:1] in "abc"] == [row[:2] for row in rows]
+        assert sum(line.count(letter) for line in lines[1:] for letter in "abc") == sum(len(text) for row in rows for text in row)
 
 
 def test_an_empty_table_says_so(capsys: pytest.CaptureFixture[str]) -> None:

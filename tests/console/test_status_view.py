@@ -82,8 +82,8 @@ def test_without_a_master_there_are_no_alerts_to_show() -> None:
     assert alerts(STATUS | {"processes": {}}) == {}
 
 
-def lines_of(status: dict[str, Any]) -> list[str]:
-    console = Console(width=110)
+def lines_of(status: dict[str, Any], width: int = 110) -> list[str]:
+    console = Console(width=width)
     with console.capture() as captured:
         console.print(status_screen(status))
     return captured.get().rstrip("\n").split("\n")
@@ -98,6 +98,19 @@ def test_a_dual_operation_is_a_screenful() -> None:
         assert wanted in told
     for wanted in ("standby ready", "service: nae.service owns", "1/h 3/d", "active", "100h 00m"):
         assert wanted in told
+
+
+def test_on_eighty_columns_no_process_state_or_pid_is_cut_and_every_cause_is_whole() -> None:
+    cause = "crash loop, in quarantine after 5 crashes, the last by SIGSEGV: starts again in 299 s"
+    processes = dual()["processes"] | {"ralph": row(status="CRITICAL", state="failed", causes=[cause])}
+    lines = lines_of(dual(processes=processes), 80)
+    told = " ".join(" ".join(lines).split())
+    assert f"ralph: {cause}" in told
+    for name, process in processes.items():
+        line = next(line for line in lines if line.startswith(f"{name} "))
+        assert line.split()[1:3] == [process["status"], process["state"]]
+        assert "1234567" in line.split()
+    assert all("embedded" in line and "10000.12345678" in line for line in lines if line.startswith("live paper"))
 
 
 def test_who_is_held_or_in_quarantine_is_shown_with_when_it_comes_back() -> None:
