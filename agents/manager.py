@@ -11,12 +11,12 @@ from execution.autonomous.caretaker import Caretaker
 from execution.autonomous.commands import CannotBeDone, OperatorCommands
 from execution.autonomous.log_watch import LogWatch, Tail
 from execution.autonomous.overseer import Overseer
-from execution.autonomous.status_document import live_row
 from execution.autonomous.supervisor_door import SupervisorDoor
 from execution.autonomous.supervisor_link import hear_news
 from execution.autonomous.tuning import Interval, tune
 from execution.autonomous.vitals import sample_system
 from execution.autonomous.watcher import SupervisordWatch, outlive
+from execution.ledger.account_lock import holder_of
 from execution.runtime import guard
 from execution.runtime.bus import NoAnswer, Refused, ask_async
 from execution.runtime.clock import SystemClock
@@ -26,8 +26,8 @@ from execution.vocabulary.exit_codes import ExitCode
 from execution.vocabulary.health import ComponentHealth, ComponentStatus, HealthStatus
 from execution.vocabulary.limits import JUDGE_PERIOD_S, VITALS_PERIOD_S
 from execution.vocabulary.messages import OperationHealth
-from execution.vocabulary.modes import OperationMode
-from execution.vocabulary.programs import MANAGER, programs_of
+from execution.vocabulary.modes import Account, OperationMode
+from execution.vocabulary.programs import BY_NAME, MANAGER, programs_of
 
 log = logging.getLogger("nae.manager")
 PERSONS_VERBS = ("start", "stop", "restart")
@@ -166,9 +166,11 @@ class ManagerAgent:
         return {"name": name, "done": verb}
 
     async def _hand_over(self, reason: str) -> dict[str, Any]:
-        holder = live_row(self._overseer.watched)["holder"]
-        if holder is None:
-            raise Refused("nobody holds the live account now: there is nothing to hand over")
+        holder = holder_of(self._context.home, Account.LIVE)  # by the lock itself: heartbeats tell it a moment later
+        if not any(BY_NAME[name].account == Account.LIVE for name in self._overseer.watched):
+            raise Refused(f"this operation ({self._overseer.mode}) has no live account: there is nothing to hand over")
+        if not holder:
+            raise Refused("nobody holds the live account at this moment: there is nothing to hand over")
         try:
             return await ask_async(self._context.home.run, holder, "handover", self._context.clock, reason=reason)
         except NoAnswer as silence:

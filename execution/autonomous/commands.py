@@ -34,7 +34,7 @@ class OperatorCommands:
     async def start(self, name: str) -> None:
         """Start it; hold and quarantine are forgotten."""
         watched, program = self._find(name)
-        watched.history = cleared(watched.history)
+        watched.history, watched.kept_down = cleared(watched.history), False
         if program.state not in {*DOWN, "STOPPED"}:
             raise CannotBeDone(f"{name} is {program.state.lower()} already")
         await self._told(self._overseer.link.start(program), "start", name)
@@ -42,13 +42,16 @@ class OperatorCommands:
 
     async def stop(self, name: str) -> None:
         """Stop it, until a person starts it."""
-        _, program = self._find(name)
+        watched, program = self._find(name)
         if name == MANAGER:
             raise CannotBeDone(f"{name} watches all others; scripts/nae down stops everything")
         if program.state == "STOPPED":
             raise CannotBeDone(f"{name} is stopped already")
         self._remember(self.stopped() | {name})  # first: what is asked for holds, whatever dies in between
-        await self._told(self._overseer.link.stop(program), "stop", name)
+        if program.state in DOWN:  # supervisord has nothing to stop: from now on it is left down
+            watched.kept_down = True
+        else:
+            await self._told(self._overseer.link.stop(program), "stop", name)
 
     async def restart(self, name: str) -> None:
         """End it in good order; supervisord brings it back at once. What is down is started."""
@@ -61,7 +64,9 @@ class OperatorCommands:
     async def stop_again(self) -> None:
         """After a supervisord's death its successor has started everything: what a person stopped is stopped again."""
         for name in self.stopped() & set(self._overseer.watched):
-            program = self._overseer.watched[name].program
+            watched = self._overseer.watched[name]
+            program = watched.program
+            watched.kept_down = program is not None and program.state in DOWN
             if program is not None and program.state in ("STARTING", "RUNNING"):
                 log.info("stopped again, as a person asked before", extra={"fields": {"process": name}})
                 await self._overseer.link.stop(program)

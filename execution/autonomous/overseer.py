@@ -4,13 +4,14 @@ Knows processes, never trading. Judgement and policy are pure (judgement.py, res
 """
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 from execution.autonomous.change_log import ChangeLog
 from execution.autonomous.judgement import Sample, Verdict, judge, judge_machine, overdue
 from execution.autonomous.pulse_watch import PulseWatch
 from execution.autonomous.resources import Finding
-from execution.autonomous.restart_policy import Action, Seen, decide
+from execution.autonomous.restart_policy import DOWN, Action, Seen, decide
 from execution.autonomous.status_document import live_row, plug_in_row, process_row
 from execution.autonomous.supervisor_door import Exits, ProgramState, SupervisorDoor
 from execution.autonomous.supervisor_link import SupervisorLink
@@ -95,6 +96,9 @@ class Overseer:
             watched.forgive(now)
 
     def _see(self, watched: Watched, program: ProgramState) -> None:
+        if watched.kept_down and program.state in DOWN:
+            program = replace(program, state="STOPPED", explanation="")
+        watched.kept_down = watched.kept_down and program.state == "STOPPED"  # unless somebody else has started it
         watched.program = program
         if program.name != MANAGER:  # our own silence is for others to see
             self.pulses.know(program.name, program.pid, self._home.pulse(program.name))
@@ -170,7 +174,7 @@ class Overseer:
             if decision.history.crashes > watched.history.crashes:
                 watched.broken, watched.killed = watched.broken or ("crash", now), None
             watched.history, watched.free_in_s = decision.history, decision.free_in_s
-            if decision.hold:
+            if decision.hold or watched.kept_down:
                 held.append(name)
             await self._carry_out(decision.action, watched.program, watched)
         self._held = held

@@ -40,6 +40,7 @@ class Watched:
     finding: Finding = field(default_factory=Finding)
     renewed_at: float | None = None  # when it was ended for its leak
     free_in_s: float | None = None  # how long it is still held down
+    kept_down: bool = False  # a person stopped it while it was down: supervisord has nothing to stop
 
     @property
     def role(self) -> str | None:

@@ -221,7 +221,7 @@ class _One:
             within_s = RESTARTED_WITHIN_S if verb == "restart" else TOLD_WITHIN_S
             ask(self.home.run, MANAGER, verb, self.clock, deadline_s=within_s, name=self.name)
         except Refused as refusal:
-            complain(f"{self.name}: {refusal}")
+            complain(str(refusal) if self.name in str(refusal) else f"{self.name}: {refusal}")
             raise typer.Exit(ExitCode.FAILED) from refusal
         except NoAnswer as silence:
             errors.print(f"note: {silence}; supervisord itself is told", style="yellow", markup=False, soft_wrap=True)

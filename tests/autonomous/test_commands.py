@@ -60,6 +60,35 @@ def test_a_start_forgets_hold_and_quarantine(scene: Scene) -> None:
     assert (row["quarantined"], row["held_for_s"], scene.door.held) == (False, None, [])
 
 
+@pytest.mark.parametrize("state", ["EXITED", "BACKOFF", "FATAL"])
+def test_who_is_down_held_or_in_quarantine_can_be_stopped_too_and_stays_down(scene: Scene, state: str) -> None:
+    commands = commands_of(scene)
+    scene.overseer.watched[NAME].history = History(crashes=2, crashed_last=True)
+    scene.door.set(NAME, state=state, pid=0)
+    scene.tick(beating=(MANAGER,))
+    asyncio.run(commands.stop(NAME))
+    scene.tick(700, beating=(MANAGER,))
+    row = scene.overseer.status()["processes"][NAME]
+    assert (row["state"], row["stopped_by_operator"], row["status"]) == ("stopped", True, "DEGRADED")
+    assert (scene.door.told, scene.door.held, commands.stopped()) == ([], [NAME], {NAME})
+    with pytest.raises(CannotBeDone, match="stopped already"):
+        asyncio.run(commands.stop(NAME))
+    asyncio.run(commands.start(NAME))
+    scene.door.set(NAME, pid=9, since_s=0.0)
+    scene.tick(beating=(NAME, MANAGER))
+    assert (scene.door.told, scene.door.held, commands.stopped()) == ([("start", NAME)], [], set())
+
+
+def test_who_was_stopped_while_down_stays_down_under_the_next_manager(scene: Scene) -> None:
+    scene.door.set(NAME, state="EXITED", pid=0)
+    scene.tick(beating=(MANAGER,))
+    asyncio.run(commands_of(scene).stop(NAME))
+    scene.overseer.watched[NAME].kept_down = False  # a new manager knows only the file
+    asyncio.run(commands_of(scene).stop_again())
+    scene.tick(beating=(MANAGER,))
+    assert (scene.door.told, scene.door.held) == ([], [NAME])
+
+
 def test_a_restart_is_an_end_in_good_order_that_supervisord_follows_up(scene: Scene) -> None:
     asyncio.run(commands_of(scene).restart(NAME))
     scene.door.set(NAME, state="STOPPED", pid=0)
