@@ -12,6 +12,7 @@ import sys
 from supervisor import supervisord
 
 from execution.autonomous.family import end_orphans
+from execution.autonomous.plug_in.lasting_log import make_logs_last, say
 from execution.autonomous.stop_marker import stop_is_requested
 from execution.runtime.clock import Clock, SystemClock, block
 from execution.runtime.guard import stops_wait
@@ -37,18 +38,28 @@ def main() -> int:
         try:
             _take(lock, f"pid {os.getpid()} mode {os.environ.get('NAE_MODE', '?')}", clock)
         except BusyError as error:
-            print(error, file=sys.stderr)
+            say(str(error))
             return ExitCode.BUSY
         killed = end_orphans(home.root, clock, since=_orphaned_at(sys.argv[1:]) or clock.monotonic())
     if killed:
-        print(f"killed what a dead supervisord had left: pids {killed}", file=sys.stderr)
+        say(f"killed what a dead supervisord had left: pids {killed}")
     if stop_is_requested(home.run):
-        print("a stop has been requested: nothing is started", file=sys.stderr)
+        say("a stop has been requested: nothing is started")
         return ExitCode.OK
-    home.pid_file.unlink(missing_ok=True)  # a dead one's, until supervisord writes its own
+    _write_pid_file(home)
     (home.run / "supervisor.sock").unlink(missing_ok=True)  # a dead supervisord's socket costs its heir 0.3 s
+    if problem := make_logs_last():
+        say(problem)
     supervisord.main(["-c", str(home.run / "supervisord.conf")])
     return ExitCode.OK
+
+
+def _write_pid_file(home: Home) -> None:
+    """At once, over a dead one's: supervisord writes the same later, and a full disk has room for what was there."""
+    try:
+        home.pid_file.write_text(f"{os.getpid()}\n")
+    except OSError as error:
+        say(f"can't write {home.pid_file}: {error.strerror}")
 
 
 def _orphaned_at(words: list[str]) -> float | None:

@@ -50,9 +50,10 @@ class FileLock:
         self._keep(await _Wait(self.path).descriptor(), holder)
 
     def _keep(self, descriptor: int, holder: str) -> None:
+        name = f"{holder}\n".encode()
         try:
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, holder.encode(), 0)
+            os.pwrite(descriptor, name, 0)  # over the former one: on a full disk there's room for that
+            os.ftruncate(descriptor, len(name))
         except OSError:
             os.close(descriptor)  # never hold a lock that nobody knows of
             raise
@@ -61,7 +62,7 @@ class FileLock:
     def release(self) -> None:
         """Give it back. Nothing happens when it isn't held."""
         if self._descriptor is not None:
-            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, b"\n", 0)  # no name any more, and room for the next
             os.close(self._descriptor)
             self._descriptor = None
 
@@ -148,7 +149,7 @@ def _stands_at(path: Path, descriptor: int) -> bool:
 def read_holder(path: Path) -> str:
     """The name the last holder wrote, or '' (it may be dead: only `is_held` knows)."""
     try:
-        return path.read_text().strip()
+        return path.read_text().partition("\n")[0].strip()
     except FileNotFoundError:
         return ""
 

@@ -231,6 +231,20 @@ def test_who_only_asks_for_the_lock_and_is_slow_doesnt_keep_the_heir_out(tiny: T
         tiny.end()
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_on_a_full_disk_whoever_is_killed_comes_back(tiny: TinyOperation) -> None:
+    for log in (tiny.home.log_file("supervisord"), *map(tiny.home.boot_log, ("supervisord", "willing", MANAGER))):
+        log.symlink_to("/dev/full")
+    pids, supervisord = tiny.up().is_complete(), tiny.supervisord()
+    for name in ("willing", MANAGER):
+        kill(pids[name])
+        eventually(lambda: tiny.program(name).pid not in (0, pids[name]))  # noqa: B023 - asked within the round
+    assert tiny.supervisord() == supervisord
+    tiny.is_complete()
+    kill(supervisord)
+    tiny.is_complete(but_not=supervisord)
+
+
 def test_under_a_service_the_manager_ends_what_is_left_and_leaves_the_start_to_the_service(tiny: TinyOperation) -> None:
     pids = tiny.up(NAE_SERVICE="1").is_complete()
     began = time.monotonic()

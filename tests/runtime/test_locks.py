@@ -94,6 +94,7 @@ def test_release_frees_it_and_takes_the_name_away(tmp_path: Path) -> None:
     assert (before, lock.held, is_held(lock.path)) == (True, False, False)
     assert read_holder(lock.path) == ""
     assert lock.path.exists(), "a lock file that is unlinked could be locked twice"
+    assert lock.path.stat().st_size > 0, "on a full disk there must be room for the next name"
 
 
 def test_asking_doesnt_take_it_and_makes_no_file(tmp_path: Path) -> None:
