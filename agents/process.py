@@ -26,7 +26,12 @@ from execution.runtime.tasks import Task, TaskRunner
 from execution.vocabulary.exit_codes import BusyError, ConfigError, ExitCode
 from execution.vocabulary.health import ComponentHealth
 from execution.vocabulary.lifecycle import ProcessState, advance
-from execution.vocabulary.limits import HEARTBEAT_PERIOD_S, PULSES_PER_SILENCE, WORKER_STOP_DEADLINE_S
+from execution.vocabulary.limits import (
+    HEARTBEAT_FIRST_PERIOD_S,
+    HEARTBEAT_PERIOD_S,
+    PULSES_PER_SILENCE,
+    WORKER_STOP_DEADLINE_S,
+)
 from execution.vocabulary.messages import Command, Heartbeat
 
 log = logging.getLogger("nae.process")
@@ -188,7 +193,8 @@ class Process:
             if self._state is ProcessState.READY and self._runner.all_progressed():
                 self._go(ProcessState.RUNNING)
             await self._context.bus.publish(self.heartbeat())
-            await self._context.clock.sleep(HEARTBEAT_PERIOD_S)
+            runs = self._state is ProcessState.RUNNING
+            await self._context.clock.sleep(HEARTBEAT_PERIOD_S if runs else HEARTBEAT_FIRST_PERIOD_S)
 
     def heartbeat(self) -> Heartbeat:
         """The whole current state, in one message."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from execution.autonomous.vitals import Child, Life
 from execution.runtime.clock import Clock
-from execution.runtime.pulse import read_pulse
+from execution.runtime.pulse import PulseReader
 from execution.vocabulary.limits import LOOKS_PER_SILENCE, SILENT_AND_BUSY_AFTER_S
 
 LATE_SHARE = 0.5  # of the limit: a longer gap between two looks of ours is our own lateness
@@ -30,7 +30,7 @@ class Silent:
 @dataclass
 class _Watched:
     child: Child
-    path: Path
+    reader: PulseReader
     seen: tuple[float, float] | None = None  # when its CPU time was first read in this silence, and how much it was
 
 
@@ -66,10 +66,12 @@ class PulseWatch:
         known = self._watched.get(name)
         if known is not None and known.child.pid == pid:
             return
-        self._watched.pop(name, None)
+        if known is not None:
+            known.reader.anew()
+            del self._watched[name]
         child = Child.known(pid) if pid else None
         if child is not None:
-            self._watched[name] = _Watched(child, path)
+            self._watched[name] = _Watched(child, PulseReader(path))
 
     def forgive(self) -> None:
         """Everybody's silence counts from now."""
@@ -80,8 +82,11 @@ class PulseWatch:
     def silence_s(self, name: str) -> float | None:
         """How long since the last pulse of `name`; None when it hasn't had one in this life."""
         watched = self._watched.get(name)
-        pulse = read_pulse(watched.path) if watched else None
-        if watched is None or pulse is None or pulse.pid != watched.child.pid:
+        return self._silence_s(watched) if watched else None
+
+    def _silence_s(self, watched: _Watched) -> float | None:
+        pulse = watched.reader.read()
+        if pulse is None or pulse.pid != watched.child.pid:
             return None
         return max(0.0, self._clock.monotonic() - max(pulse.at, self._fair_since))
 
@@ -93,10 +98,13 @@ class PulseWatch:
         if late:
             self.forgive()
             return []
-        found = []
+        found, quiet_s = [], self.limit_s * FIRST_LOOK_SHARE
         for name, watched in self._watched.items():
-            silent_s = self.silence_s(name)
-            if silent_s is None or silent_s <= self.limit_s * FIRST_LOOK_SHARE:
+            silent_s = self._silence_s(watched)
+            if silent_s is None or silent_s > quiet_s:
+                watched.reader.anew()  # not the file it writes into any more?
+                silent_s = self._silence_s(watched)
+            if silent_s is None or silent_s <= quiet_s:
                 watched.seen = None
                 continue
             life = watched.child.life()

@@ -10,7 +10,7 @@ import uuid
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import zmq
 import zmq.asyncio
@@ -23,6 +23,7 @@ from execution.vocabulary.limits import (
     BUS_QUEUE_MAX,
     COMMAND_DEADLINE_S,
     COMMAND_MAX_BYTES,
+    FACTS_AT_ONCE_MAX,
     MESSAGE_MAX_BYTES,
     NAME_FREE_WITHIN_S,
 )
@@ -33,7 +34,9 @@ ANSWERS_KEPT = 256
 RECONNECT_MS = 100
 NAME_POLL_S = 0.02
 PROBLEM_MAX = 2_000  # characters of an error's text that travel back
+FACTS_PAUSE_S = 0.05
 
+AnySocket = TypeVar("AnySocket", bound="zmq.Socket[Any]")
 Answer = Callable[[Command], Awaitable[dict[str, Any]]]
 
 
@@ -91,7 +94,10 @@ class Bus:
             self._lock.release()
 
     def _socket(self, kind: int, largest: int) -> zmq.asyncio.Socket:
-        socket = self._context.socket(kind)
+        return self._limited(self._context.socket(kind), largest)
+
+    @staticmethod
+    def _limited(socket: AnySocket, largest: int) -> AnySocket:
         socket.setsockopt(zmq.LINGER, 0)
         socket.setsockopt(zmq.MAXMSGSIZE, largest)
         socket.setsockopt(zmq.SNDHWM, BUS_QUEUE_MAX)
@@ -104,14 +110,30 @@ class Bus:
         await self._publisher.send(encode(fact))
 
     async def listen(self, processes: Iterable[str], heard: Callable[[Fact], None]) -> None:
-        """Call `heard` for every fact of `processes`, until cancelled. They may come up later, or again."""
-        socket = self._socket(zmq.SUB, MESSAGE_MAX_BYTES)
+        """Call `heard` for every fact of `processes`, until cancelled. They may come up later, or again. Of a flood
+        only so much is read; each process has its turn, and what is too much is lost at its sender."""
+        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context.shadow(self._context.underlying)
+        socket = self._limited(context.socket(zmq.SUB), MESSAGE_MAX_BYTES)  # a plain one: futures cost more than facts
         socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
         socket.setsockopt(zmq.SUBSCRIBE, b"")
         for process in processes:
             socket.connect(_address(self._run, process, "pub"))
-        while True:
-            frames = await socket.recv_multipart()
+        try:
+            while True:
+                if self._hear_some(socket, heard):
+                    await self._clock.sleep(FACTS_PAUSE_S)
+                else:
+                    await _readable(socket.fileno())
+        finally:
+            socket.close()
+
+    def _hear_some(self, socket: "zmq.Socket[bytes]", heard: Callable[[Fact], None]) -> bool:
+        """Take what has come; is there perhaps more?"""
+        for _ in range(FACTS_AT_ONCE_MAX):
+            try:
+                frames = socket.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return False
             try:
                 message = decode(frames[0]) if len(frames) == 1 else _refuse(f"{len(frames)} frames")
                 if isinstance(message, Command | Reply):
@@ -120,6 +142,7 @@ class Bus:
                     heard(message)
             except Garbage as problem:
                 self._drop(problem)
+        return True
 
     async def serve(self, answer: Answer) -> None:
         """Answer commands to this process until cancelled: each once, before its deadline, with one final reply."""
@@ -171,6 +194,16 @@ class Bus:
         self.garbage += 1
         if self.garbage & (self.garbage - 1) == 0:  # said at 1, 2, 4, 8, ...: a flood must not fill the log
             log.warning("garbage dropped", extra={"fields": {"problem": problem, "so_far": self.garbage}})
+
+
+async def _readable(descriptor: int) -> None:
+    loop = asyncio.get_running_loop()
+    come = asyncio.Event()
+    loop.add_reader(descriptor, come.set)
+    try:
+        await come.wait()
+    finally:
+        loop.remove_reader(descriptor)
 
 
 def _refuse(problem: str) -> Any:

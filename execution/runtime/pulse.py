@@ -42,17 +42,37 @@ class Pulse:
         SHAPE.pack_into(self._map, 0, 0.0, os.getpid())
 
 
+class PulseReader:
+    """The reader's side, many times a second: the file stays open. `anew()`, should another one have its name now."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor: int | None = None
+
+    def read(self) -> LastPulse | None:
+        """The last pulse; None when there is none, or when its writer has said that it is ending."""
+        if self._descriptor is None:
+            try:
+                self._descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+            except FileNotFoundError:
+                return None
+        data = os.pread(self._descriptor, SHAPE.size, 0)  # read, not mapped: a file cut short must not kill the reader
+        if len(data) < SHAPE.size:
+            return None
+        at, pid = SHAPE.unpack(data)
+        return LastPulse(pid, at) if at > 0 else None
+
+    def anew(self) -> None:
+        """Let go of the file; the next read opens what is at the path by then."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
 def read_pulse(path: Path) -> LastPulse | None:
-    """The last pulse in `path`; None when there is none, or when its writer has said that it is ending."""
+    """One look at the pulse in `path`."""
+    reader = PulseReader(path)
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
-    try:
-        data = os.pread(descriptor, SHAPE.size, 0)  # read, not mapped: a file cut short must not kill the reader
+        return reader.read()
     finally:
-        os.close(descriptor)
-    if len(data) < SHAPE.size:
-        return None
-    at, pid = SHAPE.unpack(data)
-    return LastPulse(pid, at) if at > 0 else None
+        reader.anew()

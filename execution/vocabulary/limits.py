@@ -1,7 +1,8 @@
 """Every limit of the system, with its unit in the name. A test asserts that they fit together."""
 
 # heartbeats and judgement
-HEARTBEAT_PERIOD_S = 0.5
+HEARTBEAT_PERIOD_S = 1.0
+HEARTBEAT_FIRST_PERIOD_S = 0.25  # until it runs: whoever waits for a start needn't wait for this too
 SILENT_AFTER_S = 2.5  # no heartbeat, no CPU used and no pulse for this long: hung (by the pulse alone: hang_after_s)
 SILENT_AND_BUSY_AFTER_S = 10.0  # no heartbeat though the process computes or waits for a core
 FIRST_HEARTBEAT_WITHIN_S = 20.0  # imports and recovery of a fresh process
@@ -59,6 +60,7 @@ BUILD_CRITICAL_FOR_S = 5.0  # so is being CRITICAL this long
 MESSAGE_MAX_BYTES = 1_000_000
 COMMAND_MAX_BYTES = 64_000
 BUS_QUEUE_MAX = 1000
+FACTS_AT_ONCE_MAX = 50  # then a listener sees to its other work
 COMMAND_DEADLINE_S = 2.0
 SOCKET_PATH_MAX = 100  # 104 bytes on macOS, less the terminating zero and some air
 

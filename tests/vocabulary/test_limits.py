@@ -61,6 +61,7 @@ def test_every_limit_carries_its_unit_or_is_a_plain_count() -> None:
         "CRASHES_MAX",
         "MEMBERS_MAX",
         "NEW_MAX",
+        "AT_ONCE_MAX",
         "UNANSWERED_MIN",
     )
     counts = {
