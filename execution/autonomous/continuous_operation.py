@@ -58,7 +58,7 @@ class ContinuousOperationManager:
         except (SupervisorUnavailable, SupervisorRefused) as error:
             if "SHUTDOWN_STATE" in str(error):
                 return status | {"note": "stopping: supervisord is ending every process"}
-            return status | {"note": f"{cause}; {error}"}
+            return status | {"note": f"{cause}; {error}; within seconds it is taken over, else: nae down, then nae up"}
         return status | {"processes": {program.name: _row(program) for program in programs}}
 
     def _mode(self) -> str | None:
@@ -69,7 +69,7 @@ class ContinuousOperationManager:
 def _row(program: ProgramState) -> dict[str, Any]:
     running = program.state == "RUNNING"
     return {
-        "status": HealthStatus.DEGRADED if running else HealthStatus.CRITICAL,
+        "status": HealthStatus.DEGRADED if running or program.state == "STARTING" else HealthStatus.CRITICAL,
         "state": "ready" if running else program.state.lower(),
         "pid": program.pid or None,
         "uptime_seconds": program.since_s,

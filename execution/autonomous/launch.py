@@ -25,7 +25,7 @@ from execution.runtime.clock import Clock, block
 from execution.runtime.config import absolute_market, load
 from execution.runtime.files import tail_lines, write_atomically
 from execution.runtime.home import PROJECT_ROOT, Home
-from execution.runtime.locks import is_held, read_holder
+from execution.runtime.locks import holder_pid
 from execution.vocabulary.exit_codes import ExitCode
 from execution.vocabulary.health import HealthStatus
 from execution.vocabulary.limits import JUDGE_PERIOD_S, READY_WITHIN_S, STOP_ALL_WITHIN_S
@@ -124,7 +124,7 @@ def start(home: Home, mode: OperationMode, clock: Clock, progress: Progress) -> 
 
 
 def _wait_until_running(
-    home: Home, mode: OperationMode, child: "subprocess.Popen[bytes]", clock: Clock, progress: Progress
+    home: Home, mode: OperationMode, child: "subprocess.Popen[Any]", clock: Clock, progress: Progress
 ) -> dict[str, Any]:
     manager = ContinuousOperationManager(home.root, clock)
     door = SupervisorDoor(home.socket("supervisor.sock"))
@@ -142,12 +142,17 @@ def _wait_until_running(
         for name, row in rows.items():
             if row.get("restarts", 0) >= CRASHES_TOO_MANY:
                 raise _failure(home, name, f"{name} has crashed {row['restarts']} times", ExitCode.UNAVAILABLE)
-        if set(rows) == expected and all(row["state"] == "running" for row in rows.values()):
+        if set(rows) == expected and all(map(_come_up, rows.values())):
             return _judged(manager, status, clock)
         block(POLL_S)
-    waiting = [name for name in sorted(expected) if status.get("processes", {}).get(name, {}).get("state") != "running"]
+    waiting = [name for name in sorted(expected) if not _come_up(status.get("processes", {}).get(name, {}))]
     problem = f"not running after {READY_WITHIN_S:g} s: {', '.join(waiting)}"
     raise _failure(home, waiting[0] if waiting else "supervisord", problem, ExitCode.UNAVAILABLE)
+
+
+def _come_up(row: dict[str, Any]) -> bool:
+    """It makes progress, or a person has stopped it meanwhile: that is no failure of the start."""
+    return row.get("state") == "running" or row.get("stopped_by_operator") is True
 
 
 def _own(code: int) -> int:
@@ -198,9 +203,7 @@ def _since_last_start(lines: list[str]) -> list[str]:
 
 def operation_pid(home: Home) -> int | None:
     """The pid of the running operation's supervisord, by its lock; None when nothing runs."""
-    lock = home.operation_lock
-    words = read_holder(lock).split()
-    return int(words[1]) if is_held(lock) and len(words) > 1 and words[1].isdigit() else None
+    return holder_pid(home.operation_lock)
 
 
 def stop(home: Home, clock: Clock) -> Stopped | None:

@@ -97,8 +97,8 @@ def process_parts(processes: dict[str, dict[str, Any]]) -> list[RenderableType]:
     heads = ["process", "status", "state", "role", "pid", "up", "restarts", "errors", "MiB"]
     narrow = [row[:7] for row in rows]
     table = Fitted(grid_with(2, heads, rows), grid_with(1, heads, rows), grid_with(1, heads[:7], narrow))
-    causes = {name: "; ".join(row.get("causes", [])) for name, row in processes.items()}
-    return [table, *(Text(f"{name}: {cause}") for name, cause in causes.items() if cause)]
+    known = ((name, row["state"], "; ".join(row.get("causes", []))) for name, row in processes.items())
+    return [table, *(Text(f"{name}: {cause}") for name, state, cause in known if cause not in ("", state))]
 
 
 def _state(row: dict[str, Any]) -> str:
@@ -179,6 +179,8 @@ def overdue_tasks(status: dict[str, Any]) -> list[str]:
             found.append(f"{name} was stopped by the operator: nae start {name}")
         elif row.get("quarantined"):
             found.append(f"{name} is in quarantine, it keeps crashing: {_because(row)}; nae start {name} tries it now")
+        elif row.get("causes") == [row["state"]]:
+            found.append(f"{name} is {row['state']}: not every task of it has finished a run yet")
         elif row["state"] != "running":
             found.append(f"{name} is {_state(row)}: {_because(row)}")
         elif row.get("status") == HealthStatus.CRITICAL:

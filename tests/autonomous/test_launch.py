@@ -22,7 +22,7 @@ from execution.runtime.home import PROJECT_ROOT, Home
 from execution.runtime.locks import FileLock
 from execution.vocabulary.messages import Command
 from execution.vocabulary.modes import OperationMode
-from execution.vocabulary.programs import MANAGER
+from execution.vocabulary.programs import MANAGER, programs_of
 from tests.support import child, is_running, line_of
 
 CLOCK = SystemClock()
@@ -155,6 +155,21 @@ def test_the_status_from_any_process_is_the_managers_own_word(home: Home) -> Non
     finally:
         done.set()
         manager.join()
+
+
+def test_whom_a_person_stops_during_the_start_isnt_waited_for(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [program.name for program in programs_of(OperationMode.DUAL, standby=True)]
+    rows: dict[str, dict[str, Any]] = {name: {"state": "running"} for name in names}
+    rows["ralph"] = {"state": "stopped", "stopped_by_operator": True}
+    status = {"processes": rows, "overall_status": "HEALTHY"}
+    monkeypatch.setattr(ContinuousOperationManager, "get_status", lambda _: status)
+    monkeypatch.setattr(launch, "READY_WITHIN_S", 5.0)
+    with child("import sys; print('up', flush=True); sys.stdin.read()") as running:
+        assert launch._wait_until_running(home, OperationMode.DUAL, running, CLOCK, lambda _: None) == status
+        rows["venue"] = {"state": "ready"}
+        monkeypatch.setattr(launch, "READY_WITHIN_S", 0.5)
+        with pytest.raises(launch.StartFailed, match=r"not running after 0\.5 s: venue\n"):
+            launch._wait_until_running(home, OperationMode.DUAL, running, CLOCK, lambda _: None)
 
 
 def test_a_python_without_the_packages_is_told_which_one_has_them() -> None:

@@ -149,6 +149,10 @@ def test_a_document_without_the_newer_parts_has_no_problems_of_its_own() -> None
             "ralph is in quarantine, it keeps crashing",
         ),
         ({"processes": {"ralph": row(stopped_by_operator=True)}}, "ralph was stopped by the operator: nae start ralph"),
+        (
+            {"processes": {"ralph": row(state="ready", causes=["ready"])}},
+            "ralph is ready: not every task of it has finished a run yet",
+        ),
         ({"processes": {"ralph": row(held_for_s=4.0, state="failed")}}, "ralph is held 4s: no cause given"),
         ({"processes": {"ralph": row(status="CRITICAL", causes=["hung"])}}, "ralph is CRITICAL: hung"),
     ],
