@@ -167,3 +167,10 @@ def is_held(path: Path) -> bool:
     finally:
         os.close(descriptor)
     return False
+
+
+def holder_pid(path: Path) -> int | None:
+    """The id of the process that holds this lock now, by the name it gave ("... pid N ..."); None when nobody does."""
+    words = read_holder(path).split()
+    after = words[words.index("pid") + 1 :] if "pid" in words else []
+    return int(after[0]) if after and after[0].isdecimal() and is_held(path) else None
