@@ -26,6 +26,7 @@ HANDOVER_WITHIN_S = 10.0
 LOOK_S = 0.02
 PACE_S = 8.0  # a fresh trader costs some 350 of the 6,000 request weight that a venue allows in a minute
 CONFIG = "[venue]\nspeed = 60\nseed = 7\n[trading]\ntime_exit_bars = 5\n[operation]\nhang_after_s = {hang_after_s}\n"
+KILLED, HUNG, SUPERVISORD_KILLED = "live trader killed", "live trader hung, as shipped (1 s)", "supervisord killed"
 MANAGER = "continuous_operation"
 SUPERVISORD = "supervisord"
 
@@ -118,6 +119,10 @@ class LiveRounds:
         """It stands still, as in an endless wait."""
         self._signal(signal.SIGSTOP)
 
+    def kill_supervisord(self) -> None:
+        """kill -9 of supervisord: all its children end too."""
+        send(self._operation.members()[SUPERVISORD].pid, signal.SIGKILL)
+
     def _signal(self, number: int) -> None:
         holder = self._operation.holder()
         assert holder is not None, "nobody holds the live account"
@@ -146,13 +151,14 @@ def operation_with(hang_after_s: float) -> Iterator[RealOperation]:
 
 
 def measure(rounds: int, told: Callable[[str], None]) -> list[Measured]:
-    """Crash, handover and hang as shipped, then hang tuned."""
+    """Crash, handover, hang as shipped and supervisord's death, then hang tuned."""
     found = []
     with operation_with(1.0) as operation:
         live = LiveRounds(operation, told)
-        found.append(live.run("live trader killed", live.kill, rounds))
+        found.append(live.run(KILLED, live.kill, rounds))
         found.append(live.run("live trader asked to hand over", live.hand_over, rounds))
-        found.append(live.run("live trader hung, as shipped (1 s)", live.hang, max(1, rounds // 2)))
+        found.append(live.run(HUNG, live.hang, max(1, rounds // 2)))
+        found.append(live.run(SUPERVISORD_KILLED, live.kill_supervisord, max(1, rounds // 2)))
     with operation_with(0.1) as operation:
         live = LiveRounds(operation, told)
         found.append(live.run("live trader hung, tuned (0.1 s)", live.hang, max(1, rounds // 2)))

@@ -1,11 +1,12 @@
 """How soon what died is back: under every supervisor that is installed, and in a real operation up to the live account.
 
-python -m benchmarks.recovery [--rounds 40] [--live-rounds 20] [--peers FOLDER] [--part crash|live|idle] [--json]
+python -m benchmarks.recovery [--rounds 40] [--live-rounds 20] [--peers FOLDER] [--part crash|live|faults|idle] [--json]
                               [--picture FILE.svg]
 
 crash: one tiny compiled payload for all (without a C compiler a shell script, and it says so), killed and brought back,
 interleaved; then a payload in Python, its interpreter's start subtracted. live: the active live trader killed, asked to
-hand over, hung, until the venue sees its heir. idle: what supervisord and the manager cost beside plain supervisord.
+hand over, hung, and supervisord killed, until the venue sees its heir. faults: what the same faults do to one worker
+under the other supervisors. idle: what supervisord and the manager cost beside the others, with seven children.
 `--peers` is a folder to look for other supervisors in, beside the PATH; who isn't there is named.
 """
 
@@ -24,15 +25,16 @@ from rich.table import Table
 
 from benchmarks import live_recovery
 from benchmarks.crash_recovery import FLOOR, contenders, race
+from benchmarks.fault_kinds import GIVEN_UP_S, KINDS, Outage, outages
 from benchmarks.idle_cost import Cost, costs
-from benchmarks.live_recovery import Measured
+from benchmarks.live_recovery import HUNG, KILLED, SUPERVISORD_KILLED, Measured
 from benchmarks.numbers import Spread
 from benchmarks.payload import Payload, compiled, interpreted
 from benchmarks.picture import FLOOR as FLOOR_COLOUR
 from benchmarks.picture import OURS, THEIRS, Bar, chart
 from benchmarks.supervisors import NAE, SUPERVISORS, finder
 
-PARTS = ("crash", "live", "idle")
+PARTS = ("crash", "live", "faults", "idle")
 Told = Callable[[str], None]
 
 
@@ -57,6 +59,7 @@ class Results:
 
     races: list[Race] = field(default_factory=list)
     live: list[Measured] = field(default_factory=list)
+    outages: list[Outage] = field(default_factory=list)
     idle: list[Cost] = field(default_factory=list)
 
 
@@ -84,6 +87,8 @@ def show(results: Results, console: Console) -> None:
             console.print(f"not installed: {', '.join(one.missing)}", markup=False)
     if results.live:
         console.print(_live_table(results.live))
+    if results.outages:
+        console.print(_outage_table(results))
     if results.idle:
         table = Table("idle, 7 children", "CPU of one core", "PSS MiB")
         for cost in results.idle:
@@ -108,6 +113,19 @@ def _live_table(found: list[Measured]) -> Table:
         assert spread is not None
         numbers = (f"{spread.median:.0f}", f"{spread.p99:.0f}", f"{spread.worst:.0f}", f"{max(one.unmanaged_ms):.0f}")
         table.add_row(one.name, str(spread.size), *numbers)
+    return table
+
+
+def _outage_table(results: Results) -> Table:
+    """One round each for the others; for NAE's live account the medians of the rounds above, until it is managed."""
+    table = Table(f"away, ms; - is not back after {GIVEN_UP_S:g} s", *KINDS)
+    live = {one.name: f"{statistics.median(one.again_ms):,.0f}" for one in results.live}
+    if live:
+        table.add_row("NAE: the live account", *(live.get(name, "") for name in (KILLED, HUNG, SUPERVISORD_KILLED)))
+    for name in dict.fromkeys(one.supervisor for one in results.outages):
+        away = {one.kind: one.back_ms for one in results.outages if one.supervisor == name}
+        told = (f"{away[kind]:,.0f}" if away.get(kind) else "-" if kind in away else "" for kind in KINDS)
+        table.add_row(name, *told)
     return table
 
 
@@ -149,8 +167,11 @@ def main(arguments: list[str]) -> int:
             results.races = crash_races(words.rounds, words.peers, told)
         if "live" in parts:
             results.live = live_recovery.measure(words.live_rounds, told)
+        if "faults" in parts:
+            with tempfile.TemporaryDirectory(prefix="nae-recovery-") as made:
+                results.outages = outages(compiled(Path(made)), Path(made), finder(words.peers), told)
         if "idle" in parts:
-            results.idle = costs(words.idle_seconds, told)
+            results.idle = costs(words.idle_seconds, finder(words.peers), told)
     if words.picture:
         words.picture.write_text(
             chart("from the fault to being back, medians; the line ends at p99", "ms", bars_of(results))

@@ -29,10 +29,12 @@ supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 {plug_in}
 [program:payload]
 command={payload}
+numprocs={workers}
+process_name=payload%(process_num)d
 startsecs=0
 autorestart=true
 redirect_stderr=true
-stdout_logfile={folder}/payload.out
+stdout_logfile={folder}/payload%(process_num)d.out
 """
 PLUG_IN = """[rpcinterface:nae]
 supervisor.rpcinterface_factory=execution.autonomous.plug_in.interface:make_interface
@@ -45,7 +47,7 @@ statsd = False
 {tuned}
 [watcher:payload]
 cmd = {payload}
-numprocesses = 1
+numprocesses = {workers}
 copy_env = True
 max_retry = -1
 """
@@ -59,6 +61,7 @@ class Place:
     folder: Path
     payload: Payload | None = None
     find: Callable[[str], str | None] = shutil.which
+    workers: int = 1
     running: "list[subprocess.Popen[bytes]]" = field(default_factory=list)
 
     @property
@@ -105,19 +108,26 @@ def nothing(place: Place) -> None:
     """For who needs no more than that its process ends."""
 
 
+def first_spawned(place: Place) -> int:
+    """The pid of a supervisor that stays the process it was started as."""
+    return place.running[0].pid
+
+
 @dataclass(frozen=True)
 class Supervisor:
-    """`program` is what must be installed; `start` begins it; `end` is what comes before its process is ended."""
+    """`program` is what must be installed; `start` begins it; `end` is what comes before its process is ended; `pid` is
+    the supervisor's own, None where it isn't ours to kill."""
 
     name: str
     program: str | None
     start: Callable[[Place], None]
     end: Callable[[Place], None] = nothing
+    pid: Callable[[Place], int] | None = first_spawned
 
 
 def _supervisord(plug_in: str) -> Callable[[Place], None]:
     def start(place: Place) -> None:
-        text = SUPERVISORD.format(folder=place.folder, payload=place.program, plug_in=plug_in)
+        text = SUPERVISORD.format(folder=place.folder, payload=place.program, workers=place.workers, plug_in=plug_in)
         (place.folder / "conf").write_text(text)
         command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(place.folder / "conf")]
         place.spawn(*command, PYTHONPATH=str(PROJECT_ROOT), NAE_RUN=str(place.folder))
@@ -127,29 +137,32 @@ def _supervisord(plug_in: str) -> Callable[[Place], None]:
 
 def _circus(tuned: str) -> Callable[[Place], None]:
     def start(place: Place) -> None:
-        text = CIRCUS.format(folder=place.folder, payload=place.program, tuned=tuned)
+        text = CIRCUS.format(folder=place.folder, payload=place.program, workers=place.workers, tuned=tuned)
         (place.folder / "circus.ini").write_text(text)
         place.spawn(_found(place, "circusd"), str(place.folder / "circus.ini"))
 
     return start
 
 
-def _service_folder(place: Place) -> Path:
-    """What runsv and s6-supervise want: a folder with a program named run."""
-    folder = place.folder / "service"
-    folder.mkdir()
-    shutil.copy2(place.program, folder / "run")
-    return folder
+def _service_folders(place: Place) -> list[str]:
+    """What runsv and s6-supervise want: a folder with a program named run; each watches one."""
+    folders = [place.folder / f"service{number}" for number in range(place.workers)]
+    for folder in folders:
+        folder.mkdir()
+        shutil.copy2(place.program, folder / "run")
+    return list(map(str, folders))
 
 
 def _runit(place: Place) -> None:
-    place.spawn(_found(place, "runsv"), str(_service_folder(place)))
+    for folder in _service_folders(place):
+        place.spawn(_found(place, "runsv"), folder)
 
 
 def _s6(place: Place) -> None:
     program = Path(_found(place, "s6-supervise"))
     libraries = [str(path) for path in (program.parents[1] / "lib").glob("*") if path.is_dir()]
-    place.spawn(str(program), str(_service_folder(place)), LD_LIBRARY_PATH=":".join(libraries))
+    for folder in _service_folders(place):
+        place.spawn(str(program), folder, LD_LIBRARY_PATH=":".join(libraries))
 
 
 def _pm2_home(place: Place) -> dict[str, str]:
@@ -157,12 +170,17 @@ def _pm2_home(place: Place) -> dict[str, str]:
 
 
 def _pm2(place: Place) -> None:
-    words = ["--name", "payload", "--interpreter", "none"]
-    place.call(_found(place, "pm2"), "start", place.program, *words, **_pm2_home(place))
+    for number in range(place.workers):
+        words = ["--name", f"payload{number}", "--interpreter", "none", "--force"]
+        place.call(_found(place, "pm2"), "start", place.program, *words, **_pm2_home(place))
 
 
 def _end_pm2(place: Place) -> None:
     place.call(_found(place, "pm2"), "kill", **_pm2_home(place))
+
+
+def _pm2_pid(place: Place) -> int:
+    return int((place.folder / "pm2" / "pm2.pid").read_text())
 
 
 def _systemd(place: Place) -> None:
@@ -194,8 +212,8 @@ SUPERVISORS = (
     Supervisor(NAE, None, _supervisord(PLUG_IN)),
     Supervisor("runit", "runsv", _runit),
     Supervisor("s6", "s6-supervise", _s6),
-    Supervisor("pm2", "pm2", _pm2, _end_pm2),
-    Supervisor("systemd --user, tuned", "systemd-run", _systemd, _end_systemd),
+    Supervisor("pm2", "pm2", _pm2, _end_pm2, _pm2_pid),
+    Supervisor("systemd --user, tuned", "systemd-run", _systemd, _end_systemd, None),
     Supervisor("circus", "circusd", _circus("")),
     Supervisor("circus, tuned", "circusd", _circus("check_delay = 0.01\nwarmup_delay = 0")),
     Supervisor(PLAIN, None, _supervisord("")),

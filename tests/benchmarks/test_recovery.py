@@ -6,11 +6,14 @@ import subprocess
 from pathlib import Path
 from xml.etree import ElementTree
 
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.crash_recovery import FLOOR, contenders, race
+from benchmarks.fault_kinds import KILLED, ORPHANED, outages
+from benchmarks.idle_cost import SLEEPERS, asleep
 from benchmarks.numbers import Spread
 from benchmarks.payload import SHELL, Payload, compiled, interpreted
 from benchmarks.picture import Bar, chart
@@ -58,6 +61,28 @@ def test_who_isn_t_installed_is_named_and_who_is_in_the_folder_of_peers_is_found
     shutil.copy2(payload.program, tmp_path / "peers" / "sbin" / "runsv")
     assert finder(tmp_path / "peers", {"PATH": ""})("runsv") == str(tmp_path / "peers" / "sbin" / "runsv")
     assert finder(tmp_path / "peers", {"PATH": ""})("s6-supervise") is None
+
+
+def test_what_happens_to_a_worker_under_another_supervisor_is_measured_and_nobody_is_left(tmp_path: Path) -> None:
+    ways = compiled(tmp_path), tmp_path / "faults", lambda name: None, lambda text: None
+    (killed,) = outages(*ways, kinds=[KILLED])
+    assert (killed.supervisor, killed.kind) == (PLAIN, KILLED) and killed.back_ms is not None
+    (orphaned,) = outages(*ways, kinds=[ORPHANED], given_up_s=1.0)
+    assert orphaned.back_ms is None, "nobody is left who could bring it back"
+    eventually(lambda: not any(str(tmp_path) in " ".join(words) for words in command_lines()))
+
+
+def test_sleepers_sleep_under_whoever_is_installed_and_end_with_it(tmp_path: Path) -> None:
+    with asleep(tmp_path, lambda name: None, lambda text: None) as groups:
+        (made_of,) = groups.values()
+        assert list(groups) == [f"{PLAIN}, {SLEEPERS} sleepers"] and len(made_of) == 1
+        eventually(lambda: len(made_of[0].children()) == SLEEPERS)
+        sleepers = [child.pid for child in made_of[0].children()]
+    eventually(lambda: not any(map(is_running, sleepers)))
+
+
+def command_lines() -> list[list[str]]:
+    return [process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])]
 
 
 @given(st.lists(st.tuples(st.text(max_size=8), st.floats(0.01, 1e5), st.floats(1, 10)), min_size=1, max_size=9))
