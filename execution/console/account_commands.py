@@ -10,10 +10,12 @@ from execution.console.output import complain, print_json, screen, table
 from execution.ledger.account_lock import holder_of
 from execution.ledger.queries import positions as read_positions
 from execution.ledger.queries import recent_fills, recent_orders, set_trading_state_offline
+from execution.ledger.rows import LedgerDamaged
 from execution.runtime.bus import NoAnswer, Refused, ask
 from execution.runtime.clock import SystemClock, iso
 from execution.runtime.home import Home
-from execution.vocabulary.exit_codes import BusyError, ExitCode
+from execution.runtime.sqlite import DatabaseError
+from execution.vocabulary.exit_codes import BusyError, ConfigError, ExitCode
 from execution.vocabulary.lifecycle import TradingState
 from execution.vocabulary.modes import Account
 from execution.vocabulary.order_states import OrderState
@@ -90,6 +92,10 @@ def _tell(home: Home, account: str, verb: str, state: TradingState, reason: str)
             return ExitCode.UNAVAILABLE, f"unknown whether it was done: {silence}; ask again, or see nae status"
         except Refused as refusal:
             return ExitCode.FAILED, str(refusal)
+        except ConfigError as damage:  # the other account hears of it all the same
+            return ExitCode.CONFIG, str(damage)
+        except DatabaseError as error:
+            return ExitCode.OS_ERROR, f"{home.ledger(account)} can't be written: {error}"
         return ExitCode.OK, f"{state} (its trader isn't running)"
 
 
@@ -103,13 +109,20 @@ def _listing(
     account: str, json: bool, read: Callable[[Home, str], list[dict[str, Any]]], columns: list[str], empty: str
 ) -> None:
     home = Home.find()
-    rows = [{"account": name, **row} for name in _chosen(home, account) for row in read(home, name)]
+    rows, damaged = [], False
+    for name in _chosen(home, account):
+        try:
+            rows += [{"account": name, **row} for row in read(home, name)]
+        except (DatabaseError, LedgerDamaged) as error:  # the other account's are shown all the same
+            damaged = True
+            complain(f"{name}: {home.ledger(name)} can't be read: {error}")
     if json:
         print_json(rows)
-    else:
-        table(
-            columns, [[_short(column, row.get(column.replace(" ", "_"))) for column in columns] for row in rows], empty
-        )
+    elif rows or not damaged:
+        cells = [[_short(column, row.get(column.replace(" ", "_"))) for column in columns] for row in rows]
+        table(columns, cells, empty)
+    if damaged:
+        raise typer.Exit(ExitCode.FAILED)
 
 
 def _short(column: str, value: Any) -> Any:

@@ -10,7 +10,9 @@ from execution.console.output import complain
 from execution.console.service_commands import service
 from execution.console.venue_commands import venue
 from execution.console.watch_command import watch
+from execution.ledger.rows import LedgerDamaged
 from execution.runtime.home import Home
+from execution.runtime.sqlite import DatabaseError
 from execution.vocabulary.exit_codes import BusyError, ConfigError, ExitCode
 
 app = typer.Typer(
@@ -56,7 +58,8 @@ def run(words: list[str]) -> int:
     except TyperException as error:
         context = getattr(error, "ctx", None)
         command = context.command_path if context is not None else "nae"
-        complain(f"{error.format_message()} ({command} --help lists what there is)")
+        if wrong := error.format_message():  # none where a group without a word has shown its help
+            complain(f"{wrong} ({command} --help lists what there is)")
         return ExitCode.USAGE
     except ConfigError as error:
         complain(str(error))
@@ -64,6 +67,9 @@ def run(words: list[str]) -> int:
     except BusyError as error:
         complain(str(error))
         return ExitCode.BUSY
+    except (LedgerDamaged, DatabaseError) as error:
+        complain(f"a ledger can't be read: {error}; nae status names the account")
+        return ExitCode.FAILED
     except OSError as error:  # a home of somebody else's, a drive gone: nothing a command can mend
         complain(f"{error.filename or Home.find().root}: {error.strerror or error}; give rights or room there")
         return ExitCode.OS_ERROR

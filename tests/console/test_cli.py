@@ -11,8 +11,12 @@ import pytest
 from execution.console import cli
 from execution.console.cli import run
 from execution.console.operation_commands import typed
+from execution.ledger.opening import open_ledger
+from execution.ledger.rows import LedgerDamaged
+from execution.runtime.clock import SystemClock
 from execution.runtime.home import Home
 from execution.runtime.locks import FileLock
+from execution.runtime.sqlite import DatabaseError
 from execution.vocabulary.exit_codes import BusyError, ConfigError, ExitCode
 
 Say = Callable[..., tuple[int, str, str]]
@@ -72,6 +76,13 @@ def test_no_words_at_all_show_the_help_and_nothing_else(say: Say) -> None:
     code, out, err = say()
     assert (code, err) == (ExitCode.OK, "")
     assert all(f" {command} " in out for command in COMMANDS)
+
+
+@pytest.mark.parametrize("group", ["service", "venue"])
+def test_a_group_without_a_word_shows_its_help_and_nothing_else(say: Say, group: str) -> None:
+    code, out, err = say(group)
+    assert code == ExitCode.USAGE
+    assert f"nae {group}" in out and err == ""
 
 
 def test_status_of_an_operation_that_never_ran_says_how_to_start_it(say: Say) -> None:
@@ -282,6 +293,20 @@ def test_without_an_account_yet_a_command_says_when_there_will_be_one(say: Say, 
     assert "no trading account here yet; it appears with the first start: scripts/nae up" in err
 
 
+def test_a_damaged_ledger_is_named_and_the_other_account_is_shown_and_paused_all_the_same(home: Home, say: Say) -> None:
+    for account in ("sandbox", "live"):
+        home.account(account).mkdir(parents=True)
+        open_ledger(home.ledger(account), account, SystemClock()).close()
+    home.ledger("sandbox").write_bytes(b"no database at all" * 1000)
+    for command in ("positions", "orders", "fills"):
+        code, out, err = say(command, "--json")
+        assert (code, json.loads(out)) == (ExitCode.FAILED, [])
+        assert f"sandbox: {home.ledger('sandbox')} can't be read" in err and "live" not in err
+    code, out, err = say("pause", "news")
+    assert code == ExitCode.CONFIG
+    assert "live: paused" in out and "the ledger can't be trusted" in err
+
+
 def test_an_unknown_account_is_a_usage_error(say: Say) -> None:
     code, _, err = say("fills", "--account", "savings")
     assert code == ExitCode.USAGE
@@ -293,6 +318,8 @@ def test_an_unknown_account_is_a_usage_error(say: Say) -> None:
     [
         (ConfigError("x"), ExitCode.CONFIG),
         (BusyError("x"), ExitCode.BUSY),
+        (LedgerDamaged("fill 3 doesn't match its hash"), ExitCode.FAILED),
+        (DatabaseError("file is not a database"), ExitCode.FAILED),
         (PermissionError(13, "Permission denied", "/home/x"), ExitCode.OS_ERROR),
         (KeyboardInterrupt(), 130),
     ],
