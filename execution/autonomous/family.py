@@ -76,15 +76,16 @@ def end_orphans(home: Path, clock: Clock, since: float) -> tuple[int, ...]:
 
     Only for whoever holds the operation's lock, or knows that nobody does.
     """
-    orphans = Orphans(home)
     killed: tuple[int, ...] = ()
-    while living := orphans.living():
-        waited_s = clock.monotonic() - since
-        if see_to_orphans(len(living), waited_s) is Action.KILL_ORPHANS and not killed:
-            killed = orphans.kill()
-        if waited_s > GIVEN_UP_AFTER_S:
-            break
-        block(ORPHANS_POLL_S)
+    while (orphans := Orphans(home)).living():  # and again: one was being spawned when we looked, or has had children
+        just_killed = False
+        while living := orphans.living():
+            waited_s = clock.monotonic() - since
+            if see_to_orphans(len(living), waited_s) is Action.KILL_ORPHANS and not just_killed:
+                killed, just_killed = (*killed, *orphans.kill()), True
+            if waited_s > GIVEN_UP_AFTER_S:
+                return killed
+            block(ORPHANS_POLL_S)
     return killed
 
 
@@ -93,7 +94,8 @@ def _was_started_in(process: psutil.Process, home: Path) -> bool:
         given = process.environ()
     except (psutil.NoSuchProcess, psutil.AccessDenied, OSError):
         return False  # gone, or another user's
-    return given.get("NAE_HOME") == str(home) and "SUPERVISOR_ENABLED" in given
+    ours = given.get("NAE_HOME") == str(home) and "NAE_RUN" in given  # the latter is nobody's to set but the start's
+    return ours and "SUPERVISOR_ENABLED" in given
 
 
 def _lives(member: psutil.Process) -> bool:

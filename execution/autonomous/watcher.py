@@ -19,7 +19,7 @@ from execution.autonomous.watching import Action, Seen, Silence, decide
 from execution.runtime.clock import Clock, block
 from execution.runtime.guard import keep_to_ourselves, stops_wait
 from execution.runtime.home import Home
-from execution.runtime.locks import is_held
+from execution.runtime.locks import holder_pid, is_held
 from execution.runtime.platform import ask_for_death_signal, is_pending
 from execution.vocabulary.limits import (
     JUDGE_LATE_AFTER_S,
@@ -40,6 +40,7 @@ class SupervisordWatch:
 
     def __init__(self, home: Home, door: SupervisorDoor, clock: Clock) -> None:
         self._run = home.run
+        self._lock = home.operation_lock
         self._door = door
         self._clock = clock
         self._pid = os.getppid()
@@ -52,7 +53,8 @@ class SupervisordWatch:
         """One look, every second. One that comes late (sleep, SIGCONT, load) forgives."""
         late = self._clock.monotonic() - self._looked_at > JUDGE_LATE_AFTER_S + JUDGE_PERIOD_S
         self._silence = Silence()
-        if suspected and not late:
+        ours = holder_pid(self._lock) == self._pid  # else our parent is a shell, or whoever adopts orphans
+        if suspected and ours and not late:
             await self._ask_until_sure()
         self._looked_at = self._clock.monotonic()
 
@@ -94,7 +96,7 @@ class SupervisordWatch:
         return True
 
     def _kill(self) -> None:
-        """It is our parent, so its id is no stranger's."""
+        """It is our parent and has the operation's lock, so its id is no stranger's."""
         log.critical("supervisord hangs: SIGKILL", extra={"fields": {"pid": self._pid, "silence": self._silence}})
         if any(is_pending(self._pid, number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)):
             request_stop(self._run, "a signal that a hung supervisord never took", self._clock)

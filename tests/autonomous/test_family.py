@@ -53,17 +53,19 @@ def test_whoever_has_the_id_of_a_dead_member_is_a_stranger(monkeypatch: pytest.M
 
 
 def test_orphans_of_a_home_are_known_by_what_supervisord_gave_them_and_nobody_else_is(tmp_path: Path) -> None:
-    ours = {"NAE_HOME": str(tmp_path), "SUPERVISOR_ENABLED": "1"}
+    ours = {"NAE_HOME": str(tmp_path), "NAE_RUN": str(tmp_path / "run"), "SUPERVISOR_ENABLED": "1"}
+    theirs = {name: value for name, value in ours.items() if name != "NAE_RUN"}
     with (
         child(WAITING, **ours) as worker,
         child(WAITING, NAE_HOME=str(tmp_path)) as started_by_hand,
-        child(WAITING, NAE_HOME=f"{tmp_path}-2", SUPERVISOR_ENABLED="1") as of_another_home,
+        child(WAITING, **ours | {"NAE_HOME": f"{tmp_path}-2"}) as of_another_home,
+        child(WAITING, **theirs) as under_a_supervisord_of_the_users,
     ):
-        everybody = (worker, started_by_hand, of_another_home)
-        assert [line_of(process) for process in everybody] == ["up"] * 3
+        everybody = (worker, started_by_hand, of_another_home, under_a_supervisord_of_the_users)
+        assert [line_of(process) for process in everybody] == ["up"] * 4
         worker.send_signal(signal.SIGSTOP)  # one that hangs is found all the same
         orphans = Orphans(tmp_path)
         assert orphans.living() == [worker.pid]
         assert orphans.kill() == (worker.pid,)
         eventually(lambda: not orphans.living())
-        assert [process.poll() for process in everybody[1:]] == [None, None]
+        assert [process.poll() for process in everybody[1:]] == [None] * 3

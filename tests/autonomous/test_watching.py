@@ -1,13 +1,21 @@
 """What the manager does about supervisord: by table, and what must never be by property."""
 
+import asyncio
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from execution.autonomous.supervisor_door import SupervisorDoor, SupervisorUnavailable
+from execution.autonomous.watcher import SupervisordWatch
 from execution.autonomous.watching import Action, Seen, Silence, decide, see_to_orphans
+from execution.runtime.clock import SystemClock
 from execution.runtime.guard import ORPHAN_DEADLINE_S
+from execution.runtime.home import Home
+from execution.runtime.locks import FileLock
 from execution.vocabulary.limits import (
     ORPHANS_END_WITHIN_S,
     RPC_TIMEOUT_S,
@@ -92,3 +100,27 @@ def test_orphans_get_their_time_and_no_more(orphans: int, waited_s: float) -> No
 def test_the_limits_fit_together() -> None:
     assert ORPHAN_DEADLINE_S < ORPHANS_END_WITHIN_S < 2.0, "an orphan that can end by itself isn't killed; none stays"
     assert SUPERVISORD_UNANSWERED_MIN * RPC_TIMEOUT_S <= SUPERVISORD_SILENT_AFTER_S
+
+
+class SilentTwice(SupervisorDoor):
+    """Doesn't answer the first time; then it does, before anybody is killed for it."""
+
+    asked = 0
+
+    def operating(self) -> bool:
+        self.asked += 1
+        if self.asked == 1:
+            raise SupervisorUnavailable("nobody at the socket")
+        return True
+
+
+@pytest.mark.parametrize("holder", [None, "pid 1 mode dual", f"pid {os.getppid()} mode dual"])
+def test_a_parent_is_watched_only_when_it_has_the_operations_lock(tmp_path: Path, holder: str | None) -> None:
+    home = Home(tmp_path)
+    lock = FileLock(home.operation_lock)
+    if holder is not None:
+        lock.acquire(holder)
+    door = SilentTwice(tmp_path / "sock")
+    asyncio.run(SupervisordWatch(home, door, SystemClock()).look(suspected=True))
+    lock.release()
+    assert bool(door.asked) == (holder is not None and str(os.getppid()) in holder), "a shell owes no answers"
