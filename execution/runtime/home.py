@@ -66,8 +66,9 @@ class Home:
 
     @property
     def operation_lock(self) -> Path:
-        """Held by the running operation's supervisord; its text is `pid N mode MODE`."""
-        return self.run / "operation.lock"
+        """Held by the running operation's supervisord; its text is `pid N mode MODE`. In the home however long its path
+        is: where `run` is then depends on TMPDIR, and one home must have one lock."""
+        return self.data / "run" / "operation.lock"
 
     def pulse(self, process: str) -> Path:
         """Where a process shows that its loop still turns."""

@@ -63,6 +63,15 @@ def test_a_home_of_150_characters_gets_a_short_private_folder(tmp_path: Path, el
     home.prepare()  # and again, over what is there
 
 
+def test_one_home_has_one_lock_whatever_the_temp_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home, folders = long_home(tmp_path), []
+    for place in (tmp_path / "one", tmp_path / "two"):
+        monkeypatch.setattr("tempfile.tempdir", str(place))
+        folders.append((home.run, home.operation_lock))
+    assert folders[0][0] != folders[1][0]
+    assert folders[0][1] == folders[1][1], "two operations of one home would sweep each other away"
+
+
 def test_two_long_homes_never_share_a_folder(tmp_path: Path, elsewhere: Path) -> None:
     assert long_home(tmp_path / "one").run != long_home(tmp_path / "two").run
 
