@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from execution.console.output import complain, say
+from execution.console.output import complain, print_json, say, table
+from execution.console.venue_control import NotServed, ask_control
 from execution.exchange.credentials import create_embedded_credentials
 from execution.runtime.config import VenueConfig, absolute_market, changed_venue, load
 from execution.runtime.home import Home
@@ -41,6 +42,9 @@ def serve(
     seed: Annotated[int | None, typer.Option("--seed", help="The synthetic market is a function of it.")] = None,
     symbols: Annotated[str | None, typer.Option("--symbols", help="BTC/USDT,ETH/USDT; one name for a replay.")] = None,
     account: Annotated[list[str] | None, typer.Option("--account", help="An account's name; may be repeated.")] = None,
+    faults: Annotated[
+        Path | None, typer.Option("--faults", help="A fault script: a JSON list of rules, from the start.")
+    ] = None,
     folder: Folder = None,
 ) -> None:
     """Serve the exchange on this machine until Ctrl-C or SIGTERM; what was acknowledged is there at the next start.
@@ -48,7 +52,9 @@ def serve(
     What isn't given is as nae.toml's venue section says. Keys are made at the first start, readable by you only.
 
     Examples: nae venue serve · nae venue serve --market replay:BTC_USDT-1m.parquet --speed 60 --port 8080 ·
-    nae venue serve --symbols BTC/USDT,DOGE/USDT --seed 3 --account anna --account bob
+    nae venue serve --symbols BTC/USDT,DOGE/USDT --seed 3 --account anna --account bob ·
+    nae venue serve --faults drill.json, where drill.json is a list like
+    {"fault": "execute_504", "on": "POST /api/v3/order", "chance": 0.05}, {"fault": "maintenance", "for_s": 60}
 
     Exit codes: 0 ended as told · 64 wrong words · 71 disk or rights · 75 runs already · 78 a value that can't be
     """
@@ -59,7 +65,7 @@ def serve(
         if not ACCOUNT_FORM.fullmatch(name) or names.count(name) > 1:
             complain(f"--account {name!r}: small letters, digits, - and _, each name once, would be right")
             raise typer.Exit(ExitCode.USAGE)
-    _serve(config, venue_folder(folder), names)
+    _serve(config, venue_folder(folder), names, faults)
 
 
 def _listed(market: str | None, symbols: str | None) -> dict[str, Any]:
@@ -78,11 +84,16 @@ def _config(given: dict[str, Any]) -> VenueConfig:
     )
 
 
-def _serve(config: VenueConfig, folder: Path, names: list[str]) -> None:
-    from execution.venue.alone import serve_alone  # noqa: PLC0415 - only this command needs a server
+def _serve(config: VenueConfig, folder: Path, names: list[str], script: Path | None) -> None:
+    from execution.venue.alone import serve_alone  # noqa: PLC0415 - only these commands need a server
+    from execution.venue.fault_script import read_script  # noqa: PLC0415
+    from execution.venue.faults import Faults  # noqa: PLC0415
     from execution.venue.server import ApiKey  # noqa: PLC0415
 
     log_to_terminal()
+    faults = Faults(config.seed)
+    for rule in read_script(script.expanduser()) if script else ():
+        faults.add(rule)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     files = {name: folder / "keys" / f"{name}.json" for name in names}
     keys = {name: create_embedded_credentials(file) for name, file in files.items()}
@@ -95,11 +106,90 @@ def _serve(config: VenueConfig, folder: Path, names: list[str]) -> None:
         say(f"ws-api   ws://127.0.0.1:{port}/ws-api/v3")
         for name, file in files.items():
             say(f"key      {name}: {file}")
+        say(f"faults   {len(faults.rules())} now; nae venue fault --help")
         say("Ctrl-C ends it")
 
     try:
-        serve_alone(config, folder, [ApiKey(name, key.key, key.secret) for name, key in keys.items()], tell)
+        serve_alone(config, folder, [ApiKey(name, key.key, key.secret) for name, key in keys.items()], faults, tell)
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise
         raise ConfigError(f"--port {config.port} is in use; a free port, or 0 for any, would be right") from error
+
+
+@venue.command()
+def fault(
+    kind: Annotated[str, typer.Argument(help="What goes wrong; nae venue faults --kinds lists all.")],
+    *,
+    on: Annotated[
+        str, typer.Option("--on", help="What it befalls, * for any: 'POST /api/v3/order', 'btcusdt@*'.")
+    ] = "*",
+    times: Annotated[
+        int | None, typer.Option("--times", help="How often; once, or with --for or --chance always.")
+    ] = None,
+    chance: Annotated[float, typer.Option("--chance", help="0 to 1, by the seed.")] = 1.0,
+    after: Annotated[float, typer.Option("--after", help="Seconds from now.")] = 0.0,
+    for_s: Annotated[float | None, typer.Option("--for", help="Seconds.")] = None,
+    value: Annotated[
+        str | None, typer.Option("--value", help="Seconds, a share or an amount, as the kind says.")
+    ] = None,
+    folder: Folder = None,
+) -> None:
+    """Make a served venue go wrong, now or soon.
+
+    Examples: nae venue fault execute_504 --on 'POST /api/v3/order' · nae venue fault latency --value 0.2 ·
+    nae venue fault drop_event --on 'btcusdt@*' --for 30 · nae venue fault maintenance --after 10 --for 60 ·
+    nae venue fault balance --on trader/USDT --value -100
+
+    Exit codes: 0 given · 64 wrong words · 69 no venue is served there · 78 a value that can't be
+    """
+    row = {"fault": kind, "on": on, "times": times, "chance": chance, "after_s": after, "for_s": for_s, "value": value}
+    given = _asked(folder, "POST", "/faults", {name: value for name, value in row.items() if value is not None})
+    say(f"fault {given['numbers'][0]}: {kind} on {on}")
+
+
+@venue.command()
+def faults(
+    clear: Annotated[bool, typer.Option("--clear", help="Take all back.")] = False,
+    remove: Annotated[int | None, typer.Option("--remove", min=1, help="Take one back, by its number.")] = None,
+    kinds: Annotated[bool, typer.Option("--kinds", help="All that can go wrong.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON document instead of a table.")] = False,
+    folder: Folder = None,
+) -> None:
+    """What goes wrong at a served venue now, and how often it has.
+
+    Exit codes: 0 shown · 69 no venue is served there · 78 no such fault
+    """
+    if kinds:
+        _show_kinds(json)
+    elif clear or remove is not None:
+        path = "/faults" if remove is None else f"/faults/{remove}"
+        say(f"{_asked(folder, 'DELETE', path)['removed']} taken back")
+    else:
+        told = _asked(folder, "GET", "/faults")
+        if json:
+            print_json(told)
+            return
+        names = ["number", "fault", "on", "times", "chance", "after_s", "for_s", "value", "happened"]
+        table(names, [[row.get(name) for name in names] for row in told["faults"]], "nothing goes wrong")
+
+
+def _show_kinds(json: bool) -> None:
+    from execution.venue.fault_kinds import MEANINGS  # noqa: PLC0415
+
+    rows = [
+        {"fault": str(kind), "means": m.what, "on": m.on, "value": m.unit or None, "usual": m.usual}
+        for kind, m in MEANINGS.items()
+    ]
+    if json:
+        print_json(rows)
+    else:
+        table(list(rows[0]), [list(row.values()) for row in rows], "")
+
+
+def _asked(folder: Path | None, method: str, path: str, body: object = None) -> dict[str, Any]:
+    try:
+        return ask_control(venue_folder(folder), method, path, body)
+    except NotServed as error:
+        complain(str(error))
+        raise typer.Exit(ExitCode.UNAVAILABLE) from error

@@ -57,6 +57,11 @@ class Connection:
         if not self._socket.closed:
             await self._socket.close(code=code)
 
+    def cut(self) -> None:
+        """End the line at once, without a word, as a network does."""
+        if self._request.transport is not None:
+            self._request.transport.abort()
+
     async def _write(self) -> None:
         try:
             while not self.too_slow:

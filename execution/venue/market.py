@@ -2,6 +2,7 @@
 prices, closes it, and remembers where it is. Market time stands still while the venue is down."""
 
 import asyncio
+import fnmatch
 import logging
 import math
 from collections import deque
@@ -43,6 +44,7 @@ class Market:
         self.candles = Candles(source, self._first_index(source, history_bars), history_bars)
         self.tape: dict[str, deque[Tick]] = {name: deque(maxlen=TAPE_MAX) for name in exchange.symbols}
         self.listeners: list[StepListener] = []
+        self.shares = dict.fromkeys(exchange.symbols, 1.0)  # of the usual size that is on offer
         self.ended = False
         self.bars_closed = 0
         self.failures = 0
@@ -56,6 +58,7 @@ class Market:
         self._steps = max(STEPS_LEAST, math.ceil(self._bar_s))
         self._reserve = max(1, math.ceil(1 / self._bar_s))
         self._stored_index = 0
+        self._leaps: list[tuple[str, float]] = []
         exchange.listeners.append(self._record)
 
     @staticmethod
@@ -135,16 +138,31 @@ class Market:
         self._time_ms = self.candles.now_ms() + step * self._source.interval_ms // self._steps
         for name, bar in bars.items():
             path, symbol = paths[name], self._exchange.symbols[name]
-            ticks, best = path[step], level_lots(symbol, bar)
+            ticks, best = self._price(name, path[step]), level_lots(symbol, bar)
             volume = bar.volume_e8 // symbol.lot_e8 // self._steps
             self.candles.progress[name] = Progress(index, progress(bar, path, step))
-            self._exchange.move(name, ticks, max(best, volume), quotes(ticks, best), self._clock.now_ms())
+            best, reach = self._on_offer(name, best), self._on_offer(name, max(best, volume))
+            self._exchange.move(name, ticks, reach, quotes(ticks, best), self._clock.now_ms())
             fresh: list[Tick] = []
             if volume:
                 falling = step > 0 and ticks < path[step - 1]
                 fresh.append(Tick(self._exchange.engine.print_trade(ticks, volume, falling), self._time_ms))
                 self.tape[name].extend(fresh)
             self._tell(name, fresh, False)
+
+    def leap(self, pattern: str, share: float) -> None:
+        """At the next step the price of these symbols is off by a share, for that step; no candle remembers it."""
+        self._leaps += [(name, share) for name in fnmatch.filter(self._exchange.symbols, pattern)]
+
+    def _price(self, name: str, ticks: int) -> int:
+        for leap in [leap for leap in self._leaps if leap[0] == name]:
+            self._leaps.remove(leap)
+            ticks = max(1, round(ticks * (1 + leap[1])))
+        return ticks
+
+    def _on_offer(self, name: str, lots: int) -> int:
+        share = self.shares[name]
+        return lots if share >= 1 else max(1, int(lots * share))
 
     def _close(self) -> None:
         index = self.candles.next_index + 1

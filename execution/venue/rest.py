@@ -12,11 +12,11 @@ from aiohttp import web
 from execution.runtime.clock import Clock
 from execution.venue import errors
 from execution.venue.auth import ApiKey, check_signature, find_account, read_window
-from execution.venue.faults import CUT_OFF, EXECUTED, UNANSWERED, Fault, Faults
 from execution.venue.journal import Journal, journaled
 from execution.venue.limits import RateLimits
 from execution.venue.market_rest import MarketRest
 from execution.venue.parameters import parse
+from execution.venue.request_faults import RequestFaults, Spoilt
 from execution.venue.trading import Request, Trading
 
 log = logging.getLogger("nae.venue")
@@ -27,7 +27,6 @@ JSON_TYPE = "application/json"
 GONE = errors.ApiError(-1020, "The listenKey user data stream was removed; use userDataStream.subscribe.", 410)
 NOT_FOUND = errors.ApiError(-1020, "This operation is not supported.", 404)
 NOT_ALLOWED = errors.ApiError(-1020, "This operation is not supported with this HTTP method.", 405)
-TIMED_OUT = errors.ApiError(-1007, "Timeout waiting for response from backend server. Execution status unknown.", 504)
 UNFORESEEN = errors.ApiError(-1000, "An unknown error occurred while processing the request.", 503)
 
 
@@ -54,7 +53,7 @@ class Rest:
         keys: Mapping[str, ApiKey],
         limits: RateLimits,
         clock: Clock,
-        faults: Faults | None = None,
+        faults: RequestFaults | None = None,
     ) -> None:
         self.requests = 0
         self.failures = 0
@@ -70,11 +69,16 @@ class Rest:
         self.requests += 1
         headers: dict[str, str] = {}
         try:
-            body = await self._answer(request, headers)
+            if self._faults is None:
+                body = await self._answer(request, headers)
+            else:
+                body = await self._faults.at_door(_named(request), partial(self._answer, request, headers))
         except errors.ApiError as error:
             if error.retry_after_s is not None:
                 headers["Retry-After"] = str(error.retry_after_s)
             return _reply(error.body(), headers, error.status)
+        except Spoilt as spoilt:
+            return web.Response(body=spoilt.body, status=spoilt.status, content_type="text/html")
         except (web.HTTPException, ConnectionError):
             raise  # aiohttp's own refusals (a body too large), and clients that went away
         except Exception as error:
@@ -102,26 +106,13 @@ class Rest:
         window.check(now_ms)
         run = partial(endpoint.signed, key.account, values, window)
         try:
-            return run() if self._faults is None else await self._misbehave(self._faults, request, run)
+            if self._faults is None:
+                return run()
+            return await self._faults.inside(_named(request), run, partial(_hang_up, request))
         finally:
             if endpoint.counts_orders:
                 counts = self._limits.order_counts(key.account, now_ms)
                 headers["X-MBX-ORDER-COUNT-10S"], headers["X-MBX-ORDER-COUNT-1D"] = map(str, counts)
-
-    async def _misbehave(self, faults: Faults, request: web.Request, run: Callable[[], object]) -> object:
-        fault = faults.next(f"{request.method} {request.path}")
-        if fault is None:
-            return run()
-        if fault is Fault.DELAY:
-            await self._clock.sleep(faults.delay_s)
-        reply = run() if fault in EXECUTED else None
-        if fault is Fault.LATE_REPLY:
-            await self._clock.sleep(faults.delay_s)
-        if fault in UNANSWERED:
-            raise TIMED_OUT
-        if fault in CUT_OFF and request.transport is not None:
-            request.transport.abort()
-        return reply
 
     def _find(self, request: web.Request) -> Endpoint:
         endpoint = self._endpoints.get((request.method, request.path))
@@ -166,6 +157,16 @@ def _signed(trading: Trading, journal: Journal) -> dict[tuple[str, str], Endpoin
         ("GET", API + "rateLimit/order"): Endpoint(signed=trading.order_rate, weight=40),
         ("GET", "/sapi/v1/asset/tradeFee"): Endpoint(signed=trading.trade_fee),
     }
+
+
+def _named(request: web.Request) -> str:
+    """As faults name a request."""
+    return f"{request.method} {request.path}"
+
+
+def _hang_up(request: web.Request) -> None:
+    if request.transport is not None:
+        request.transport.abort()
 
 
 def _text(raw: bytes) -> str:

@@ -1,6 +1,7 @@
 """The embedded exchange as one server: its market, its store, its REST and WebSocket doors on one port. It builds the
 parts from [venue] and connects them; what they do is written in their own modules."""
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,14 +15,18 @@ from execution.venue.auth import ApiKey
 from execution.venue.bars import Source
 from execution.venue.candle_file import RecordedMarket, load_candles
 from execution.venue.errors import ApiError
+from execution.venue.event_faults import EventFaults
 from execution.venue.exchange import Exchange
+from execution.venue.fault_driver import FaultDriver
 from execution.venue.faults import Faults
 from execution.venue.journal import JOURNAL_NAME, Journal
 from execution.venue.limits import RateLimits
 from execution.venue.market import Market
 from execution.venue.market_data import MarketData
 from execution.venue.market_rest import MarketRest
+from execution.venue.request_faults import RequestFaults
 from execution.venue.rest import BODY_MAX_BYTES, Rest
+from execution.venue.shifted_clock import ShiftedClock
 from execution.venue.store import Store
 from execution.venue.streams import Streams
 from execution.venue.synthetic import SyntheticMarket
@@ -56,7 +61,11 @@ class VenueServer:
         """`faults` makes it misbehave on purpose, for drills; leave it out otherwise."""
         self._folder = folder
         self._host = host
+        if faults is not None:
+            faults.begin(clock)
+            clock = ShiftedClock(clock, faults)
         self._clock = clock
+        wrong = None if faults is None else RequestFaults(faults, clock)
         keys = {key.key: key for key in accounts}
         names = list(dict.fromkeys(key.account for key in accounts))
         if len(keys) < len(accounts) or any(not name or name.startswith("@") for name in names):
@@ -71,9 +80,17 @@ class VenueServer:
         streams, self.users = Streams(data, clock), UserStream(self.exchange, clock)
         self.market.listeners.append(streams.publish)
         self.journal = Journal(folder / JOURNAL_NAME, clock)
-        self._rest = Rest(public, trading, self.journal, keys=keys, limits=limits, clock=clock, faults=faults)
-        api = WebSocketApi(public, trading, self.journal, users=self.users, keys=keys, limits=limits, clock=clock)
+        self._rest = Rest(public, trading, self.journal, keys=keys, limits=limits, clock=clock, faults=wrong)
+        api = WebSocketApi(
+            public, trading, self.journal, users=self.users, keys=keys, limits=limits, clock=clock, faults=wrong
+        )
         self._sockets = WebSockets(streams, api)
+        self._fault_driver: FaultDriver | None = None
+        if faults is not None:
+            streams.deliver = self.users.deliver = EventFaults(faults, clock).deliver
+            self._fault_driver = FaultDriver(
+                faults, self.exchange, self.market, self.users, connections=self._sockets.at, clock=clock
+            )
         self._runner: web.AppRunner | None = None
         self._driving = False
 
@@ -108,7 +125,10 @@ class VenueServer:
         """Make market time pass, for ever. Call after `start`."""
         self._driving = True
         try:
-            await self.market.run()
+            async with asyncio.TaskGroup() as running:
+                running.create_task(self.market.run())
+                if self._fault_driver is not None:
+                    running.create_task(self._fault_driver.run())
         finally:
             self._driving = False
 

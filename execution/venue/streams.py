@@ -8,6 +8,7 @@ import orjson
 
 from execution.runtime.clock import Clock
 from execution.venue.connection import Connection
+from execution.venue.event_faults import Deliver, deliver
 from execution.venue.market import Tick
 from execution.venue.market_data import Json, MarketData, level_texts
 from execution.venue.symbols import Symbol
@@ -33,6 +34,7 @@ class Streams:
     """All subscriptions. `publish` is called by the market after every step and every trade."""
 
     def __init__(self, data: MarketData, clock: Clock) -> None:
+        self.deliver: Deliver = deliver
         self._data = data
         self._clock = clock
         self._listeners: dict[str, set[Subscriber]] = {}
@@ -167,10 +169,10 @@ class Streams:
         wrapped = b""
         for subscriber in self._listeners[name]:
             if not subscriber.combined:
-                subscriber.connection.offer(data)
+                self.deliver(subscriber.connection, name, data)
                 continue
             wrapped = wrapped or b'{"stream":"%s","data":%s}' % (name.encode(), data)
-            subscriber.connection.offer(wrapped)
+            self.deliver(subscriber.connection, name, wrapped)
 
 
 def _changed(old: Levels, new: Levels) -> list[tuple[int, int]]:

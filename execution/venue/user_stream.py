@@ -1,13 +1,17 @@
 """Who listens to which account's orders and balances. Events are sent after they are stored, in the order in which they
 happened, wrapped with the subscription they belong to."""
 
+from decimal import Decimal
+
 import orjson
 
 from execution.runtime.clock import Clock
 from execution.venue import errors, shapes
 from execution.venue.connection import Connection
 from execution.venue.engine import Outcome
+from execution.venue.event_faults import Deliver, deliver
 from execution.venue.exchange import Balances, Exchange
+from execution.venue.symbols import amount_text
 
 SUBSCRIPTIONS_MAX = 1000  # over the life of one connection
 
@@ -16,6 +20,7 @@ class UserStream:
     """All subscriptions to accounts, by connection."""
 
     def __init__(self, exchange: Exchange, clock: Clock) -> None:
+        self.deliver: Deliver = deliver
         self._exchange = exchange
         self._clock = clock
         self._listeners: dict[str, dict[Connection, int]] = {}
@@ -59,7 +64,16 @@ class UserStream:
             if self._listeners.get(account):
                 self._send(account, shapes.account_position(changed.items(), now_ms))
 
+    def paid_in(self, account: str, asset: str, amount: Decimal) -> None:
+        """Somebody paid into an account from outside, or out of it."""
+        if self._listeners.get(account):
+            now_ms = self._clock.now_ms()
+            held = self._exchange.engine.accounts.balance(account, asset)
+            change = {"e": "balanceUpdate", "E": now_ms, "a": asset, "d": amount_text(amount), "T": now_ms}
+            self._send(account, change)
+            self._send(account, shapes.account_position([(asset, held)], now_ms))
+
     def _send(self, account: str, event: shapes.Json) -> None:
         data = orjson.dumps(event)
         for connection, number in self._listeners[account].items():
-            connection.offer(b'{"subscriptionId":%d,"event":%s}' % (number, data))
+            self.deliver(connection, f"{account} {event['e']}", b'{"subscriptionId":%d,"event":%s}' % (number, data))

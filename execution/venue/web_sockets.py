@@ -2,7 +2,8 @@
 (/ws-api/v3) with signed requests and the user stream. Bad messages get an error, never silence, never a traceback."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
 import orjson
 from aiohttp import web
@@ -14,6 +15,7 @@ from execution.venue.connection import Connection
 from execution.venue.journal import Journal, journaled
 from execution.venue.limits import RateLimits
 from execution.venue.market_rest import MarketRest
+from execution.venue.request_faults import RequestFaults, Spoilt
 from execution.venue.streams import Streams, Subscriber
 from execution.venue.trading import Request, Trading
 from execution.venue.user_stream import UserStream
@@ -28,7 +30,7 @@ class WebSockets:
     """All open connections."""
 
     def __init__(self, streams: Streams, api: "WebSocketApi") -> None:
-        self.connections: set[Connection] = set()
+        self.connections: dict[Connection, str] = {}
         self.failures = 0
         self._streams = streams
         self._api = api
@@ -48,7 +50,7 @@ class WebSockets:
         response = await connection.open()
         self._streams.subscribe(subscriber, names)
         try:
-            await self._read(connection, lambda text: self._market_message(subscriber, text))
+            await self._read(connection, "streams", partial(self._market_message, subscriber))
         finally:
             self._streams.leave(subscriber)
         return response
@@ -58,29 +60,36 @@ class WebSockets:
         connection = Connection(request)
         response = await connection.open()
         try:
-            await self._read(connection, lambda text: self._api.answer(connection, text))
+            await self._read(connection, "ws-api", partial(self._api.answer, connection))
         finally:
             self._api.leave(connection)
         return response
 
-    async def _read(self, connection: Connection, answer: Callable[[str], object]) -> None:
-        self.connections.add(connection)
+    def at(self, door: str) -> list[Connection]:
+        """The connections of a door, "streams" or "ws-api"."""
+        return [connection for connection, entered in self.connections.items() if entered == door]
+
+    async def _read(self, connection: Connection, door: str, answer: Callable[[str], Awaitable[object]]) -> None:
+        self.connections[connection] = door
         try:
             while (text := await connection.next_text()) is not None:
-                connection.offer(orjson.dumps(self._guarded(answer, text)))
+                reply = await self._guarded(answer, text)
+                connection.offer(reply if isinstance(reply, bytes) else orjson.dumps(reply))
         finally:
-            self.connections.discard(connection)
+            self.connections.pop(connection, None)
             await connection.close()
 
-    def _guarded(self, answer: Callable[[str], object], text: str) -> object:
+    async def _guarded(self, answer: Callable[[str], Awaitable[object]], text: str) -> object:
         try:
-            return answer(text)
+            return await answer(text)
+        except ConnectionError:
+            raise  # the client has gone
         except Exception as error:
             self.failures += 1
             log.error("a message failed", exc_info=True, extra={"fields": {"error": repr(error)}})
             return {"id": None, "status": UNFORESEEN.status, "error": UNFORESEEN.body()}
 
-    def _market_message(self, subscriber: Subscriber, text: str) -> object:
+    async def _market_message(self, subscriber: Subscriber, text: str) -> object:
         message = _object(text)
         if message is None:
             return _stream_error(None, 3, "Invalid JSON: expected an object")
@@ -120,8 +129,10 @@ class WebSocketApi:
         keys: Mapping[str, ApiKey],
         limits: RateLimits,
         clock: Clock,
+        faults: RequestFaults | None = None,
     ) -> None:
         self._users = users
+        self._faults = faults
         self._keys = keys
         self._limits = limits
         self._clock = clock
@@ -148,7 +159,7 @@ class WebSocketApi:
             "account.rateLimits.orders": trading.order_rate,
         }
 
-    def answer(self, connection: Connection, text: str) -> object:
+    async def answer(self, connection: Connection, text: str) -> object:
         """The reply to one message."""
         message = _object(text)
         number = message.get("id") if message else None
@@ -156,11 +167,15 @@ class WebSocketApi:
             if message is None or not isinstance(message.get("method"), str):
                 raise errors.ApiError(-1135, "Invalid JSON Request")
             self._limits.spend(connection.address, 2, self._clock.now_ms())
-            return {"id": number, "status": 200, "result": self._run(connection, message)}
+            run = partial(self._run, connection, message)
+            result = await (run() if self._faults is None else self._faults.at_door(f"WS {message['method']}", run))
+            return {"id": number, "status": 200, "result": result}
+        except Spoilt as spoilt:
+            return spoilt.body
         except errors.ApiError as error:
             return {"id": number, "status": error.status, "error": error.body()}
 
-    def _run(self, connection: Connection, message: dict[str, object]) -> object:
+    async def _run(self, connection: Connection, message: dict[str, object]) -> object:
         method, values = str(message["method"]), _values(message.get("params"))
         if method in self._public:
             return self._public[method](values)
@@ -177,7 +192,10 @@ class WebSocketApi:
         window = read_window(values)
         window.check(self._clock.now_ms())
         if method in self._signed:
-            return self._signed[method](key.account, values, window)
+            request = partial(self._signed[method], key.account, values, window)
+            if self._faults is None:
+                return request()
+            return await self._faults.inside(f"WS {method}", request, connection.cut)
         return {"subscriptionId": self._users.subscribe(connection, key.account)}
 
     def leave(self, connection: Connection) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import ccxt
 import pytest
 
 from execution.console.cli import run
@@ -98,3 +99,42 @@ def test_a_venue_that_cannot_be_says_why(
     monkeypatch.setenv("NAE_HOME", str(tmp_path))
     assert run(["venue", "serve", "--folder", str(tmp_path / "alone"), *options]) == code
     assert reason in capsys.readouterr().err
+
+
+def test_a_fault_is_given_by_command_befalls_a_client_and_is_listed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, script = tmp_path / "alone", tmp_path / "drill.json"
+    monkeypatch.setenv("NAE_HOME", str(tmp_path))
+    script.write_text('[{"fault": "refuse_504", "on": "POST /api/v3/order"}]')
+
+    def say(*words: str) -> tuple[int, str, str]:
+        code = run(["venue", *words, "--folder", str(folder)])
+        told = capsys.readouterr()
+        return code, told.out, told.err
+
+    async def trade(port: int, key: ApiKey) -> None:
+        async with ccxt_client(port, key) as client:
+            for _ in range(2):
+                with pytest.raises(ccxt.RequestTimeout):
+                    await client.create_order("BTC/USDT", "market", "buy", 0.01)
+            assert len(await client.fetch_my_trades("BTC/USDT")) == 1, "the second one was executed"
+
+    code, _, told = say("fault", "cut")
+    assert code == 69
+    assert "no venue is served in" in told
+    with serving(folder, "--faults", str(script)) as (_, said):
+        assert said["faults"].startswith("1 now")
+        assert say("fault", "execute_504", "--on", "POST /api/v3/order")[0] == 0
+        assert say("fault", "latency", "--value", "0.01")[0] == 0
+        key = json.loads(Path(said["key"].removeprefix("trader: ")).read_text())
+        port = int(said["REST"].removesuffix("/api/v3").rpartition(":")[2])
+        asyncio.run(trade(port, ApiKey("trader", key["key"], key["secret"])))
+        listed = json.loads(say("faults", "--json")[1])
+        assert [(row["number"], row["fault"]) for row in listed["faults"]] == [(3, "latency")], "the others are over"
+        code, _, told = say("fault", "latncy")
+        assert code == 78
+        assert "latency would be right" in told
+        assert "taken back" in say("faults", "--clear")[1]
+        assert "nothing goes wrong" in say("faults")[1]
+    assert "execute_504" in say("faults", "--kinds")[1]

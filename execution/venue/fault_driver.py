@@ -1,0 +1,82 @@
+"""What goes wrong at the venue by itself, without a request: a closed market, a thin one, a leap of the price, money
+that comes or goes, lines that are cut. The one place where the venue's own state goes wrong."""
+
+import logging
+from collections.abc import Callable, Iterable
+
+from execution.runtime.clock import Clock
+from execution.venue.connection import Connection
+from execution.venue.errors import ApiError
+from execution.venue.exchange import Exchange
+from execution.venue.fault_kinds import Fault
+from execution.venue.faults import Faults, Rule
+from execution.venue.market import Market
+from execution.venue.symbols import BREAK, TRADING
+from execution.venue.user_stream import UserStream
+
+log = logging.getLogger("nae.venue")
+
+LOOK_PERIOD_S = 0.02
+
+
+class FaultDriver:
+    """Keeps the venue as faulty as the rules say, a few dozen times a second."""
+
+    def __init__(
+        self,
+        faults: Faults,
+        exchange: Exchange,
+        market: Market,
+        users: UserStream,
+        *,
+        connections: Callable[[str], Iterable[Connection]],
+        clock: Clock,
+    ) -> None:
+        """`connections` gives those of a door, "streams" or "ws-api"."""
+        self._faults = faults
+        self._exchange = exchange
+        self._market = market
+        self._users = users
+        self._connections = connections
+        self._clock = clock
+        self._closed: set[str] = set()
+
+    async def run(self) -> None:
+        """For ever."""
+        while True:
+            await self.look()
+            await self._clock.sleep(LOOK_PERIOD_S)
+
+    async def look(self) -> None:
+        """Do what is due now."""
+        for name in self._exchange.symbols:
+            self._open_or_close(name)
+            thin = self._faults.standing(Fault.DRIBBLE, name)
+            self._market.shares[name] = float(thin.amount) if thin else 1.0
+        for rule in self._faults.due():
+            if rule.fault is Fault.DISCONNECT:
+                await self._disconnect(rule)
+            elif rule.fault is Fault.SPIKE:
+                self._market.leap(rule.on, float(rule.amount))
+            else:
+                self._pay(rule)
+
+    def _open_or_close(self, name: str) -> None:
+        closed = self._faults.standing(Fault.MAINTENANCE, name) is not None
+        if closed == (name in self._closed) or self._market.ended:
+            return
+        self._exchange.symbols[name].status = BREAK if closed else TRADING
+        (self._closed.add if closed else self._closed.discard)(name)
+
+    async def _disconnect(self, rule: Rule) -> None:
+        for connection in [c for door in ("streams", "ws-api") if rule.reaches(door) for c in self._connections(door)]:
+            connection.cut()
+
+    def _pay(self, rule: Rule) -> None:
+        account, _, asset = rule.on.partition("/")
+        try:
+            self._exchange.pay_in(account, asset, rule.amount, self._clock.now_ms())
+        except ApiError as error:
+            log.warning("a fault can't happen", extra={"fields": {"on": rule.on, "error": str(error)}})
+            return
+        self._users.paid_in(account, asset, rule.amount)

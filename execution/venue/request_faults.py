@@ -1,0 +1,88 @@
+"""What a faulty venue does with a request: executes and doesn't say so, says so late, holds it up, cuts the line,
+answers with a page. The one place where requests go wrong; which do is decided in faults.py."""
+
+from collections.abc import Awaitable, Callable
+
+from execution.runtime.clock import Clock
+from execution.venue import errors
+from execution.venue.fault_kinds import AT_DOOR, REFUSED_AT_DOOR, Fault
+from execution.venue.faults import Faults
+
+TIMED_OUT = errors.ApiError(-1007, "Timeout waiting for response from backend server. Execution status unknown.", 504)
+BUSY = errors.ApiError(-1008, "Server is currently overloaded with other requests. Please try again later.", 503)
+REFUSALS = {Fault.REFUSE_504: TIMED_OUT, Fault.SERVER_BUSY: BUSY}
+DENIALS = {Fault.EXECUTE_504: TIMED_OUT, Fault.UNEXPECTED_RESPONSE: errors.unknown_outcome()}
+WAIT = {
+    Fault.TOO_MANY_REQUESTS: ("Too many requests; please use the websocket for live updates.", 429),
+    Fault.BANNED: ("Way too much request weight used; IP banned.", 418),
+}
+PAGE = b"<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
+LAGGING = ("order.status", "openOrders.status", "allOrders", "myTrades")
+LAGGING_PATHS = tuple(f"GET /api/v3/{path}" for path in ("order", "openOrders", "allOrders", "myTrades"))
+
+
+class Spoilt(Exception):
+    """The answer is no JSON: a body and its HTTP status."""
+
+    def __init__(self, body: bytes, status: int = 200) -> None:
+        super().__init__(status)
+        self.body = body
+        self.status = status
+
+
+class RequestFaults:
+    """The faults that befall requests."""
+
+    def __init__(self, faults: Faults, clock: Clock) -> None:
+        self._faults = faults
+        self._clock = clock
+
+    async def at_door(self, request: str, answer: Callable[[], Awaitable[object]]) -> object:
+        """Answer any request; raises ApiError or Spoilt instead when a fault befalls it."""
+        slow = self._faults.standing(Fault.LATENCY, request)
+        if slow is not None:
+            await self._clock.sleep(self._faults.draw(slow.seconds))
+        rule = self._faults.pick(AT_DOOR, request)
+        if rule is None:
+            return await answer()
+        if rule.fault in REFUSED_AT_DOOR:
+            if rule.fault is Fault.HTML_502:
+                raise Spoilt(PAGE, 502)
+            text, status = WAIT[rule.fault]
+            raise errors.ApiError(-1003, text, status, int(rule.seconds))
+        await answer()
+        raise Spoilt(PAGE if rule.fault is Fault.HTML_REPLY else b"")
+
+    async def inside(self, request: str, run: Callable[[], object], hang_up: Callable[[], None]) -> object:
+        """Carry out a signed request, or not, and tell the truth about it, or not."""
+        rule = self._faults.next_rule(request)
+        if rule is None:
+            return self._read(request, run())
+        if rule.fault in REFUSALS:
+            raise REFUSALS[rule.fault]
+        if rule.fault is Fault.CUT:
+            hang_up()
+            return None
+        if rule.fault is Fault.DELAY:
+            await self._clock.sleep(rule.seconds)
+        reply = self._read(request, run())
+        if rule.fault is Fault.LATE_REPLY:
+            await self._clock.sleep(rule.seconds)
+        if rule.fault in DENIALS:
+            raise DENIALS[rule.fault]
+        if rule.fault is Fault.EXECUTE_CUT:
+            hang_up()
+        return reply
+
+    def _read(self, request: str, reply: object) -> object:
+        """What can be read already: the young is missing while reading lags."""
+        lag = self._faults.standing(Fault.READ_LAG, request)
+        if lag is None or not (request in LAGGING_PATHS or request.removeprefix("WS ") in LAGGING):
+            return reply
+        youngest = self._clock.now_ms() - int(lag.seconds * 1000)
+        if isinstance(reply, dict):
+            if int(reply["time"]) > youngest:
+                raise errors.no_such_order()
+            return reply
+        assert isinstance(reply, list)
+        return [row for row in reply if int(row["time"]) <= youngest]
