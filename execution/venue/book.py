@@ -17,10 +17,22 @@ EXPIRED = "EXPIRED"
 EXPIRED_IN_MATCH = "EXPIRED_IN_MATCH"
 OPEN_STATUSES = (NEW, PARTIALLY_FILLED)
 
+EXPIRE_MAKER = "EXPIRE_MAKER"
+EXPIRE_TAKER = "EXPIRE_TAKER"
+EXPIRE_BOTH = "EXPIRE_BOTH"
+NO_PREVENTION = "NONE"
+PREVENTION_MODES = (EXPIRE_TAKER, EXPIRE_MAKER, EXPIRE_BOTH, NO_PREVENTION)
+
+STOP_LOSS = ("STOP_LOSS", "STOP_LOSS_LIMIT")
+TAKE_PROFIT = ("TAKE_PROFIT", "TAKE_PROFIT_LIMIT")
+NO_LIST = -1
+NOT_WORKING = -1
+
 
 @dataclass(slots=True, eq=False)
 class Order:
-    """One order. `ticks` is 0 for a MARKET order; `quote_budget` is set when it was sized in the quote currency."""
+    """One order. `ticks` is 0 for an order at any price; `quote_budget` is set when it was sized in the quote
+    currency. A stop order is `waiting` until a trade reaches `stop_ticks`; then it works like any other order."""
 
     id: int
     account: str
@@ -37,6 +49,11 @@ class Order:
     filled_quote: Decimal = Decimal(0)
     status: str = NEW
     updated_ms: int = 0
+    stop_ticks: int = 0
+    waiting: bool = False
+    working_ms: int = NOT_WORKING
+    prevention: str = EXPIRE_MAKER
+    list_id: int = NO_LIST
 
     @property
     def left(self) -> int:
@@ -47,6 +64,25 @@ class Order:
     def is_open(self) -> bool:
         """Can it still fill?"""
         return self.status in OPEN_STATUSES
+
+    @property
+    def is_conditional(self) -> bool:
+        """Is it a stop order, waiting or not?"""
+        return self.stop_ticks > 0
+
+    @property
+    def has_locked(self) -> bool:
+        """Is money reserved for it? An order that takes at any price pays out of what is free."""
+        return self.ticks > 0 or self.waiting
+
+    @property
+    def waits_for_rise(self) -> bool:
+        """Is a stop order set off by a price at or above its stop price, or by one at or below it?"""
+        return (self.side == BUY) == (self.type in STOP_LOSS)
+
+    def is_reached_by(self, ticks: int) -> bool:
+        """Does a trade at this price set a stop order off?"""
+        return ticks >= self.stop_ticks if self.waits_for_rise else ticks <= self.stop_ticks
 
 
 class _Side:

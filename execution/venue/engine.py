@@ -3,62 +3,21 @@ happened. No I/O: whoever calls it stores the outcome before anybody hears of it
 
 import copy
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from decimal import ROUND_DOWN, Decimal
-from typing import NamedTuple
+from decimal import Decimal
 
+from execution.venue import admission, errors, filters
 from execution.venue import book as status
-from execution.venue import errors, filters
-from execution.venue.accounts import FEES, MARKET_MAKER, Accounts
-from execution.venue.book import BUY, SELL, Order, OrderBook
-from execution.venue.symbols import TRADING, Symbol
+from execution.venue.accounts import MARKET_MAKER, Accounts
+from execution.venue.book import SELL, Order, OrderBook
+from execution.venue.open_orders import OpenOrders
+from execution.venue.order_list import OrderList
+from execution.venue.outcome import Fill, ListState, Outcome, Print, Report
+from execution.venue.plan import Plan, make_plan
+from execution.venue.settlement import Settlement
+from execution.venue.stops import StopBook
+from execution.venue.symbols import Symbol
 
-COMMISSION_STEP = Decimal("0.00000001")
-Plan = list[tuple[Order, int]]
-
-
-class Fill(NamedTuple):
-    """One order's side of a trade."""
-
-    trade_id: int
-    order_id: int
-    account: str
-    symbol: str
-    side: str
-    price: Decimal
-    quantity: Decimal
-    quote: Decimal
-    commission: Decimal
-    commission_asset: str
-    time_ms: int
-    is_maker: bool
-
-
-class Report(NamedTuple):
-    """What happened to an order: NEW, TRADE, CANCELED or EXPIRED, with the order as it was right after."""
-
-    kind: str
-    order: Order
-    fill: Fill | None
-
-
-class Print(NamedTuple):
-    """A trade as the public sees it."""
-
-    id: int
-    ticks: int
-    lots: int
-    buyer_is_maker: bool
-
-
-@dataclass(slots=True)
-class Outcome:
-    """All that one request or one market step did. Reports tell of customers' orders only."""
-
-    symbol: str
-    now_ms: int
-    reports: list[Report] = field(default_factory=list)
-    prints: list[Print] = field(default_factory=list)
+__all__ = ["Engine", "Fill", "Outcome", "Print", "Report"]
 
 
 class Engine:
@@ -67,111 +26,107 @@ class Engine:
     def __init__(self, symbols: Iterable[Symbol], accounts: Accounts, taker_fee: Decimal, maker_fee: Decimal) -> None:
         self.symbols = {symbol.name: symbol for symbol in symbols}
         self.books = {name: OrderBook() for name in self.symbols}
+        self.stops = {name: StopBook() for name in self.symbols}
         self.last_ticks = dict.fromkeys(self.symbols, 0)
         self.accounts = accounts
+        self.settlement = Settlement(accounts, self.symbols, self.last_ticks, taker_fee, maker_fee)
+        self.open = OpenOrders()
         self.next_order_id = 1
         self.next_trade_id = 1
-        self._fees = {False: taker_fee, True: maker_fee}
-        self._open: dict[int, Order] = {}
-        self._open_by_client: dict[tuple[str, str, str], Order] = {}
+        self.next_list_id = 1
         self._quotes: dict[str, list[Order]] = {name: [] for name in self.symbols}
 
-    # what is open
-
     def open_orders(self, account: str, symbol: str | None = None) -> list[Order]:
-        """An account's resting orders, oldest first."""
-        return [o for o in self._open.values() if o.account == account and symbol in (None, o.symbol)]
+        """An account's resting and waiting orders, oldest first."""
+        return self.open.of(account, symbol)
 
     def find_open(self, account: str, symbol: str, order_id: int | None, client_id: str | None) -> Order | None:
-        """One resting order by either id (both must fit when both are given)."""
-        found = self._open.get(order_id) if order_id is not None else None
-        if order_id is None and client_id is not None:
-            found = self._open_by_client.get((account, symbol, client_id))
-        if found is None or (found.account, found.symbol) != (account, symbol):
-            return None
-        return found if client_id in (None, found.client_id) else None
+        """One open order by either id (both must fit when both are given)."""
+        return self.open.find(account, symbol, order_id, client_id)
 
     def restore(self, order: Order) -> None:
         """Put a stored open order back into its book. Its money is already locked in the stored balances."""
         self._rest(order)
 
+    def restore_list(self, state: ListState, legs: tuple[Order, Order]) -> None:
+        """Tie two restored orders together again."""
+        self.open.add_list(OrderList(state, legs))
+
     # customers
 
     def submit(self, order: Order, now_ms: int) -> Outcome:
-        """Match a new order. Raises ApiError when it is refused; then nothing has changed."""
-        symbol = self.symbols[order.symbol]
+        """Match a new order, or let it wait for its stop price. Raises ApiError when it is refused; then nothing has
+        changed."""
         plan = self.admit(order)
         outcome = Outcome(order.symbol, now_ms)
-        order.id, self.next_order_id = self.next_order_id, self.next_order_id + 1
-        order.updated_ms = now_ms
-        if order.quote_budget:
-            order.lots = sum(lots for _, lots in plan)
-        if order.ticks:
-            self.accounts.lock(order.account, *filters.needed(symbol, order))
+        self._take_in(order, outcome)
+        if order.has_locked:
+            self.accounts.lock(order.account, *filters.needed(self.symbols[order.symbol], order))
         self._report(outcome, "NEW", order)
-        if order.time_in_force != "FOK" or sum(lots for _, lots in plan) == order.lots:
-            self._expire_own(symbol, order, plan, outcome)
-            self._execute(symbol, order, plan, outcome)
-        if order.left and order.time_in_force == "GTC" and order.ticks:
+        if order.waiting:
             self._rest(order)
-        elif order.left or not order.lots:
-            self._end(symbol, order, status.EXPIRED, outcome)
+        else:
+            self._match(order, plan, outcome)
+            self._set_off(outcome)
+        return outcome
+
+    def submit_list(self, client_id: str, legs: tuple[Order, Order], now_ms: int) -> Outcome:
+        """Take in two orders of which one cancels the other (OCO). Raises ApiError; then nothing has changed."""
+        first = legs[0]
+        symbol = self.symbols[first.symbol]
+        admission.check_pair(legs, self.last_ticks[symbol.name])
+        for order in legs:
+            self._admit(order, count=len(legs))
+        if self.open.find_list(first.account, None, client_id) or legs[0].client_id == legs[1].client_id:
+            raise errors.duplicate_order()
+        asset, amount = max(filters.needed(symbol, order) for order in legs)
+        admission.check_funds(self.accounts, first.account, asset, amount)
+        outcome = Outcome(first.symbol, now_ms)
+        self.accounts.lock(first.account, asset, amount)
+        list_id, self.next_list_id = self.next_list_id, self.next_list_id + 1
+        for order in legs:
+            self._take_in(order, outcome)
+            order.list_id = list_id
+            self._report(outcome, "NEW", order)
+            self._rest(order)
+        pair = OrderList.of(list_id, client_id, legs, now_ms)
+        self.open.add_list(pair)
+        outcome.lists.append(pair.state)
         return outcome
 
     def cancel(self, order: Order, now_ms: int) -> Outcome:
-        """Take a resting order out and give its money back."""
+        """Take a resting or waiting order out and give its money back; the other order of its list goes with it."""
         outcome = Outcome(order.symbol, now_ms)
+        self._dissolve(order, status.CANCELED, outcome)
         self._unrest(order)
-        self._end(self.symbols[order.symbol], order, status.CANCELED, outcome)
+        self._end(order, status.CANCELED, outcome)
         return outcome
 
     def admit(self, order: Order) -> Plan:
         """Whom the order would meet. Raises ApiError when it must be refused. Changes nothing."""
-        symbol = self.symbols[order.symbol]
-        if symbol.status != TRADING:
-            raise errors.market_closed()
-        last = self.last_ticks[symbol.name]
-        filters.check_price(order, last)
-        filters.check_notional(symbol, order, last)
-        filters.check_order_count(len(self.open_orders(order.account, order.symbol)))
-        if (order.account, order.symbol, order.client_id) in self._open_by_client:
+        self._admit(order, count=1)
+        symbol, book = self.symbols[order.symbol], self.books[order.symbol]
+        plan = Plan() if order.waiting else make_plan(symbol, book, order)
+        asset, amount = admission.cost(symbol, order, plan)
+        admission.check_funds(self.accounts, order.account, asset, amount)
+        admission.check_budget(symbol, book, order, plan)
+        return plan
+
+    def _admit(self, order: Order, count: int) -> None:
+        symbol, last = self.symbols[order.symbol], self.last_ticks[order.symbol]
+        admission.check_rules(symbol, order, last)
+        admission.check_counts(order, self.open.of(order.account, order.symbol), count)
+        if self.open.find(order.account, order.symbol, None, order.client_id) is not None:
             raise errors.duplicate_order()
-        plan = self._plan(symbol, order)
         if order.type == "LIMIT_MAKER" and self.books[symbol.name].next_maker(order.side, order.ticks):
             raise errors.would_match()
-        self._check_funds(symbol, order, plan)
-        if order.quote_budget and not plan and self.books[symbol.name].next_maker(order.side, 0):
-            raise errors.filter_failure("LOT_SIZE")  # the budget doesn't buy a single lot
-        return plan
+        if order.waiting and last and order.is_reached_by(last):
+            raise errors.would_trigger()
 
-    def _check_funds(self, symbol: Symbol, order: Order, plan: Plan) -> None:
-        if order.ticks:
-            asset, amount = filters.needed(symbol, order)
-        elif order.side == BUY:
-            asset, amount = symbol.quote, sum((symbol.value(m.ticks, lots) for m, lots in plan), Decimal(0))
-            amount = max(amount, order.quote_budget)
-        else:
-            asset = symbol.base
-            amount = symbol.quantity(max(order.lots, sum(lots for _, lots in plan)))
-        if self.accounts.balance(order.account, asset).free < amount:
-            raise errors.insufficient_balance()
-
-    def _plan(self, symbol: Symbol, order: Order) -> Plan:
-        """Who would be met and for how many lots; an account's own orders are passed over."""
-        plan: Plan = []
-        left, budget = order.lots, order.quote_budget
-        for maker in self.books[order.symbol].makers(order.side, order.ticks):
-            if maker.account == order.account:
-                continue
-            lots = min(maker.left, left)
-            if order.quote_budget:
-                lots = min(maker.left, int(budget // symbol.value(maker.ticks, 1)))
-                budget -= symbol.value(maker.ticks, lots)
-            if not lots:
-                break
-            plan.append((maker, lots))
-            left -= lots
-        return plan
+    def _take_in(self, order: Order, outcome: Outcome) -> None:
+        order.id, self.next_order_id = self.next_order_id, self.next_order_id + 1
+        order.updated_ms = outcome.now_ms
+        order.working_ms = status.NOT_WORKING if order.waiting else outcome.now_ms
 
     # the market maker: unlimited credit, no fees, not stored
 
@@ -187,7 +142,7 @@ class Engine:
         """The market trades up (or down) to a price: resting orders there or better are filled, the rest forgotten."""
         outcome = Outcome(name, now_ms)
         order = self._house_order(name, side, ticks, lots)
-        self._execute(self.symbols[name], order, self._plan(self.symbols[name], order), outcome)
+        self._execute(order, make_plan(self.symbols[name], self.books[name], order), outcome)
         return outcome
 
     def quote(self, name: str, side: str, levels: Iterable[tuple[int, int]], now_ms: int) -> Outcome:
@@ -197,10 +152,17 @@ class Engine:
         for ticks, lots in levels:
             order = self._house_order(name, side, ticks, lots)
             if book.next_maker(side, ticks):
-                self._execute(symbol, order, self._plan(symbol, order), outcome)
+                self._execute(order, make_plan(symbol, book, order), outcome)
             if order.left:
                 book.add(order)
                 self._quotes[name].append(order)
+        return outcome
+
+    def trigger(self, name: str, now_ms: int) -> Outcome:
+        """The market has traded at its last price: the stop orders that this sets off go to work."""
+        outcome = Outcome(name, now_ms)
+        self._wake(self.last_ticks[name], outcome)
+        self._set_off(outcome)
         return outcome
 
     def print_trade(self, ticks: int, lots: int, buyer_is_maker: bool) -> Print:
@@ -212,32 +174,67 @@ class Engine:
     def _house_order(name: str, side: str, ticks: int, lots: int) -> Order:
         return Order(0, MARKET_MAKER, name, "", side, "LIMIT", "GTC", ticks, lots, 0)
 
-    # fills
+    # matching
 
-    def _execute(self, symbol: Symbol, taker: Order, plan: Plan, outcome: Outcome) -> None:
-        for maker, lots in plan:
+    def _match(self, order: Order, plan: Plan, outcome: Outcome) -> None:
+        """Trade as planned; what is left rests or ends."""
+        if order.quote_budget:
+            order.lots = plan.lots
+        whole = plan.lots == order.left and not plan.blocked
+        if order.time_in_force != "FOK" or whole:
+            for own in plan.own:
+                self._dissolve(own, status.EXPIRED, outcome)
+                self._unrest(own)
+                self._end(own, status.EXPIRED_IN_MATCH, outcome)
+            self._execute(order, plan, outcome)
+        if plan.blocked:
+            self._end(order, status.EXPIRED_IN_MATCH, outcome)
+        elif order.left and order.time_in_force == "GTC" and order.ticks:
+            self._rest(order)
+        elif order.left or not order.lots:
+            self._end(order, status.EXPIRED, outcome)
+
+    def _set_off(self, outcome: Outcome) -> None:
+        """Every trade may set stop orders off, whose trades may set off others."""
+        seen = 0
+        while seen < len(outcome.prints):
+            self._wake(outcome.prints[seen].ticks, outcome)
+            seen += 1
+
+    def _wake(self, ticks: int, outcome: Outcome) -> None:
+        for order in self.stops[outcome.symbol].due(ticks):
+            if order.waiting and order.is_open:  # an earlier one may have ended it
+                self._work(order, outcome)
+
+    def _work(self, order: Order, outcome: Outcome) -> None:
+        """A stop order's price has come: from now on it is the limit or market order it stands for."""
+        symbol = self.symbols[order.symbol]
+        self._dissolve(order, status.EXPIRED, outcome)
+        self._unrest(order)
+        if not order.ticks:
+            self.accounts.unlock(order.account, *filters.needed(symbol, order))
+        order.waiting = False
+        order.working_ms = order.updated_ms = outcome.now_ms
+        self._report(outcome, "NEW", order)
+        plan = make_plan(symbol, self.books[order.symbol], order)
+        asset, amount = admission.cost(symbol, order, plan)
+        if not order.ticks and self.accounts.balance(order.account, asset).free < amount:
+            self._end(order, status.EXPIRED, outcome)  # the price has gone through the stop by more than there is
+        else:
+            self._match(order, plan, outcome)
+
+    def _execute(self, taker: Order, plan: Plan, outcome: Outcome) -> None:
+        symbol = self.symbols[taker.symbol]
+        for maker, lots in plan.fills:
+            self._dissolve(maker, status.EXPIRED, outcome)
             self._fill(symbol, taker, maker, lots, outcome)
-
-    def _expire_own(self, symbol: Symbol, taker: Order, plan: Plan, outcome: Outcome) -> None:
-        """Self-trade prevention EXPIRE_MAKER: own orders that the taker would have met end."""
-        complete = bool(plan) and sum(lots for _, lots in plan) == taker.lots
-        reach = plan[-1][0].ticks if complete else taker.ticks
-        met = [o for o in self.books[symbol.name].makers(taker.side, reach) if o.account == taker.account]
-        for order in met:
-            self._unrest(order)
-            self._end(symbol, order, status.EXPIRED_IN_MATCH, outcome)
 
     def _fill(self, symbol: Symbol, taker: Order, maker: Order, lots: int, outcome: Outcome) -> None:
         trade = self.print_trade(maker.ticks, lots, taker.side == SELL)
         outcome.prints.append(trade)
-        quote, quantity = symbol.value(maker.ticks, lots), symbol.quantity(lots)
-        buyer, seller = (taker, maker) if taker.side == BUY else (maker, taker)
-        base_fee = self._commission(buyer, quantity, buyer is maker)
-        quote_fee = self._commission(seller, quote, seller is maker)
-        self._pay(symbol.quote, buyer, seller, quote, quote_fee)
-        self._pay(symbol.base, seller, buyer, quantity, base_fee)
-        if buyer.ticks and buyer.account != MARKET_MAKER:
-            self.accounts.unlock(buyer.account, symbol.quote, symbol.value(buyer.ticks, lots) - quote)
+        buyers_fee, sellers_fee = self.settlement.settle(symbol, taker, maker, lots)
+        price, quantity = symbol.price(maker.ticks), symbol.quantity(lots)
+        quote = price * quantity
         for order in (maker, taker):
             order.filled_lots += lots
             order.filled_quote += quote
@@ -249,40 +246,46 @@ class Engine:
             self._unrest(maker)
         for order in (maker, taker):
             if order.account != MARKET_MAKER:
-                fee, asset = (base_fee, symbol.base) if order is buyer else (quote_fee, symbol.quote)
+                fee = sellers_fee if order.side == SELL else buyers_fee
                 owner = (trade.id, order.id, order.account, order.symbol, order.side)
-                money = (symbol.price(maker.ticks), quantity, quote, fee, asset)
-                self._report(outcome, "TRADE", order, Fill(*owner, *money, outcome.now_ms, order is maker))
-
-    def _commission(self, receiver: Order, amount: Decimal, is_maker: bool) -> Decimal:
-        if receiver.account == MARKET_MAKER:
-            return Decimal(0)
-        return (amount * self._fees[is_maker]).quantize(COMMISSION_STEP, ROUND_DOWN)
-
-    def _pay(self, asset: str, giver: Order, receiver: Order, amount: Decimal, fee: Decimal) -> None:
-        """`amount` leaves the giver; the receiver gets it less its fee."""
-        locked = giver.ticks and giver.account != MARKET_MAKER
-        move = self.accounts.move_locked if locked else self.accounts.move_free
-        move(giver.account, receiver.account, asset, amount - fee)
-        if fee:
-            move(giver.account, FEES, asset, fee)
+                fill = Fill(*owner, price, quantity, quote, *fee, outcome.now_ms, order is maker)
+                self._report(outcome, "TRADE", order, fill)
 
     # bookkeeping
 
+    def _dissolve(self, order: Order, how: str, outcome: Outcome) -> None:
+        """One order of a list acts or ends: the other ends, and the money they shared is this one's alone."""
+        pair = self.open.take_list(order.list_id)
+        if pair is None:
+            return
+        symbol, other = self.symbols[order.symbol], pair.other(order)
+        asset, amount = filters.needed(symbol, order)
+        shared = max(amount, filters.needed(symbol, other)[1])
+        self.accounts.unlock(order.account, asset, shared - amount)
+        self._unrest(other)
+        other.status = how
+        other.updated_ms = outcome.now_ms
+        self._report(outcome, "CANCELED" if how == status.CANCELED else "EXPIRED", other)
+        outcome.lists.append(pair.ended(outcome.now_ms))
+
     def _rest(self, order: Order) -> None:
-        self.books[order.symbol].add(order)
-        self._open[order.id] = order
-        self._open_by_client[order.account, order.symbol, order.client_id] = order
+        if order.waiting:
+            self.stops[order.symbol].add(order)
+        else:
+            self.books[order.symbol].add(order)
+        self.open.add(order)
 
     def _unrest(self, order: Order) -> None:
-        self.books[order.symbol].remove(order)
+        if order.waiting:
+            self.stops[order.symbol].remove(order)
+        else:
+            self.books[order.symbol].remove(order)
         if order.account != MARKET_MAKER:
-            del self._open[order.id]
-            del self._open_by_client[order.account, order.symbol, order.client_id]
+            self.open.remove(order)
 
-    def _end(self, symbol: Symbol, order: Order, how: str, outcome: Outcome) -> None:
-        if order.ticks:
-            self.accounts.unlock(order.account, *filters.needed(symbol, order))
+    def _end(self, order: Order, how: str, outcome: Outcome) -> None:
+        if order.has_locked:
+            self.accounts.unlock(order.account, *filters.needed(self.symbols[order.symbol], order))
         order.status = how
         order.updated_ms = outcome.now_ms
         self._report(outcome, "CANCELED" if how == status.CANCELED else "EXPIRED", order)

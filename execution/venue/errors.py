@@ -5,16 +5,25 @@ an interface. This module only names the refusals; it doesn't decide when they a
 class ApiError(Exception):
     """A refusal for the client: Binance code, message and HTTP status. Never a fault of the venue."""
 
-    def __init__(self, code: int, message: str, status: int = 400, retry_after_s: int | None = None) -> None:
+    def __init__(
+        self,
+        code: int,
+        message: str,
+        status: int = 400,
+        retry_after_s: int | None = None,
+        data: dict[str, object] | None = None,
+    ) -> None:
         super().__init__(f"{code} {message}")
         self.code = code
         self.message = message
         self.status = status
         self.retry_after_s = retry_after_s
+        self.data = data
 
     def body(self) -> dict[str, object]:
         """The JSON a REST client reads."""
-        return {"code": self.code, "msg": self.message}
+        body: dict[str, object] = {"code": self.code, "msg": self.message}
+        return body if self.data is None else body | {"data": self.data}
 
 
 def unknown_outcome() -> ApiError:
@@ -115,6 +124,69 @@ def would_match() -> ApiError:
     return ApiError(-2010, "Order would immediately match and take.")
 
 
+def would_trigger() -> ApiError:
+    """A stop order whose price has come already."""
+    return ApiError(-2010, "Stop price would trigger immediately.")
+
+
+def prices_unrelated() -> ApiError:
+    """The orders of an OCO don't stand on both sides of the market."""
+    return ApiError(-2010, "The relationship of the prices for the orders is not correct.")
+
+
+def no_conditional_order() -> ApiError:
+    """An OCO of two limit orders."""
+    return ApiError(-1168, "At least one OCO order must be contingent.")
+
+
+def limit_on_wrong_side(side: str) -> ApiError:
+    """An OCO whose limit order is where it would take."""
+    if side == "BUY":
+        return ApiError(-1165, "A limit order in a buy OCO must be below.")
+    return ApiError(-1166, "A limit order in a sell OCO must be above.")
+
+
+def stop_loss_on_wrong_side(side: str) -> ApiError:
+    """An OCO whose stop loss is where it would profit."""
+    if side == "BUY":
+        return ApiError(-1196, "A stop loss order in a buy OCO must be above.")
+    return ApiError(-1197, "A stop loss order in a sell OCO must be below.")
+
+
+def take_profit_on_wrong_side(side: str) -> ApiError:
+    """An OCO whose take profit is where it would lose."""
+    if side == "BUY":
+        return ApiError(-1198, "A take profit order in a buy OCO must be below.")
+    return ApiError(-1199, "A take profit order in a sell OCO must be above.")
+
+
+def not_for_lists() -> ApiError:
+    """An order type that an OCO can't hold."""
+    return ApiError(-1158, "Order type not supported in OCO.")
+
+
+def prevention_not_allowed() -> ApiError:
+    """A mode of self-trade prevention that the symbol doesn't have."""
+    return ApiError(-1013, "This symbol does not allow the specified self-trade prevention mode.")
+
+
+def invalid_restriction() -> ApiError:
+    """A condition for a cancel that doesn't exist."""
+    return ApiError(-1145, "Invalid cancelRestrictions")
+
+
+def restricted_cancel() -> ApiError:
+    """The order to be cancelled has not the status the request asks for."""
+    return ApiError(-2011, "Order was not canceled due to cancel restrictions.")
+
+
+def replacing_failed(data: dict[str, object], partly: bool) -> ApiError:
+    """A cancel-replace of which one half, or nothing, was done; `data` says what."""
+    if partly:
+        return ApiError(-2021, "Order cancel-replace partially failed.", 409, data=data)
+    return ApiError(-2022, "Order cancel-replace failed.", data=data)
+
+
 def market_closed() -> ApiError:
     """The symbol's market has ended."""
     return ApiError(-2010, "Market is closed.")
@@ -128,6 +200,11 @@ def unknown_order_to_cancel() -> ApiError:
 def no_such_order() -> ApiError:
     """The account never had such an order."""
     return ApiError(-2013, "Order does not exist.")
+
+
+def no_such_list() -> ApiError:
+    """The account never had such an order list."""
+    return ApiError(-2018, "Order list does not exist.")
 
 
 def malformed_key() -> ApiError:

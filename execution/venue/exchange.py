@@ -6,15 +6,18 @@ from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 
 from execution.runtime.sqlite import DatabaseError
-from execution.venue import errors, filters
+from execution.venue import errors
 from execution.venue.accounts import MARKET_MAKER, Accounts, Balance
-from execution.venue.book import BUY, EXPIRED, SELL, Order
-from execution.venue.engine import Engine, Outcome, Report
+from execution.venue.book import BUY, SELL, Order
+from execution.venue.engine import Engine
+from execution.venue.outcome import ListState, Outcome, Report
+from execution.venue.restoring import restore_orders, to_record
 from execution.venue.store import OrderRecord, Store
 from execution.venue.symbols import Symbol, quote_unit
 
 log = logging.getLogger("nae.venue")
 
+PAY_IN_BNB = "pay_in_bnb"
 OPENING_STEP = Decimal("0.00000001")
 Levels = list[tuple[int, int]]
 Balances = dict[str, Balance]
@@ -54,54 +57,22 @@ class Exchange:
         before = self.engine
         accounts = Accounts()
         engine = Engine(self.symbols.values(), accounts, *self.fees)
-        engine.last_ticks = before.last_ticks
+        engine.last_ticks.update(before.last_ticks)
         for name, book in before.books.items():
             engine.books[name].version = book.version + 1  # update ids never go back
         for account, asset, free, locked in self.store.balances():
             accounts.restore(account, asset, free, locked)
         for account in self.accounts:
             accounts.open(account, self._opening)
-        last_order, last_trade = self.store.last_ids()
-        engine.next_order_id = last_order + 1
+        last_order, last_trade, last_list = self.store.last_ids()
+        engine.next_order_id, engine.next_list_id = last_order + 1, last_list + 1
         stored_trade = int(self.store.market().get("next_trade_id", 1))
         engine.next_trade_id = max(last_trade + 1, stored_trade, before.next_trade_id)
-        delisted = []
-        for record in self.store.open_orders():
-            order = self._to_order(record)
-            if order is None:
-                delisted.append(_give_back(accounts, record, self.symbols.get(record.symbol), now_ms))
-            else:
-                engine.restore(order)
+        payers = self.store.wishes(PAY_IN_BNB)
+        engine.settlement.pay_in_bnb = {account for account, wish in payers.items() if wish == "true"}
+        ended, ended_lists = restore_orders(engine, self.store, now_ms)
         self.engine = engine
-        self._save(delisted, [])
-
-    def _to_order(self, record: OrderRecord) -> Order | None:
-        """A stored open order for its book; None when its market is gone or has other steps now."""
-        symbol = self.symbols.get(record.symbol)
-        if symbol is None:
-            return None
-        try:
-            ticks = filters.to_steps("price", record.price, symbol.tick, symbol.most_ticks, "PRICE_FILTER")
-            lots = filters.to_steps("quantity", record.quantity, symbol.lot, symbol.most_lots, "LOT_SIZE")
-        except errors.ApiError:
-            return None
-        return Order(
-            record.id,
-            record.account,
-            record.symbol,
-            record.client_id,
-            record.side,
-            record.type,
-            record.time_in_force,
-            ticks,
-            lots,
-            record.created_ms,
-            quote_budget=record.quote_budget,
-            filled_lots=int(record.filled / symbol.lot),
-            filled_quote=record.filled_quote,
-            status=record.status,
-            updated_ms=record.updated_ms,
-        )
+        self._save(ended, [], lists=ended_lists)
 
     # orders
 
@@ -116,19 +87,59 @@ class Exchange:
         """Would the order be accepted? Nothing happens. Raises ApiError."""
         self.engine.admit(order)
 
-    def cancel(self, orders: Iterable[Order], now_ms: int) -> list[OrderRecord]:
-        """Cancel open orders, all in one commit."""
-        outcomes = [self.engine.cancel(order, now_ms) for order in orders]
+    def place_list(
+        self, client_id: str, legs: tuple[Order, Order], now_ms: int, still_good: Callable[[], None]
+    ) -> Outcome:
+        """Take in an OCO; `legs` are the order above the market and the one below. Raises ApiError."""
+        still_good()
+        outcome = self.engine.submit_list(client_id, legs, now_ms)
+        self._settle([outcome], now_ms)
+        return outcome
+
+    def cancel(self, orders: Iterable[Order], now_ms: int) -> list[Outcome]:
+        """Cancel open orders, all in one commit; an order of a list takes the other one with it."""
+        outcomes = [self.engine.cancel(order, now_ms) for order in orders if order.is_open]
         self._settle(outcomes, now_ms)
-        return [self.record(report.order) for outcome in outcomes for report in outcome.reports]
+        return outcomes
+
+    def replace(
+        self, gone: Order | None, order: Order, now_ms: int, still_good: Callable[[], None]
+    ) -> tuple[Outcome | None, list[Report] | errors.ApiError]:
+        """Cancel one order, if any, and place another in the same commit. When the new one is refused the cancel
+        holds, and the refusal is returned. Raises ApiError when nothing happened."""
+        still_good()
+        cancelled = self.engine.cancel(gone, now_ms) if gone is not None else None
+        outcomes = [cancelled] if cancelled is not None else []
+        placed: list[Report] | errors.ApiError
+        try:
+            outcomes.append(self.engine.submit(order, now_ms))
+            placed = [report for report in outcomes[-1].reports if report.order.id == order.id]
+        except errors.ApiError as refusal:
+            placed = refusal
+        self._settle(outcomes, now_ms)
+        return cancelled, placed
+
+    def pay_fees_in_bnb(self, account: str, wish: bool) -> None:
+        """From now on the account's fees are taken in BNB at a discount, or no longer. Raises ApiError."""
+        try:
+            self.store.save_wish(account, PAY_IN_BNB, "true" if wish else "false")
+        except DatabaseError as error:
+            self.store_errors += 1
+            raise errors.unknown_outcome() from error
+        payers = self.engine.settlement.pay_in_bnb
+        payers.add(account) if wish else payers.discard(account)
 
     def record(self, order: Order) -> OrderRecord:
         """An order as it is stored and shown."""
-        symbol = self.symbols[order.symbol]
-        words = (order.id, order.account, order.symbol, order.client_id, order.side, order.type, order.time_in_force)
-        amounts = (symbol.price(order.ticks), symbol.quantity(order.lots), order.quote_budget)
-        filled = (symbol.quantity(order.filled_lots), order.filled_quote)
-        return OrderRecord(*words, *amounts, *filled, order.status, order.created_ms, order.updated_ms)
+        return to_record(self.symbols[order.symbol], order)
+
+    def pay_in(self, account: str, asset: str, amount: Decimal, now_ms: int) -> None:
+        """Somebody pays into an account from outside or, below 0, out of it. Raises ApiError."""
+        if account not in self.accounts or (amount < 0 and self.engine.accounts.balance(account, asset).free < -amount):
+            raise errors.insufficient_balance()
+        giver, taker = (MARKET_MAKER, account) if amount >= 0 else (account, MARKET_MAKER)
+        self.engine.accounts.move_free(giver, taker, asset, abs(amount))
+        self._save_or_reload([], {}, now_ms)
 
     def pay_in(self, account: str, asset: str, amount: Decimal, now_ms: int) -> None:
         """Somebody pays into an account from outside or, below 0, out of it. Raises ApiError."""
@@ -150,6 +161,7 @@ class Exchange:
             engine.take(name, BUY, ticks, reach_lots, now_ms),
             engine.quote(name, BUY, quotes[0], now_ms),
             engine.quote(name, SELL, quotes[1], now_ms),
+            engine.trigger(name, now_ms),
         ]
         self._settle([outcome for outcome in outcomes if outcome.reports], now_ms)
 
@@ -190,11 +202,18 @@ class Exchange:
             # Memory may now hold what was never stored: nothing may be served from it, the process must end.
             raise SystemExit(f"the venue's store can't be read: {error}") from error
 
-    def _save(self, orders: list[OrderRecord], outcomes: list[Outcome], market: dict[str, str] | None = None) -> None:
+    def _save(
+        self,
+        orders: list[OrderRecord],
+        outcomes: list[Outcome],
+        market: dict[str, str] | None = None,
+        lists: Sequence[ListState] = (),
+    ) -> None:
         accounts = self.engine.accounts
         fills = [report.fill for outcome in outcomes for report in outcome.reports if report.fill]
         balances = [(account, asset, accounts.balance(account, asset)) for account, asset in accounts.changed]
-        self.store.save(orders, fills, balances, (market or {}).items())
+        states = [*lists, *(state for outcome in outcomes for state in outcome.lists)]
+        self.store.save(orders, fills, balances, (market or {}).items(), states)
         accounts.changed.clear()
 
 
@@ -202,26 +221,6 @@ def opening_balances(symbols: Sequence[Symbol], opening: Decimal) -> list[tuple[
     """What a new account gets: dollars, and as much of every other quote currency."""
     quotes = dict.fromkeys(["USDT", *(symbol.quote for symbol in symbols)])
     return [(asset, (opening * quote_unit(asset)).quantize(OPENING_STEP)) for asset in quotes]
-
-
-def _give_back(accounts: Accounts, record: OrderRecord, symbol: Symbol | None, now_ms: int) -> OrderRecord:
-    """End an open order whose market is gone: what it locked is free again."""
-    left = record.quantity - record.filled
-    asset, amount = _locked_by(record, left, symbol, accounts)
-    accounts.unlock(record.account, asset, amount)
-    log.warning("an open order's market is gone", extra={"fields": {"order": record.id, "symbol": record.symbol}})
-    return record._replace(status=EXPIRED, updated_ms=now_ms)
-
-
-def _locked_by(record: OrderRecord, left: Decimal, symbol: Symbol | None, accounts: Accounts) -> tuple[str, Decimal]:
-    amount = left * record.price if record.side == BUY else left
-    if symbol is not None:
-        return (symbol.quote if record.side == BUY else symbol.base), amount
-    for asset in accounts.balances(record.account):
-        fits = record.symbol.endswith(asset) if record.side == BUY else record.symbol.startswith(asset)
-        if fits and accounts.balance(record.account, asset).locked >= amount:
-            return asset, amount
-    raise AssertionError(f"order {record.id} on {record.symbol} locks nothing of {record.account}")
 
 
 assert MARKET_MAKER.startswith("@"), "house accounts are told apart by their first letter"

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from execution.venue import errors
 from execution.venue.book import BUY, Order
-from execution.venue.symbols import E8_DIGITS, MAX_OPEN_ORDERS, PERCENT_DOWN, PERCENT_UP, Symbol
+from execution.venue.symbols import E8_DIGITS, MAX_CONDITIONAL_ORDERS, MAX_OPEN_ORDERS, Symbol
 
 
 def decimals(value: Decimal) -> int:
@@ -24,16 +24,25 @@ def to_steps(name: str, value: Decimal, step: Decimal, most: int, filter_name: s
     return int(steps)
 
 
-def check_price(order: Order, last_ticks: int) -> None:
+def check_price(symbol: Symbol, order: Order, last_ticks: int) -> None:
     """PERCENT_PRICE_BY_SIDE: a limit may not be absurdly far from the market."""
-    if order.ticks and last_ticks and not last_ticks * PERCENT_DOWN <= order.ticks <= last_ticks * PERCENT_UP:
+    if not order.ticks or not last_ticks:
+        return
+    down, up = symbol.percent_by_side[order.side]
+    if not last_ticks * down <= order.ticks <= last_ticks * up:
         raise errors.filter_failure("PERCENT_PRICE_BY_SIDE")
 
 
+def check_market_lots(symbol: Symbol, order: Order) -> None:
+    """MARKET_LOT_SIZE: the most that may be taken at any price."""
+    if not order.ticks and order.lots > symbol.most_market_lots:
+        raise errors.filter_failure("MARKET_LOT_SIZE")
+
+
 def check_notional(symbol: Symbol, order: Order, last_ticks: int) -> None:
-    """NOTIONAL: the order must be worth something."""
-    worth = order.quote_budget or symbol.value(order.ticks or last_ticks, order.lots)
-    if worth < symbol.notional_min:
+    """NOTIONAL: the order must be worth something, and a limit order not more than the most."""
+    worth = order.quote_budget or symbol.value(order.ticks or order.stop_ticks or last_ticks, order.lots)
+    if worth < symbol.notional_min or (order.ticks and worth > symbol.notional_max):
         raise errors.filter_failure("NOTIONAL")
 
 
@@ -43,8 +52,15 @@ def check_order_count(open_orders: int) -> None:
         raise errors.filter_failure("MAX_NUM_ORDERS")
 
 
+def check_conditional_count(open_orders: int) -> None:
+    """MAX_NUM_ALGO_ORDERS: open stop orders of one account on one symbol."""
+    if open_orders >= MAX_CONDITIONAL_ORDERS:
+        raise errors.filter_failure("MAX_NUM_ALGO_ORDERS")
+
+
 def needed(symbol: Symbol, order: Order) -> tuple[str, Decimal]:
-    """What a limit order must have locked for all that is left of it: (asset, amount)."""
+    """What must be locked for all that is left of an order: (asset, amount). One that waits to buy at any price needs
+    what its stop price says."""
     if order.side == BUY:
-        return symbol.quote, symbol.value(order.ticks, order.left)
+        return symbol.quote, symbol.value(order.ticks or order.stop_ticks, order.left)
     return symbol.base, symbol.quantity(order.left)

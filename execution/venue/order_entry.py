@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from secrets import token_hex
 
 from execution.venue import errors, filters
-from execution.venue.book import BUY, SELL, Order
+from execution.venue.book import BUY, EXPIRE_MAKER, PREVENTION_MODES, SELL, STOP_LOSS, TAKE_PROFIT, Order
 from execution.venue.parameters import CLIENT_ID_FORM, Parameters
 from execution.venue.symbols import E8_DIGITS, ORDER_TYPES, Symbol
 
@@ -15,9 +15,13 @@ ORDER_PARAMETERS = frozenset(
         *("selfTradePreventionMode", "pegPriceType", "pegOffsetValue", "pegOffsetType", "computeCommissionRates"),
     )
 )
-UNSUPPORTED = ("stopPrice", "trailingDelta", "icebergQty", "pegPriceType", "pegOffsetValue", "pegOffsetType")
+UNSUPPORTED = ("trailingDelta", "icebergQty", "pegPriceType", "pegOffsetValue", "pegOffsetType")
 RESPONSE_TYPES = ("ACK", "RESULT", "FULL")
 TIMES_IN_FORCE = ("GTC", "IOC", "FOK")
+NOT_ALLOWED_MODES = ("DECREMENT", "TRANSFER")
+TIMED = ("LIMIT", "STOP_LOSS_LIMIT", "TAKE_PROFIT_LIMIT")
+PRICED = (*TIMED, "LIMIT_MAKER")
+CONDITIONAL = (*STOP_LOSS, *TAKE_PROFIT)
 
 
 def read_order(parameters: Parameters, symbols: Mapping[str, Symbol], account: str, now_ms: int) -> Order:
@@ -30,14 +34,19 @@ def read_order(parameters: Parameters, symbols: Mapping[str, Symbol], account: s
     _check_choices(parameters, kind)
     client_id = parameters.text("newClientOrderId", CLIENT_ID_FORM) or token_hex(11)
     order = Order(0, account, symbol.name, client_id, side, kind, "GTC", 0, 0, now_ms)
-    order.time_in_force = _time_in_force(parameters, kind)
+    order.prevention = read_prevention(parameters)
+    order.time_in_force = read_time_in_force(parameters, "timeInForce") if kind in TIMED else "GTC"
+    if kind in CONDITIONAL:
+        order.stop_ticks = read_steps(parameters, "stopPrice", symbol)
+        order.waiting = True
     if kind == "MARKET":
         _read_market_size(parameters, symbol, order)
         return order
     if "quoteOrderQty" in parameters:
         raise errors.not_required("quoteOrderQty")
-    order.ticks = _steps(parameters, "price", symbol)
-    order.lots = _steps(parameters, "quantity", symbol)
+    if kind in PRICED:
+        order.ticks = read_steps(parameters, "price", symbol)
+    order.lots = read_steps(parameters, "quantity", symbol)
     return order
 
 
@@ -47,28 +56,37 @@ def _check_choices(parameters: Parameters, kind: str) -> None:
             raise errors.not_required(name)
     parameters.integer("strategyId")
     parameters.integer("strategyType")
-    response = errors.illegal_characters("newOrderRespType", "|".join(RESPONSE_TYPES))
-    parameters.choice("newOrderRespType", RESPONSE_TYPES, response)
-    prevention = errors.ApiError(-1130, "Data sent for parameter 'selfTradePreventionMode' is not valid.")
-    parameters.choice("selfTradePreventionMode", ("EXPIRE_MAKER",), prevention)
-    if kind == "MARKET" and "price" in parameters:
-        raise errors.not_required("price")
-    if kind != "LIMIT" and "timeInForce" in parameters:
-        raise errors.not_required("timeInForce")
+    check_response_type(parameters)
+    for name, kinds in (("price", PRICED), ("timeInForce", TIMED), ("stopPrice", CONDITIONAL)):
+        if name in parameters and kind not in kinds:
+            raise errors.not_required(name)
 
 
-def _time_in_force(parameters: Parameters, kind: str) -> str:
-    if kind != "LIMIT":
-        return "GTC"
-    parameters.required("timeInForce")
-    refusal = errors.ApiError(-1115, "Invalid timeInForce.")
-    return parameters.choice("timeInForce", TIMES_IN_FORCE, refusal) or "GTC"
+def check_response_type(parameters: Parameters) -> None:
+    """Raises -1100 for a form of reply that doesn't exist."""
+    refusal = errors.illegal_characters("newOrderRespType", "|".join(RESPONSE_TYPES))
+    parameters.choice("newOrderRespType", RESPONSE_TYPES, refusal)
+
+
+def read_prevention(parameters: Parameters) -> str:
+    """The mode of self-trade prevention. Raises -1130 for no mode at all, -1013 for one that isn't offered here."""
+    refusal = errors.ApiError(-1130, "Data sent for parameter 'selfTradePreventionMode' is not valid.")
+    mode = parameters.choice("selfTradePreventionMode", (*PREVENTION_MODES, *NOT_ALLOWED_MODES), refusal)
+    if mode in NOT_ALLOWED_MODES:
+        raise errors.prevention_not_allowed()
+    return mode or EXPIRE_MAKER
+
+
+def read_time_in_force(parameters: Parameters, name: str) -> str:
+    """How long a limit order stays. Raises -1102, -1115."""
+    parameters.required(name)
+    return parameters.choice(name, TIMES_IN_FORCE, errors.ApiError(-1115, "Invalid timeInForce.")) or "GTC"
 
 
 def _read_market_size(parameters: Parameters, symbol: Symbol, order: Order) -> None:
     budget = parameters.amount("quoteOrderQty")
     if budget is None:
-        order.lots = _steps(parameters, "quantity", symbol)
+        order.lots = read_steps(parameters, "quantity", symbol)
         return
     if "quantity" in parameters:
         raise errors.bad_combination()
@@ -79,12 +97,13 @@ def _read_market_size(parameters: Parameters, symbol: Symbol, order: Order) -> N
     order.quote_budget = budget
 
 
-def _steps(parameters: Parameters, name: str, symbol: Symbol) -> int:
+def read_steps(parameters: Parameters, name: str, symbol: Symbol) -> int:
+    """A price in ticks or, by the name `quantity`, a quantity in lots. Raises -1102, -1111, -1013."""
     value = parameters.amount(name)
     if value is None:
         raise errors.missing(name)
     if not value:
         raise errors.ApiError(-1013, f"Invalid {name}.")
-    if name == "price":
-        return filters.to_steps(name, value, symbol.tick, symbol.most_ticks, "PRICE_FILTER")
-    return filters.to_steps(name, value, symbol.lot, symbol.most_lots, "LOT_SIZE")
+    if name == "quantity":
+        return filters.to_steps(name, value, symbol.lot, symbol.most_lots, "LOT_SIZE")
+    return filters.to_steps(name, value, symbol.tick, symbol.most_ticks, "PRICE_FILTER")

@@ -7,8 +7,10 @@ from decimal import Decimal
 from urllib.parse import parse_qsl
 
 from execution.venue import errors
+from execution.venue.store import Page
 
 PARAMETERS_MAX = 40
+DAY_MS = 86_400_000
 DECIMAL_FORM = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20})?")
 INTEGER_FORM = re.compile(r"[0-9]{1,18}")
 CLIENT_ID_FORM = re.compile(r"[a-zA-Z0-9_.:/\-]{1,36}")
@@ -109,3 +111,11 @@ class Parameters:
         if not names or any(name not in symbols for name in names):
             raise errors.invalid_symbol()
         return names
+
+
+def read_page(parameters: Parameters, from_id: int | None) -> Page:
+    """Which part of a history is wanted. Raises -1127 when it is more than a day."""
+    start_ms, end_ms = parameters.integer("startTime"), parameters.integer("endTime")
+    if start_ms is not None and end_ms is not None and not 0 <= end_ms - start_ms <= DAY_MS:
+        raise errors.ApiError(-1127, "More than 24 hours between startTime and endTime.")
+    return Page(parameters.limit(500, 1000), from_id, start_ms, end_ms)

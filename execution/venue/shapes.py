@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 from execution.venue.accounts import Balance
-from execution.venue.engine import Fill, Report
+from execution.venue.outcome import Fill, ListState, Report
 from execution.venue.store import OrderRecord
 from execution.venue.symbols import amount_text
 
@@ -31,17 +31,22 @@ def order_reply(order: OrderRecord, fills: Sequence[Fill], kind: str) -> Json:
     reply: Json = {
         "symbol": order.symbol,
         "orderId": order.id,
-        "orderListId": -1,
+        "orderListId": order.terms.list_id,
         "clientOrderId": order.client_id,
         "transactTime": order.updated_ms,
     }
     if kind == "ACK":
         return reply
     reply |= _sizes(order)
-    reply |= {"workingTime": order.created_ms, "selfTradePreventionMode": "EXPIRE_MAKER"}
+    reply |= _stop_part(order)
+    reply |= {"workingTime": order.working_ms, "selfTradePreventionMode": order.terms.prevention}
     if kind == "FULL":
         reply["fills"] = [_fill_part(fill) for fill in fills]
     return reply
+
+
+def _stop_part(order: OrderRecord) -> Json:
+    return {"stopPrice": amount_text(order.terms.stop_price)} if order.terms.stop_price else {}
 
 
 def _fill_part(fill: Fill) -> Json:
@@ -59,16 +64,16 @@ def order_state(order: OrderRecord) -> Json:
     return {
         "symbol": order.symbol,
         "orderId": order.id,
-        "orderListId": -1,
+        "orderListId": order.terms.list_id,
         "clientOrderId": order.client_id,
         **_sizes(order),
-        "stopPrice": ZERO_TEXT,
+        "stopPrice": amount_text(order.terms.stop_price),
         "icebergQty": ZERO_TEXT,
         "time": order.created_ms,
         "updateTime": order.updated_ms,
-        "isWorking": True,
-        "workingTime": order.created_ms,
-        "selfTradePreventionMode": "EXPIRE_MAKER",
+        "isWorking": not order.terms.waiting,
+        "workingTime": order.working_ms,
+        "selfTradePreventionMode": order.terms.prevention,
     }
 
 
@@ -78,11 +83,50 @@ def cancel_reply(order: OrderRecord, cancel_id: str) -> Json:
         "symbol": order.symbol,
         "origClientOrderId": order.client_id,
         "orderId": order.id,
-        "orderListId": -1,
+        "orderListId": order.terms.list_id,
         "clientOrderId": cancel_id,
         "transactTime": order.updated_ms,
         **_sizes(order),
-        "selfTradePreventionMode": "EXPIRE_MAKER",
+        **_stop_part(order),
+        "selfTradePreventionMode": order.terms.prevention,
+    }
+
+
+def order_list(state: ListState) -> Json:
+    """An order list that is asked for."""
+    return {
+        "orderListId": state.id,
+        "contingencyType": "OCO",
+        "listStatusType": "EXEC_STARTED" if state.open else "ALL_DONE",
+        "listOrderStatus": "EXECUTING" if state.open else "ALL_DONE",
+        "listClientOrderId": state.client_id,
+        "transactionTime": state.updated_ms,
+        "symbol": state.symbol,
+        "orders": [
+            {"symbol": state.symbol, "orderId": leg.order_id, "clientOrderId": leg.client_id} for leg in state.legs
+        ],
+    }
+
+
+def list_reply(state: ListState, order_reports: Sequence[Json]) -> Json:
+    """The reply to a new order list, or to its cancel."""
+    return order_list(state) | {"orderReports": list(order_reports)}
+
+
+def list_status(state: ListState, now_ms: int) -> Json:
+    """The user stream's word on an order list."""
+    return {
+        "e": "listStatus",
+        "E": now_ms,
+        "s": state.symbol,
+        "g": state.id,
+        "c": "OCO",
+        "l": "EXEC_STARTED" if state.open else "ALL_DONE",
+        "L": "EXECUTING" if state.open else "ALL_DONE",
+        "r": "NONE",
+        "C": state.client_id,
+        "T": state.updated_ms,
+        "O": [{"s": state.symbol, "i": leg.order_id, "c": leg.client_id} for leg in state.legs],
     }
 
 
@@ -149,9 +193,9 @@ def execution_report(report: Report, order: OrderRecord, now_ms: int) -> Json:
         "f": order.time_in_force,
         "q": amount_text(order.quantity),
         "p": amount_text(order.price),
-        "P": ZERO_TEXT,
+        "P": amount_text(order.terms.stop_price),
         "F": ZERO_TEXT,
-        "g": -1,
+        "g": order.terms.list_id,
         "C": order.client_id if report.kind == "CANCELED" else "",
         "x": report.kind,
         "X": order.status,
@@ -165,15 +209,15 @@ def execution_report(report: Report, order: OrderRecord, now_ms: int) -> Json:
         "T": order.updated_ms,
         "t": fill.trade_id if fill else -1,
         "I": order.id,
-        "w": order.status in ("NEW", "PARTIALLY_FILLED"),
+        "w": order.status in ("NEW", "PARTIALLY_FILLED") and not order.terms.waiting,
         "m": bool(fill and fill.is_maker),
         "M": False,
         "O": order.created_ms,
         "Z": amount_text(order.filled_quote),
         "Y": amount_text(fill.quote) if fill else ZERO_TEXT,
         "Q": amount_text(order.quote_budget),
-        "W": order.created_ms,
-        "V": "EXPIRE_MAKER",
+        "W": order.working_ms,
+        "V": order.terms.prevention,
     }
 
 

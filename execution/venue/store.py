@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from execution.runtime.sqlite import Row, open_writer, transaction
 from execution.venue.accounts import Balance
-from execution.venue.engine import Fill
+from execution.venue.book import EXPIRE_MAKER, NO_LIST, NOT_WORKING
+from execution.venue.outcome import Fill, Leg, ListState
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS orders(
@@ -19,6 +20,14 @@ CREATE TABLE IF NOT EXISTS orders(
 CREATE INDEX IF NOT EXISTS orders_by_symbol ON orders(account, symbol, id);
 CREATE INDEX IF NOT EXISTS orders_by_client ON orders(account, symbol, client_id);
 CREATE INDEX IF NOT EXISTS orders_open ON orders(id) WHERE status IN ('NEW', 'PARTIALLY_FILLED');
+CREATE TABLE IF NOT EXISTS order_terms(
+    id INTEGER PRIMARY KEY, stop_price TEXT NOT NULL, waiting INTEGER NOT NULL, working_ms INTEGER NOT NULL,
+    prevention TEXT NOT NULL, list_id INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS order_lists(
+    id INTEGER PRIMARY KEY, account TEXT NOT NULL, symbol TEXT NOT NULL, client_id TEXT NOT NULL,
+    first_order INTEGER NOT NULL, first_client TEXT NOT NULL, second_order INTEGER NOT NULL,
+    second_client TEXT NOT NULL, open INTEGER NOT NULL, created_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS order_lists_by_account ON order_lists(account, id);
 CREATE TABLE IF NOT EXISTS fills(
     trade_id INTEGER NOT NULL, order_id INTEGER NOT NULL, account TEXT NOT NULL, symbol TEXT NOT NULL,
     side TEXT NOT NULL, price TEXT NOT NULL, quantity TEXT NOT NULL, quote TEXT NOT NULL, commission TEXT NOT NULL,
@@ -29,12 +38,29 @@ CREATE INDEX IF NOT EXISTS fills_by_order ON fills(order_id, trade_id);
 CREATE TABLE IF NOT EXISTS balances(
     account TEXT NOT NULL, asset TEXT NOT NULL, free TEXT NOT NULL, locked TEXT NOT NULL, PRIMARY KEY(account, asset));
 CREATE TABLE IF NOT EXISTS market(name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS wishes(account TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL,
+    PRIMARY KEY(account, name));
 """
 CACHE_KIB = 1024
+ORDER_COLUMNS = 15
+
+
+class Terms(NamedTuple):
+    """What few orders have: a stop price (`waiting` until it comes), a list, another self-trade prevention. Stored only
+    where it isn't the usual, so that a plain order is one row."""
+
+    stop_price: Decimal = Decimal(0)
+    waiting: bool = False
+    working_ms: int = NOT_WORKING
+    prevention: str = EXPIRE_MAKER
+    list_id: int = NO_LIST
+
+
+USUAL = Terms()
 
 
 class OrderRecord(NamedTuple):
-    """An order as it is stored and shown. `price` is 0 for a MARKET order."""
+    """An order as it is stored and shown. `price` is 0 for an order at any price."""
 
     id: int
     account: str
@@ -51,6 +77,12 @@ class OrderRecord(NamedTuple):
     status: str
     created_ms: int
     updated_ms: int
+    terms: Terms = USUAL
+
+    @property
+    def working_ms(self) -> int:
+        """Since when it can trade; -1 while it waits for its stop price."""
+        return self.created_ms if self.terms is USUAL else self.terms.working_ms
 
 
 class Page(NamedTuple):
@@ -76,18 +108,34 @@ class Store:
 
     def save(
         self,
-        orders: Iterable[OrderRecord],
+        orders: Sequence[OrderRecord],
         fills: Iterable[Fill],
         balances: Iterable[tuple[str, str, Balance]],
         market: Iterable[tuple[str, str]] = (),
+        lists: Iterable[ListState] = (),
     ) -> None:
         """Everything one request or one market step changed: all of it, durably, or nothing."""
         with transaction(self._connection) as connection:
-            connection.executemany(_replace("orders", 15), [tuple(map(_stored, order)) for order in orders])
+            rows = [tuple(map(_stored, order[:ORDER_COLUMNS])) for order in orders]
+            connection.executemany(_replace("orders", ORDER_COLUMNS), rows)
+            unusual = [(order.id, *map(_stored, order.terms)) for order in orders if order.terms != USUAL]
+            if unusual:
+                connection.executemany(_replace("order_terms", 6), unusual)
             connection.executemany(_replace("fills", 12), [tuple(map(_stored, fill)) for fill in fills])
-            rows = [(account, asset, str(held.free), str(held.locked)) for account, asset, held in balances]
-            connection.executemany(_replace("balances", 4), rows)
+            held = [(account, asset, str(held.free), str(held.locked)) for account, asset, held in balances]
+            connection.executemany(_replace("balances", 4), held)
             connection.executemany(_replace("market", 2), list(market))
+            connection.executemany(_replace("order_lists", 11), [_flat(state) for state in lists])
+
+    def save_wish(self, account: str, name: str, value: str) -> None:
+        """What an account has asked for, until it asks for something else."""
+        with transaction(self._connection) as connection:
+            connection.execute(_replace("wishes", 3), (account, name, value))
+
+    def wishes(self, name: str) -> dict[str, str]:
+        """What each account has asked for."""
+        rows = self._all("SELECT account, value FROM wishes WHERE name = ?", [name])
+        return {row["account"]: row["value"] for row in rows}
 
     def open_orders(self) -> list[OrderRecord]:
         """Orders that rest in a book, oldest first."""
@@ -109,6 +157,29 @@ class Store:
         found = self._orders(f"{where} ORDER BY id {'DESC' if newest else 'ASC'} LIMIT {page.limit:d}", values)
         return found[::-1] if newest else found
 
+    def order_lists(self, where: str = "open", values: Sequence[object] = ()) -> list[ListState]:
+        """Order lists, oldest first; those that are open unless told otherwise."""
+        query = f"SELECT * FROM order_lists WHERE {where} ORDER BY id"  # noqa: S608 - as in _orders
+        return [_read_list(row) for row in self._all(query, values)]
+
+    def order_list(self, account: str, list_id: int | None, client_id: str | None) -> ListState | None:
+        """One order list by either id (both must fit when both are given); the newest."""
+        where, values = "account = ?", [account]
+        if list_id is not None:
+            where, values = f"{where} AND id = ?", [*values, str(list_id)]
+        if client_id is not None:
+            where, values = f"{where} AND client_id = ?", [*values, client_id]
+        found = self.order_lists(where, values)
+        return found[-1] if found else None
+
+    def order_lists_of(self, account: str, page: Page) -> list[ListState]:
+        """An account's order lists, by id."""
+        where, values, newest = _window(account, None, ("id", "created_ms"), page)
+        order = f"{where} ORDER BY id {'DESC' if newest else 'ASC'} LIMIT {page.limit:d}"
+        rows = self._all(f"SELECT * FROM order_lists WHERE {order}", values)  # noqa: S608 - as in _orders
+        found = [_read_list(row) for row in rows]
+        return found[::-1] if newest else found
+
     def fills(self, account: str, symbol: str, page: Page) -> list[Fill]:
         """An account's fills on a symbol, by trade id."""
         where, values, newest = _window(account, symbol, ("trade_id", "time_ms"), page)
@@ -126,14 +197,16 @@ class Store:
         """What was stored about the market's position."""
         return {row["name"]: row["value"] for row in self._all("SELECT * FROM market", [])}
 
-    def last_ids(self) -> tuple[int, int]:
-        """The highest order id and the highest trade id; 0 when there is none."""
-        query = "SELECT (SELECT max(id) FROM orders) AS orders, (SELECT max(trade_id) FROM fills) AS fills"
-        row = self._all(query, [])[0]
-        return row["orders"] or 0, row["fills"] or 0
+    def last_ids(self) -> tuple[int, int, int]:
+        """The highest id of an order, of a trade, of an order list; 0 when there is none."""
+        query = (
+            "SELECT (SELECT max(id) FROM orders), (SELECT max(trade_id) FROM fills), (SELECT max(id) FROM order_lists)"
+        )
+        orders, fills, lists = (value or 0 for value in self._all(query, [])[0])
+        return orders, fills, lists
 
     def _orders(self, where: str, values: Sequence[object]) -> list[OrderRecord]:
-        query = f"SELECT * FROM orders WHERE {where}"  # noqa: S608 - `where` is written here, values are bound
+        query = f"SELECT * FROM orders LEFT JOIN order_terms USING (id) WHERE {where}"  # noqa: S608 - `where` is written here, values are bound
         return [_read_order(row) for row in self._all(query, values)]
 
     def _fills(self, where: str, values: Sequence[object]) -> list[Fill]:
@@ -144,8 +217,8 @@ class Store:
         return self._connection.execute(query, tuple(values)).fetchall()
 
 
-def _window(account: str, symbol: str, columns: tuple[str, str], page: Page) -> tuple[str, list[object], bool]:
-    where, values = "account = ? AND symbol = ?", [account, symbol]
+def _window(account: str, symbol: str | None, columns: tuple[str, str], page: Page) -> tuple[str, list[object], bool]:
+    where, values = ("account = ?", [account]) if symbol is None else ("account = ? AND symbol = ?", [account, symbol])
     limits: list[tuple[str, object]] = [(f"{columns[0]} >= ?", page.from_id), (f"{columns[1]} >= ?", page.start_ms)]
     limits.append((f"{columns[1]} <= ?", page.end_ms))
     given = [(text, value) for text, value in limits if value is not None]
@@ -162,9 +235,25 @@ def _stored(value: object) -> object:
 
 
 def _read_order(row: Row) -> OrderRecord:
-    words = tuple(row)[:7]
-    amounts = [Decimal(value) for value in tuple(row)[7:12]]
-    return OrderRecord(*words, *amounts, *tuple(row)[12:])
+    order_id, account, symbol, client_id, side, kind, time_in_force = tuple(row)[:7]
+    price, quantity, budget, filled, filled_quote = (Decimal(value) for value in tuple(row)[7:12])
+    stop_price, waiting, *rest = tuple(row)[ORDER_COLUMNS:]
+    terms = USUAL if stop_price is None else Terms(Decimal(stop_price), bool(waiting), *rest)
+    status, created_ms, updated_ms = tuple(row)[12:ORDER_COLUMNS]
+    words = (order_id, account, symbol, client_id, side, kind, time_in_force)
+    amounts = (price, quantity, budget, filled, filled_quote)
+    return OrderRecord(*words, *amounts, status, created_ms, updated_ms, terms)
+
+
+def _flat(state: ListState) -> tuple[object, ...]:
+    first, second = state.legs
+    return (*state[:4], *first, *second, *state[5:])
+
+
+def _read_list(row: Row) -> ListState:
+    list_id, account, symbol, client_id, *legs, is_open, created_ms, updated_ms = tuple(row)
+    first, second = Leg(*legs[:2]), Leg(*legs[2:])
+    return ListState(list_id, account, symbol, client_id, (first, second), bool(is_open), created_ms, updated_ms)
 
 
 def _read_fill(row: Row) -> Fill:

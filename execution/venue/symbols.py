@@ -5,14 +5,20 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from math import floor, log10
 
+from execution.venue.book import EXPIRE_MAKER, PREVENTION_MODES
 from execution.vocabulary.exit_codes import ConfigError
 
 TRADING = "TRADING"
 BREAK = "BREAK"
-ORDER_TYPES = ("LIMIT", "LIMIT_MAKER", "MARKET")
+ORDER_TYPES = (
+    *("LIMIT", "LIMIT_MAKER", "MARKET"),
+    *("STOP_LOSS", "STOP_LOSS_LIMIT", "TAKE_PROFIT", "TAKE_PROFIT_LIMIT"),
+)
 MAX_OPEN_ORDERS = 200
+MAX_CONDITIONAL_ORDERS = 5
 PERCENT_UP = Decimal(5)
 PERCENT_DOWN = Decimal("0.2")
+NOTIONAL_MAX = Decimal(9_000_000)
 E8 = 100_000_000
 E8_DIGITS = 8
 PRICE_DIGITS = 5  # significant digits after which a tick ends
@@ -27,7 +33,9 @@ def quote_unit(quote: str) -> Decimal:
 
 @dataclass(slots=True)
 class Symbol:
-    """One market. `status` is the only thing that changes (BREAK when its candles have ended)."""
+    """One market. `status` changes (BREAK when its candles have ended), and its filters may; its steps never do.
+    `most_lots` is the largest quantity of one order, worth about nine million dollars; `most_ticks` the highest price;
+    `percent_by_side` how far below and above the market a limit may be."""
 
     base: str
     quote: str
@@ -37,7 +45,12 @@ class Symbol:
     name: str = field(init=False)
     tick: Decimal = field(init=False)
     lot: Decimal = field(init=False)
+    most_ticks: int = field(init=False)
+    most_lots: int = field(init=False)
+    most_market_lots: int = field(init=False)
+    percent_by_side: dict[str, tuple[Decimal, Decimal]] = field(init=False)
     notional_min: Decimal = field(init=False)
+    notional_max: Decimal = NOTIONAL_MAX
     tick_e8: int = field(init=False)
     lot_e8: int = field(init=False)
 
@@ -46,6 +59,9 @@ class Symbol:
         self.tick = Decimal(1).scaleb(-self.price_decimals)
         self.lot = Decimal(1).scaleb(-self.lot_decimals)
         self.notional_min = 5 * quote_unit(self.quote) if quote_unit(self.quote) == 1 else 10 * quote_unit(self.quote)
+        self.most_ticks = int(1_000_000 / self.tick)
+        self.most_lots = self.most_market_lots = int(9_000_000 / self.lot)
+        self.percent_by_side = dict.fromkeys(("BUY", "SELL"), (PERCENT_DOWN, PERCENT_UP))
         self.tick_e8 = 10 ** (E8_DIGITS - self.price_decimals)
         self.lot_e8 = 10 ** (E8_DIGITS - self.lot_decimals)
 
@@ -68,16 +84,6 @@ class Symbol:
     def quantity_text(self, lots: int) -> str:
         """Lots with the eight decimals Binance prints."""
         return e8_text(lots * self.lot_e8)
-
-    @property
-    def most_lots(self) -> int:
-        """The largest quantity of one order, in lots: worth about nine million dollars."""
-        return int(9_000_000 / self.lot)
-
-    @property
-    def most_ticks(self) -> int:
-        """The highest price, in ticks."""
-        return int(1_000_000 / self.tick)
 
 
 def e8_text(value: int) -> str:
@@ -118,7 +124,8 @@ def closed(symbol: Symbol) -> Symbol:
 def filters(symbol: Symbol) -> list[dict[str, object]]:
     """The symbol's filters as exchangeInfo shows them."""
     price_step, lot_step = symbol.price_text(1), symbol.quantity_text(1)
-    most = symbol.quantity_text(symbol.most_lots)
+    most, most_market = symbol.quantity_text(symbol.most_lots), symbol.quantity_text(symbol.most_market_lots)
+    (bid_down, bid_up), (ask_down, ask_up) = (symbol.percent_by_side[side] for side in ("BUY", "SELL"))
     return [
         {
             "filterType": "PRICE_FILTER",
@@ -127,24 +134,25 @@ def filters(symbol: Symbol) -> list[dict[str, object]]:
             "tickSize": price_step,
         },
         {"filterType": "LOT_SIZE", "minQty": lot_step, "maxQty": most, "stepSize": lot_step},
-        {"filterType": "MARKET_LOT_SIZE", "minQty": e8_text(0), "maxQty": most, "stepSize": e8_text(0)},
+        {"filterType": "MARKET_LOT_SIZE", "minQty": e8_text(0), "maxQty": most_market, "stepSize": e8_text(0)},
         {
             "filterType": "PERCENT_PRICE_BY_SIDE",
-            "bidMultiplierUp": str(PERCENT_UP),
-            "bidMultiplierDown": str(PERCENT_DOWN),
-            "askMultiplierUp": str(PERCENT_UP),
-            "askMultiplierDown": str(PERCENT_DOWN),
+            "bidMultiplierUp": str(bid_up),
+            "bidMultiplierDown": str(bid_down),
+            "askMultiplierUp": str(ask_up),
+            "askMultiplierDown": str(ask_down),
             "avgPriceMins": 5,
         },
         {
             "filterType": "NOTIONAL",
             "minNotional": amount_text(symbol.notional_min),
             "applyMinToMarket": True,
-            "maxNotional": "9000000.00000000",
+            "maxNotional": amount_text(symbol.notional_max),
             "applyMaxToMarket": False,
             "avgPriceMins": 5,
         },
         {"filterType": "MAX_NUM_ORDERS", "maxNumOrders": MAX_OPEN_ORDERS},
+        {"filterType": "MAX_NUM_ALGO_ORDERS", "maxNumAlgoOrders": MAX_CONDITIONAL_ORDERS},
     ]
 
 
@@ -162,11 +170,11 @@ def exchange_info(symbol: Symbol) -> dict[str, object]:
         "quoteCommissionPrecision": E8_DIGITS,
         "orderTypes": list(ORDER_TYPES),
         "icebergAllowed": False,
-        "ocoAllowed": False,
+        "ocoAllowed": True,
         "otoAllowed": False,
         "quoteOrderQtyMarketAllowed": True,
         "allowTrailingStop": False,
-        "cancelReplaceAllowed": False,
+        "cancelReplaceAllowed": True,
         "amendAllowed": False,
         "pegInstructionsAllowed": False,
         "isSpotTradingAllowed": True,
@@ -174,6 +182,6 @@ def exchange_info(symbol: Symbol) -> dict[str, object]:
         "filters": filters(symbol),
         "permissions": [],
         "permissionSets": [["SPOT"]],
-        "defaultSelfTradePreventionMode": "EXPIRE_MAKER",
-        "allowedSelfTradePreventionModes": ["EXPIRE_MAKER"],
+        "defaultSelfTradePreventionMode": EXPIRE_MAKER,
+        "allowedSelfTradePreventionModes": list(PREVENTION_MODES),
     }

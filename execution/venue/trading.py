@@ -1,7 +1,7 @@
 """What an authenticated client can ask of its account: orders, cancels, look-ups, balances. One function per request,
 the same for REST and for the WebSocket API. No sockets."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from secrets import token_hex
 
 from execution.runtime.clock import Clock
@@ -10,15 +10,16 @@ from execution.venue.auth import Window
 from execution.venue.book import Order
 from execution.venue.exchange import Exchange
 from execution.venue.limits import RateLimits, order_limits
+from execution.venue.list_trading import ListTrading
 from execution.venue.order_entry import ORDER_PARAMETERS, read_order
-from execution.venue.parameters import CLIENT_ID_FORM, Parameters
-from execution.venue.store import Page
+from execution.venue.parameters import CLIENT_ID_FORM, Parameters, read_page
+from execution.venue.replacing import Replacing, may_cancel
+from execution.venue.replies import cancelled, placed
 
 Values = dict[str, str]
 LOOK_UP = frozenset(("symbol", "orderId", "origClientOrderId"))
 CANCEL = LOOK_UP | {"newClientOrderId", "cancelRestrictions"}
 HISTORY = frozenset(("symbol", "orderId", "startTime", "endTime", "limit"))
-DAY_MS = 86_400_000
 
 
 class Trading:
@@ -28,6 +29,8 @@ class Trading:
         self._exchange = exchange
         self._limits = limits
         self._clock = clock
+        self.lists = ListTrading(exchange, limits, clock)
+        self.replacing = Replacing(exchange, limits, clock)
 
     def place_order(self, account: str, values: Values, window: Window) -> object:
         """POST order. The window is checked again right before matching, so a delayed request never executes late."""
@@ -36,10 +39,7 @@ class Trading:
         self._limits.count_order(account, now_ms)
         order = read_order(parameters, self._exchange.symbols, account, now_ms)
         reports = self._exchange.place(order, now_ms, lambda: window.check(self._clock.now_ms()))
-        default = "ACK" if order.type == "LIMIT_MAKER" else "FULL"
-        kind = values.get("newOrderRespType", default)
-        fills = [report.fill for report in reports if report.fill]
-        return shapes.order_reply(self._exchange.record(reports[-1].order), fills, kind)
+        return placed(self._exchange, reports, values)
 
     def test_order(self, account: str, values: Values, window: Window) -> object:
         """POST order/test: every check, no order."""
@@ -65,7 +65,9 @@ class Trading:
         window.check(self._clock.now_ms())
         if order is None:
             raise errors.unknown_order_to_cancel()
-        return shapes.cancel_reply(self._exchange.cancel([order], self._clock.now_ms())[0], cancel_id)
+        if not may_cancel(parameters, order):
+            raise errors.restricted_cancel()
+        return self._cancel([order], cancel_id)[0]
 
     def _ids(self, parameters: Parameters) -> tuple[str, int | None, str | None]:
         symbol = parameters.symbol(self._exchange.symbols)
@@ -89,9 +91,12 @@ class Trading:
         window.check(self._clock.now_ms())
         if not orders:
             raise errors.unknown_order_to_cancel()
-        cancel_id = token_hex(11)
-        cancelled = self._exchange.cancel(orders, self._clock.now_ms())
-        return [shapes.cancel_reply(record, cancel_id) for record in cancelled]
+        return self._cancel(orders, token_hex(11))
+
+    def _cancel(self, orders: Sequence[Order], cancel_id: str) -> list[shapes.Json]:
+        """Cancel, all in one commit; one reply for each order, one for each order list."""
+        outcomes = self._exchange.cancel(orders, self._clock.now_ms())
+        return [cancelled(self._exchange, outcome, cancel_id) for outcome in outcomes]
 
     def _open(self, account: str, parameters: Parameters) -> list[Order]:
         symbol = parameters.symbol(self._exchange.symbols) if "symbol" in parameters else None
@@ -101,7 +106,7 @@ class Trading:
         """GET allOrders of a symbol."""
         parameters = Parameters(values, HISTORY)
         symbol = parameters.symbol(self._exchange.symbols)
-        page = _page(parameters, parameters.integer("orderId"))
+        page = read_page(parameters, parameters.integer("orderId"))
         return [shapes.order_state(order) for order in self._exchange.store.orders(account, symbol, page)]
 
     def my_trades(self, account: str, values: Values, window: Window) -> object:
@@ -112,7 +117,7 @@ class Trading:
         timed = "startTime" in parameters or "endTime" in parameters
         if timed and (from_id is not None or order_id is not None):
             raise errors.bad_combination()
-        page = _page(parameters, from_id)._replace(order_id=order_id)
+        page = read_page(parameters, from_id)._replace(order_id=order_id)
         return [shapes.my_trade(fill) for fill in self._exchange.store.fills(account, symbol, page)]
 
     def account(self, account: str, values: Values, window: Window) -> object:
@@ -134,12 +139,13 @@ class Trading:
         taker, maker = (str(fee) for fee in self._exchange.fees)
         return [{"symbol": name, "makerCommission": maker, "takerCommission": taker} for name in names]
 
+    def fee_wish(self, account: str, values: Values, window: Window) -> object:
+        """GET and POST sapi/v1/bnbBurn: does the account pay its fees in BNB?"""
+        parameters = Parameters(values, ("spotBNBBurn", "interestBNBBurn"))
+        if "spotBNBBurn" in parameters:
+            self._exchange.pay_fees_in_bnb(account, parameters.flag("spotBNBBurn"))
+        wish = account in self._exchange.engine.settlement.pay_in_bnb
+        return {"spotBNBBurn": wish, "interestBNBBurn": False}
+
 
 Request = Callable[[str, Values, Window], object]
-
-
-def _page(parameters: Parameters, from_id: int | None) -> Page:
-    start_ms, end_ms = parameters.integer("startTime"), parameters.integer("endTime")
-    if start_ms is not None and end_ms is not None and not 0 <= end_ms - start_ms <= DAY_MS:
-        raise errors.ApiError(-1127, "More than 24 hours between startTime and endTime.")
-    return Page(parameters.limit(500, 1000), from_id, start_ms, end_ms)

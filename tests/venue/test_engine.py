@@ -46,10 +46,10 @@ def place(engine: Engine, new: Order) -> Outcome:
 
 
 def refused(engine: Engine, new: Order) -> int:
-    before = (engine.accounts.balance("ann", "USDT"), engine.accounts.balance("ann", "BTC"), len(engine._open))
+    before = (engine.accounts.balance("ann", "USDT"), engine.accounts.balance("ann", "BTC"), len(engine.open))
     with pytest.raises(ApiError) as error:
         place(engine, new)
-    after = (engine.accounts.balance("ann", "USDT"), engine.accounts.balance("ann", "BTC"), len(engine._open))
+    after = (engine.accounts.balance("ann", "USDT"), engine.accounts.balance("ann", "BTC"), len(engine.open))
     assert before == after, "a refused order has changed something"
     return error.value.code
 
@@ -227,7 +227,7 @@ class Money(RuleBasedStateMachine):
         except ApiError as error:
             assert error.code in (-1013, -2010)
             return
-        assert new.is_open == (new in self.engine._open.values())
+        assert new.is_open == (new in self.engine.open)
         assert sum((r.fill.quote for r in outcome.reports if r.fill and r.order.id == new.id), D(0)) == new.filled_quote
 
     @rule(pick=st.integers(0, 50), account=st.sampled_from(["ann", "bob"]))
