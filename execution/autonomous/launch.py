@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from execution.autonomous import crash_memory
 from execution.autonomous.builds import Builds, module_command
 from execution.autonomous.commands import forget
 from execution.autonomous.continuous_operation import ContinuousOperationManager
@@ -79,6 +80,7 @@ def environment(home: Home, mode: OperationMode) -> dict[str, str]:
 def _command(home: Home, mode: OperationMode) -> list[str]:
     withdraw_stop(home.run)
     forget(home.run)
+    crash_memory.forget(home.run)
     builds = Builds(home)
     builds.begin(builds.snapshot())
     builds.prune(set(), is_alive=lambda pid: command_line(pid) != "")

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from execution.autonomous.change_log import ChangeLog
+from execution.autonomous.crash_memory import CrashMemory
 from execution.autonomous.judgement import Sample, Verdict, judge, judge_machine, overdue
 from execution.autonomous.pulse_watch import PulseWatch
 from execution.autonomous.resources import Finding
@@ -44,6 +45,8 @@ class Overseer:
         self.changes = ChangeLog(home.change_log, clock)
         self._clock = clock
         self.pulses = PulseWatch(hang_after_s, clock)
+        self._memory = CrashMemory(home.run, clock)
+        self._memory.recall(self.watched)
         self._last_tick: float | None = None
         self._fair_since = clock.monotonic()  # nobody is blamed for what we weren't awake to hear
 
@@ -83,6 +86,7 @@ class Overseer:
             self._judge_all()
             if not late:
                 await self._act()
+                self._memory.keep(self.watched)
             await self.link.hold_back(self._held)
         self._last_tick = self._clock.monotonic()
 

@@ -287,6 +287,15 @@ def test_five_crashes_of_its_own_are_a_quarantine_that_is_said(scene: Scene) -> 
     assert (row["status"], row["restarts_1h"], row["restarts_24h"]) == ("CRITICAL", 5, 5)
 
 
+def test_a_quarantine_outlives_the_manager(scene: Scene) -> None:
+    scene.overseer.watched["ralph"] = Watched()
+    crash_five_times(scene, "ralph")
+    scene.overseer = Overseer("dual", ["ralph", MANAGER], scene.home, scene.door, scene.clock)
+    scene.tick(2, beating=(MANAGER,))
+    row = scene.overseer.status()["processes"]["ralph"]
+    assert row["quarantined"] and row["held_for_s"] > 200 and row["restarts_1h"] == 5
+
+
 def test_a_trader_in_quarantine_is_held_no_longer_than_seconds_unless_its_twin_has_the_account(scene: Scene) -> None:
     row = crash_five_times(scene, TRADER)
     assert row["quarantined"] and row["held_for_s"] is None, "let go: nobody else guards the account"
