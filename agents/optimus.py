@@ -18,6 +18,7 @@ from agents.optimus_parts import MarketSide, build_system, reach_market
 from agents.process import Context, in_background, run_process
 from agents.standby import Standby, Twin
 from agents.venue_access import reach_embedded_venue
+from execution.exchange.client import VenueClient
 from execution.exchange.endpoint import move_to
 from execution.ledger.account_lock import account_lock, holder_of
 from execution.ledger.following import LedgerFollower
@@ -100,15 +101,15 @@ class OptimusAgent:
         ledger = self._ledger
         assert ledger is not None
         concerned = [*ledger.positions(), *(order.symbol for order in ledger.unsettled())]
-        self._side = await reach_market(self._context, self._account, concerned)
-        await self._trade(self._side, ledger, hurried=False)
+        self._side = await reach_market(self._context, self._account, concerned, _at_once)
+        await self._trade(self._side, ledger)
 
     def _open(self, followed: LedgerFollower | None) -> None:
         path = self._context.home.ledger(self._account)
         self._ledger = open_ledger(path, self._account, self._context.clock, followed)
 
-    async def _trade(self, side: MarketSide, ledger: Ledger, hurried: bool) -> None:
-        self._system = system = build_system(self._context, side, ledger, self._lock.lost, hurried)
+    async def _trade(self, side: MarketSide, ledger: Ledger) -> None:
+        self._system = system = build_system(self._context, side, ledger, self._lock.lost)
         await system.start(self._probe)
         if self._conditions is not None:
             system.arm(self._conditions.conditions)
@@ -127,7 +128,7 @@ class OptimusAgent:
         times.append(clock.monotonic())
         ledger = self._ledger
         assert ledger is not None
-        await self._trade(standby.side, ledger, hurried=True)
+        await self._trade(standby.side, ledger)
         times.append(clock.monotonic())
         self._context.runner.switch(self.tasks())
         reason = str(self._twin.last_facts.get("handover") or "") if self._twin else ""
@@ -230,8 +231,8 @@ class OptimusAgent:
         if not reason:
             raise Refused("a handover needs a reason")
         if not force and (self._twin is None or not self._twin.ready):
-            why = str(self._twin.last_facts.get("not_ready") or "not heard") if self._twin else "there is none"
-            raise Refused(f"no standby is ready to take the account over ({why})")
+            why = str(self._twin.last_facts.get("not_ready") or "not heard yet") if self._twin else "there is none"
+            raise Refused(f"no standby is ready to take the account over ({why}); nae status says when one is")
         if not self._handover:
             self._handover = reason
             self.system.parts.audit.record("handover", reason=reason, force=force)
@@ -257,6 +258,10 @@ class OptimusAgent:
             self._lock.release()
         if self._side is not None:
             await self._side.client.close()
+
+
+async def _at_once(_: VenueClient) -> None:
+    """An account without a trader waits for nothing."""
 
 
 def _twin_of(context: Context) -> Twin | None:

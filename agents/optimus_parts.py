@@ -2,12 +2,13 @@
 system on top of it, which only the holder of the account's lock may have. Decides nothing."""
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
 from agents.embedded import wait_for_key
 from agents.process import Context
 from agents.venue_access import reach_embedded_venue, tradable, wait_for_rules, watched
+from agents.venue_rules import RulesNote
 from execution.exchange.client import VenueClient
 from execution.exchange.endpoint import Endpoint, build_client
 from execution.exchange.feed import MarketFeed
@@ -40,9 +41,11 @@ class MarketSide:
     audit: AuditLogger
 
 
-async def reach_market(context: Context, account: Account, concerned: Iterable[str]) -> MarketSide:
-    """As soon as the venue is there. `concerned`: symbols that the account holds or has an order in. The feed isn't
-    running yet. ConfigError when a person must change something."""
+async def reach_market(
+    context: Context, account: Account, concerned: Iterable[str], before: Callable[[VenueClient], Awaitable[None]]
+) -> MarketSide:
+    """As soon as the venue is there. `concerned`: symbols that the account holds or has an order in. `before` comes
+    before all requests. The feed isn't running yet. ConfigError when a person must change something."""
     home, clock, trading = context.home, context.clock, context.config.trading
     credentials = await wait_for_key(home, account, clock)
     endpoint = await reach_embedded_venue(home, clock)
@@ -50,7 +53,11 @@ async def reach_market(context: Context, account: Account, concerned: Iterable[s
     client = build_client(endpoint, credentials, clock, trade_mode)
     async with contextlib.AsyncExitStack() as undone:
         undone.push_async_callback(client.close)
-        rules = await wait_for_rules(VenueReader(client).load_rules, clock)
+        await before(client)
+        note = RulesNote(home, account)
+        rules = note.read(clock.now_ms()) or await note.renew(
+            lambda: wait_for_rules(VenueReader(client).load_rules, clock), clock.now_ms
+        )
         symbols = watched(tradable(rules, trading, home.config_file), concerned, rules)
         bars = BarBook(trading.timeframe)
         side = MarketSide(
@@ -69,10 +76,9 @@ async def reach_market(context: Context, account: Account, concerned: Iterable[s
 
 
 def build_system(
-    context: Context, side: MarketSide, ledger: Ledger, may_send: Callable[[], str | None], hurried: bool = False
+    context: Context, side: MarketSide, ledger: Ledger, may_send: Callable[[], str | None]
 ) -> TradingSystem:
-    """The trading system of `side`'s account, not yet recovered. `may_send`: why nothing may be sent, if so.
-    `hurried`: its first comparison with the venue asks for no more than trading needs."""
+    """The trading system of `side`'s account, not yet recovered. `may_send`: why nothing may be sent, if so."""
     home, clock, config = context.home, context.clock, context.config
     feed = side.feed
     gateway = ExchangeGateway(
@@ -85,8 +91,7 @@ def build_system(
         may_send=may_send,
     )
     gateway.know_rules(side.rules)
-    if hurried:
-        gateway.ask_for_strangers_later()
+    gateway.ask_for_strangers_later()
 
     async def poll() -> None:  # a comparison costs one request, and asks for trades only where money differs
         await reconcile(gateway, ledger, strangers=False)

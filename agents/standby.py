@@ -10,8 +10,11 @@ from typing import Any
 
 from agents.optimus_parts import MarketSide, reach_market
 from agents.process import Context
+from agents.venue_rules import RulesNote
 from execution.exchange.classify import BadReply, VenueError
+from execution.exchange.client import VenueClient
 from execution.exchange.venue_reader import VenueReader
+from execution.ledger.account_lock import holder_of
 from execution.ledger.following import LedgerFollower
 from execution.runtime.backoff import Backoff
 from execution.runtime.tasks import Task
@@ -30,6 +33,7 @@ FOLLOWED_WITHIN_S = 5.0
 TWIN_HEARD_WITHIN_S = 2.0
 FIRST_RETRY_S = 0.2
 LAST_RETRY_S = 5.0
+LOOK_AGAIN_S = 0.5
 
 
 class Twin:
@@ -84,15 +88,24 @@ class Standby:
         """Reach the venue, warm up, run the feed; as long as that takes. ConfigError when a person must change
         something."""
         await self._follow()
-        self._side = await reach_market(self._context, self._account, self._concerned())
+        self._side = await reach_market(self._context, self._account, self._concerned(), self._until_spare)
         self._rules_at = self._context.clock.monotonic()
         await self._patiently(self._warm)
         self._keep_streams()
         gc.collect()
         gc.freeze()  # all this stays: no collection shall walk through it in the middle of a takeover
 
+    async def _until_spare(self, client: VenueClient) -> None:
+        """The rest of a minute's requests is for whoever trades: one who only waits gets ready in the next, unless
+        nobody trades any more."""
+        await self._patiently(client.synchronise_clock)
+        if not client.spare():
+            log.warning("getting ready waits for the next minute", extra={"fields": {"used": client.used_weight()}})
+        while not client.spare() and holder_of(self._context.home, self._account):
+            await self._context.clock.sleep(LOOK_AGAIN_S)
+
     async def _warm(self) -> None:
-        await asyncio.gather(self.side.feed.warm(BARS_KEPT), self.side.client.synchronise_clock())
+        await self.side.feed.warm(BARS_KEPT)
 
     async def _patiently(self, work: Callable[[], Awaitable[None]]) -> None:
         """Through a venue that is away for a moment, or asks us to be quiet: dying of it would only ask it for more."""
@@ -148,13 +161,15 @@ class Standby:
     async def _keep_warm(self) -> None:
         """Two requests at once, as a takeover sends them: both connections stay open, and the venue's clock known."""
         client = self.side.client
-        await asyncio.gather(client.synchronise_clock(), VenueReader(client).fetch_balances())
+        await asyncio.gather(client.synchronise_clock(), client.synchronise_clock())
 
     async def _load_rules(self) -> None:
-        now = self._context.clock.monotonic()
-        if now - self._rules_at > RULES_PERIOD_S / 2:  # not again right after the start
-            self.side.rules = await VenueReader(self.side.client).load_rules()
-            self._rules_at = now
+        clock, side = self._context.clock, self.side
+        old = clock.monotonic() - self._rules_at > RULES_PERIOD_S / 2  # not again right after the start
+        if old and side.client.spare():
+            load = VenueReader(side.client).load_rules
+            side.rules = await RulesNote(self._context.home, self._account).renew(load, clock.now_ms)
+            self._rules_at = clock.monotonic()
 
     def not_ready(self) -> str:
         """Why a takeover now would not be a matter of milliseconds, or ''."""

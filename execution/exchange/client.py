@@ -5,6 +5,7 @@ Knows no orders and no ledger. One connection pool; `renewed()` makes a fresh cl
 """
 
 from collections.abc import Awaitable, Callable
+from decimal import Decimal
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -43,6 +44,7 @@ class VenueClient(ProBinance):  # type: ignore[misc]
         self.embedded = False
         self.base_url: str | None = None
         self.requests_sent = 0
+        self.taker_fee: Decimal | None = None  # the account's, as it said last
 
     # REST
 
@@ -118,8 +120,16 @@ class VenueClient(ProBinance):  # type: ignore[misc]
         """Read the venue's own count of what we have asked of it."""
         weight = _number_in(headers, "X-MBX-USED-WEIGHT-1M")
         if weight is not None:
-            self.budget.used_weight = int(weight)
+            self.budget.hear(int(weight), self.venue_clock.now_ms())
         return body.strip()
+
+    def used_weight(self) -> int:
+        """What this minute has cost so far, by the venue's count."""
+        return self.budget.used_weight(self.venue_clock.now_ms())
+
+    def spare(self) -> bool:
+        """May what can wait be asked now?"""
+        return self.budget.spare(self.venue_clock.now_ms())
 
     async def synchronise_clock(self) -> None:
         """Ask the venue for its time. VenueError when it doesn't tell."""

@@ -28,7 +28,7 @@ from execution.vocabulary.orders import Balance, Fill, OrderOutcome, OrderReques
 from execution.vocabulary.reasons import NoTradeReason
 
 LOG = logging.getLogger("nae.gateway")
-EXTERNAL_ORDERS_EVERY = 6  # asking for all open orders is dear
+EXTERNAL_ORDERS_EVERY = 12  # asking for all open orders is dear
 
 
 class ExchangeGateway:
@@ -71,8 +71,10 @@ class ExchangeGateway:
     # reading
 
     async def load_rules(self) -> dict[str, SymbolRules]:
-        """The venue's rules by symbol; remembered for the checks before an order, and for what counts as dust."""
-        self.know_rules(await self.reader.load_rules())
+        """The venue's rules by symbol; remembered for the checks before an order, and for what counts as dust. Those
+        known stay while this minute's requests are wanted for more urgent questions."""
+        if not self.rules or self._client.spare():
+            self.know_rules(await self.reader.load_rules())
         return self.rules
 
     def know_rules(self, rules: dict[str, SymbolRules]) -> None:
@@ -101,12 +103,18 @@ class ExchangeGateway:
         """The venue's clock."""
         return self._client.venue_clock.now_ms()
 
+    def quiet_for_s(self) -> float:
+        """How long the venue wants to hear nothing from us; 0 when it may be asked."""
+        return self._client.budget.quiet_for_s()
+
     def ask_for_strangers_later(self) -> None:
         """As if it had just been asked for them: who takes an account over has more urgent questions."""
         self._external_turn = 1
 
     async def find_external_orders(self) -> list[str]:
         """Open orders on the account that aren't ours, as "BTCUSDT their-id". Not asked each time."""
+        if not self._client.spare():
+            return self._external
         self._external_turn += 1
         if self._external_turn % EXTERNAL_ORDERS_EVERY != 1:
             return self._external
@@ -125,6 +133,8 @@ class ExchangeGateway:
         refusal = check(request, facts, self.limits) or self._may_send()
         if refusal is None and self._trade_mode is TradeMode.DRY_RUN:
             refusal = NoTradeReason.DRY_RUN
+        if refusal is None and (quiet := self.quiet_for_s()):
+            refusal = f"the venue wants to hear nothing for {quiet:.0f} s"
         if refusal is not None:
             self._counts["refused"] += 1
             return OrderOutcome(None, None, [], refusal)
@@ -221,7 +231,7 @@ class ExchangeGateway:
 
     def get_health(self) -> ComponentHealth:
         """Can orders be sent? `metrics`: counts since the start, the venue's limits as last heard, clock offset."""
-        quiet = self._client.budget.quiet_for_s()
+        quiet = self.quiet_for_s()
         unknown = sum(1 for order in self.ledger.unsettled() if order.state is OrderState.UNKNOWN)
         return ComponentHealth(
             status=ComponentStatus.DEGRADED if quiet or unknown else ComponentStatus.HEALTHY,
@@ -234,7 +244,7 @@ class ExchangeGateway:
                 "requests": self._client.requests_sent,
                 "probes": self._probe.sent,
                 "probe_errors": self._probe.errors,
-                "used_weight": self._client.budget.used_weight,
+                "used_weight": self._client.used_weight(),
                 "quiet_for_s": round(quiet, 1),
                 "clock_offset_ms": self._client.venue_clock.now_ms() - self._clock.now_ms(),
             },

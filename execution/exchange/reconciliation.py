@@ -5,6 +5,7 @@ said and never taken over in silence: only `adopt` (a person's decision) books t
 """
 
 import asyncio
+from decimal import Decimal
 
 import msgspec
 
@@ -86,7 +87,7 @@ async def _compare(gateway: ExchangeGateway, ledger: Ledger) -> tuple[int, list[
     """How many fills were new, and what still differs after reading up to three times; None: no quiet moment."""
     new_fills = 0
     differences: list[str] | None = None
-    for _ in range(ATTEMPTS):
+    for attempt in range(ATTEMPTS):
         known = ledger.fills_count
         venue = await gateway.fetch_balances()
         if ledger.fills_count != known:
@@ -94,20 +95,30 @@ async def _compare(gateway: ExchangeGateway, ledger: Ledger) -> tuple[int, list[
         differences = balance_differences(venue, ledger) + position_differences(venue, ledger)
         if not differences:
             break
-        swept = await asyncio.gather(*map(gateway.fetch_new_fills, sorted(gateway.symbols_of_interest())))
+        symbols = gateway.symbols_of_interest()
+        likely = {symbol for symbol in symbols if symbol.partition("/")[0] in differing(venue, ledger)}
+        swept = await asyncio.gather(*map(gateway.fetch_new_fills, sorted((not attempt and likely) or symbols)))
         new_fills += sum(map(len, swept))
     return new_fills, differences
 
 
 def balance_differences(venue: dict[str, Balance], ledger: Ledger) -> list[str]:
     """Where the venue's balances and our books disagree, currency by currency. Equal means equal to the last digit."""
+    return [
+        f"{currency}: the venue says {text(there)}, our books {text(here)}"
+        for currency, (there, here) in differing(venue, ledger).items()
+    ]
+
+
+def differing(venue: dict[str, Balance], ledger: Ledger) -> dict[str, tuple[Decimal, Decimal]]:
+    """The currencies in question, with (what the venue has, what our books have)."""
     ours = ledger.balances()
-    found = []
+    found = {}
     for currency in sorted(venue.keys() | ours.keys()):
         there = venue[currency].total if currency in venue else ZERO
         here = ours.get(currency, ZERO)
         if there != here:
-            found.append(f"{currency}: the venue says {text(there)}, our books {text(here)}")
+            found[currency] = (there, here)
     return found
 
 
@@ -125,11 +136,6 @@ def position_differences(venue: dict[str, Balance], ledger: Ledger) -> list[str]
 async def _adopt(gateway: ExchangeGateway, ledger: Ledger) -> list[str]:
     """Book what differs as external cash flows; what still differs after that."""
     venue = await gateway.fetch_balances()
-    ours = ledger.balances()
-    flows = []
-    for currency in sorted(venue.keys() | ours.keys()):
-        delta = (venue[currency].total if currency in venue else ZERO) - ours.get(currency, ZERO)
-        if delta:
-            flows.append((currency, delta))
+    flows = [(currency, there - here) for currency, (there, here) in differing(venue, ledger).items()]
     ledger.record_cash_flows(flows, "external", "adopted by an operator")
     return balance_differences(venue, ledger) + position_differences(venue, ledger)

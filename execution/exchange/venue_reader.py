@@ -26,10 +26,13 @@ class VenueReader:
         self._symbols = tuple(symbols)
 
     async def load_rules(self) -> dict[str, SymbolRules]:
-        """The venue's rules by symbol, with this account's own fee when there is a key to ask for it."""
+        """The venue's rules by symbol, with this account's own fee when there is a key to ask for it. The fee is known
+        from the last look at the account, if there was one."""
         parameters = {"symbols": _json_list(self._symbols)} if self._symbols else {}
         info = await self.client.call("publicGetExchangeInfo", parameters)
-        fee = translate.taker_fee_of(await self._account()) if self.client.apiKey else None
+        if self.client.apiKey and self.client.taker_fee is None:
+            await self._account()
+        fee = self.client.taker_fee
         return translate.rules_of(info, DEFAULT_TAKER_FEE if fee is None else fee)
 
     async def fetch_candles(self, symbol: str, timeframe: str, since_ms: int | None, limit: int) -> list[Candle]:
@@ -82,7 +85,9 @@ class VenueReader:
         return translate.balances_of(await self._account())
 
     async def _account(self) -> Any:
-        return await self.client.call("privateGetAccount", {"omitZeroBalances": "true"})
+        account = await self.client.call("privateGetAccount", {"omitZeroBalances": "true"})
+        self.client.taker_fee = translate.taker_fee_of(account)
+        return account
 
     async def fetch_order(
         self, symbol: str, *, client_order_id: str | None = None, venue_order_id: str | None = None

@@ -22,6 +22,10 @@ class Gateway(Protocol):
         """Check, write the intent durably, send once. Never retried."""
         ...
 
+    def quiet_for_s(self) -> float:
+        """How long the venue wants to hear nothing from us; 0 when it may be asked."""
+        ...
+
     async def probe(self, number: int) -> str | None:
         """Try the order path without an order; None when the venue accepted it, else why not."""
         ...

@@ -45,6 +45,11 @@ class Recovery:
         finally:
             await self._compare()
 
+    async def keep_up(self) -> None:
+        """The same, unless both sides have only just agreed."""
+        if not self.reconciled or self._parts.clock.monotonic() - self._tried_at >= RECONCILE_SOONER_S:
+            await self.run()
+
     async def load_rules(self) -> None:
         """The venue's rules anew: symbols are halted, listed, and change their steps."""
         self.rules = await self._parts.gateway.load_rules()

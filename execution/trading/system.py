@@ -147,7 +147,7 @@ class TradingSystem(AccountControls):
         return [
             Task("exits", EXITS_PERIOD_S, self.manager.check_exits, critical=True),
             Task("cycle", self.config.interval_s, cycle, critical=True, wake=self.parts.bars.wake),
-            Task("reconcile", RECONCILE_PERIOD_S, self.recovery.run, wake=self.recovery.wanted),
+            Task("reconcile", RECONCILE_PERIOD_S, self.recovery.keep_up, wake=self.recovery.wanted),
             Task("rules", RULES_PERIOD_S, self.recovery.refresh_rules),
             Task("state", SAVE_PERIOD_S, save),
             Task("streams", STREAMS_PERIOD_S, streams),

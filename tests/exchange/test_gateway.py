@@ -443,7 +443,8 @@ def test_while_the_venue_asks_for_quiet_nothing_is_asked_and_nothing_is_sent(tmp
             here.client.budget.be_quiet(30.0)
             asked = len(here.proxy.requests)
             outcome = await here.gateway.place(request)
-            assert outcome.state is OrderState.REJECTED
+            assert (outcome.state, outcome.refusal) == (None, "the venue wants to hear nothing for 30 s")
+            assert here.ledger.orders() == []
             with pytest.raises(VenueError, match="rate_limited"):
                 await here.client.renewed().call("publicGetTime")
             assert len(here.proxy.requests) == asked

@@ -140,12 +140,16 @@ def test_a_reconciliation_that_differs_or_fails_turns_entries_off(tmp_path: Path
         reconcile = next(task for task in world.system.tasks() if task.name == "reconcile")
         world.verdict.reconciled, world.verdict.differences = False, ["USDT: ours 1, theirs 2"]
         await reconcile.run()
+        assert world.system.facts()["entries_off"] == ""  # both sides have only just agreed: not asked again at once
+        world.clock.advance(1.0)
+        await reconcile.run()
         assert world.system.facts()["entries_off"] == "account_not_reconciled"
         assert world.system.get_system_status()["differences"] == ["USDT: ours 1, theirs 2"]
         world.verdict.reconciled, world.verdict.differences = True, []
         await reconcile.run()
         assert world.system.facts()["entries_off"] == ""
 
+        world.clock.advance(1.0)
         world.verdict_error = ConnectionError("nobody listens")
         with pytest.raises(ConnectionError):
             await reconcile.run()
@@ -407,5 +411,24 @@ def test_while_one_symbols_order_is_of_unknown_end_all_others_are_sold_as_ever(t
         await world.manager.check_exits()  # the unclear one isn't asked for again
         assert list(world.ledger.positions()) == ["BTC/USDT"] and world.manager.exit_orders == 2
         assert world.manager.manages()
+
+    asyncio.run(run())
+
+
+def test_while_the_venue_wants_to_hear_nothing_nothing_is_tried_and_right_after_it_all_is_sold(tmp_path: Path) -> None:
+    async def run() -> None:
+        world = World(tmp_path)
+        await world.system.start()
+        world.system.arm([condition(-1)])
+        world.bar(jump(0))
+        assert (await world.manager.run_cycle()).entries == 1
+        world.market.price("BTC/USDT", "90")
+        placed, world.venue.quiet_s = len(world.venue.placed), 30.0
+        for _ in range(3):
+            await world.manager.check_exits()
+        assert len(world.venue.placed) == placed and world.ledger.positions()
+        world.venue.quiet_s = 0.0
+        await world.manager.check_exits()
+        assert not world.ledger.positions()
 
     asyncio.run(run())

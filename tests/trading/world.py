@@ -109,6 +109,7 @@ class Venue:
     placed: list[OrderRequest] = field(default_factory=list)
     trades: int = 0
     load_error: Exception | None = None
+    quiet_s: float = 0.0
 
     async def load_rules(self) -> dict[str, SymbolRules]:
         if self.load_error is not None:
@@ -133,6 +134,9 @@ class Venue:
 
     async def probe(self, number: int) -> str | None:
         return None
+
+    def quiet_for_s(self) -> float:
+        return self.quiet_s
 
     def _fill(self, request: OrderRequest, order_id: str) -> Fill:
         quote = self.market.quotes[request.symbol]

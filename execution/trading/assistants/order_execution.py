@@ -139,7 +139,10 @@ class OrderExecutionAssistant:
         return frozenset(order.symbol for order in self._ledger.unsettled()) | self._in_flight
 
     def exits_waiting(self) -> frozenset[str]:
-        """Symbols not to be sold this moment: blocked, or their last sale was refused a moment ago."""
+        """Symbols not to be sold this moment: blocked, or their last sale was refused a moment ago; while the venue
+        wants to hear nothing, all of them."""
+        if self._gateway.quiet_for_s():
+            return frozenset(self._ledger.positions())
         return self.blocked() | self._pauses.waiting()
 
     async def execute_all(self, requests: list[OrderRequest]) -> list[Executed]:
