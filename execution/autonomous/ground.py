@@ -59,6 +59,10 @@ def misspelt(environment: Iterable[str]) -> list[str]:
 
 def check_folders(home: Home) -> None:
     """The home must be ours to write in, on a local drive."""
+    if os.pathsep in str(home.root):
+        raise UnfitError(
+            f"{home.root} has a {os.pathsep!r} in its path, which Python takes for the end of a path: name another home"
+        )
     drive = network_filesystem(home.root)
     if drive:
         raise UnfitError(f"{home.root} is on a network drive ({drive}); locks aren't safe there: use a local folder")

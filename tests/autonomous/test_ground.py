@@ -34,6 +34,12 @@ def test_a_fresh_folder_is_fit_and_gets_its_folders(home: Home) -> None:
     assert not list(home.data.glob(".probe*"))
 
 
+def test_a_colon_in_the_path_is_refused_processes_would_run_other_code(tmp_path: Path) -> None:
+    with pytest.raises(UnfitError, match="has a ':' in its path"):
+        check_ground(Home.find(tmp_path / "nae:2"))
+    assert not (tmp_path / "nae:2").exists()
+
+
 def test_a_stale_pid_file_is_removed_and_the_stranger_who_has_that_pid_lives(home: Home) -> None:
     home.prepare()
     code = "import signal, sys\nsignal.signal(signal.SIGTERM, lambda *_: print('signalled', flush=True))\n"
