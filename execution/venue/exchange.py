@@ -141,14 +141,6 @@ class Exchange:
         self.engine.accounts.move_free(giver, taker, asset, abs(amount))
         self._save_or_reload([], {}, now_ms)
 
-    def pay_in(self, account: str, asset: str, amount: Decimal, now_ms: int) -> None:
-        """Somebody pays into an account from outside or, below 0, out of it. Raises ApiError."""
-        if account not in self.accounts or (amount < 0 and self.engine.accounts.balance(account, asset).free < -amount):
-            raise errors.insufficient_balance()
-        giver, taker = (MARKET_MAKER, account) if amount >= 0 else (account, MARKET_MAKER)
-        self.engine.accounts.move_free(giver, taker, asset, abs(amount))
-        self._save_or_reload([], {}, now_ms)
-
     # the market
 
     def move(self, name: str, ticks: int, reach_lots: int, quotes: tuple[Levels, Levels], now_ms: int) -> None:
