@@ -13,6 +13,7 @@ from execution.vocabulary.exit_codes import ConfigError
 from execution.vocabulary.lifecycle import TradingState
 
 LOOK_S = 0.5
+DRAINING = "draining before a stop; should that have been cut off, nae resume lifts it"
 UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
@@ -84,9 +85,10 @@ def drain(home: Home, account: str, within_s: float, clock: Clock, told: Callabl
     report = reader.report()
     if report.trading_state is TradingState.HALTED:
         raise NotDrained(f"the {account} account is halted: it sells nothing until a person re-arms it")
-    changed = report.trading_state is TradingState.ACTIVE
+    cut_off = report.trading_state is TradingState.REDUCE_ONLY and report.reason == DRAINING  # a former one: it goes on
+    changed = report.trading_state is TradingState.ACTIVE or cut_off
     if changed:
-        _ask_holder(home, account, "reduce_only", "draining before a stop", clock)
+        _ask_holder(home, account, "reduce_only", DRAINING, clock)
     deadline = clock.monotonic() + within_s
     try:
         while not (left := exposure_in(reader.report())).flat:

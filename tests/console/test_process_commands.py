@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from execution.console.cli import run
-from execution.console.drain import Exposure, NotDrained, drain, exposure_of, holder_now, lift, seconds_of
+from execution.console.drain import DRAINING, Exposure, NotDrained, drain, exposure_of, holder_now, lift, seconds_of
 from execution.ledger.account_lock import account_lock
 from execution.ledger.opening import open_ledger
 from execution.ledger.queries import account_report
@@ -272,6 +272,12 @@ def test_after_a_drained_stop_the_standby_that_has_taken_over_says_how_to_go_on(
     assert code == ExitCode.OK
     assert "stays reduce_only: nae resume --account live" in out
     assert scene.state() is TradingState.REDUCE_ONLY
+
+
+def test_a_drain_that_was_cut_off_says_what_lifts_it_and_the_next_one_ends_it(scene: Scene) -> None:
+    scene.trader.ledger.set_trading_state(TradingState.REDUCE_ONLY, DRAINING, "operator")  # and its command was killed
+    assert "nae resume lifts it" in account_report(scene.home.ledger("live")).reason
+    assert drain(scene.home, "live", 1.0, CLOCK, lambda _: None), "to be lifted by whoever drains now"
 
 
 def test_a_drained_restart_trades_on_as_before(scene: Scene, say: Say) -> None:
