@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks.availability import Outage, Reign
-from benchmarks.numbers import Spread
+from benchmarks.spread import Spread
 
 NOTHING_BEFORE = "no fault"
 ACTIVE, STANDBY = "active", "standby"

@@ -28,10 +28,10 @@ from benchmarks.crash_recovery import FLOOR, contenders, race
 from benchmarks.fault_kinds import GIVEN_UP_S, KINDS, Outage, outages
 from benchmarks.idle_cost import Cost, costs
 from benchmarks.live_recovery import HUNG, KILLED, SUPERVISORD_KILLED, Measured
-from benchmarks.numbers import Spread
 from benchmarks.payload import Payload, compiled, interpreted
 from benchmarks.picture import FLOOR as FLOOR_COLOUR
 from benchmarks.picture import OURS, THEIRS, Bar, chart
+from benchmarks.spread import Spread
 from benchmarks.supervisors import NAE, SUPERVISORS, finder
 
 PARTS = ("crash", "live", "faults", "idle")

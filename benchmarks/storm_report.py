@@ -9,7 +9,7 @@ from rich.table import Table
 from benchmarks.fault_log import Row
 from benchmarks.judge import Verdict
 from benchmarks.judge import show as show_verdict
-from benchmarks.numbers import Spread
+from benchmarks.spread import Spread
 from benchmarks.weather import Weather
 
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from benchmarks.crash_recovery import FLOOR, contenders, race
 from benchmarks.fault_kinds import KILLED, ORPHANED, outages
 from benchmarks.idle_cost import SLEEPERS, asleep
-from benchmarks.numbers import Spread
 from benchmarks.payload import SHELL, Payload, compiled, interpreted
 from benchmarks.picture import Bar, chart
+from benchmarks.spread import Spread
 from benchmarks.supervisors import NAE, PLAIN, SUPERVISORS, finder
 from tests.support import eventually, is_running
 

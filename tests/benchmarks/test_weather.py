@@ -12,7 +12,7 @@ from rich.console import Console
 from benchmarks.availability import Outage, Reign
 from benchmarks.fault_log import ACTIVE, STANDBY, Fault, attribute, table
 from benchmarks.judge import availability
-from benchmarks.numbers import Spread
+from benchmarks.spread import Spread
 from benchmarks.storm_report import StormResult, show
 from benchmarks.venue_journal import Entry
 from benchmarks.weather import DEAD_AFTER_S, HUNG_AFTER_S, PATIENCE_S, STOP, STORMS, Guardian, Need, next_fault

@@ -1,4 +1,4 @@
-"""Medians, p99 and worst of a list of times. Nothing else."""
+"""How a list of times is spread: median, p99 and worst. Nothing else."""
 
 import statistics
 from collections.abc import Iterable
