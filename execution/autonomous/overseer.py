@@ -26,6 +26,7 @@ from execution.vocabulary.messages import Fact, Heartbeat
 from execution.vocabulary.programs import BY_NAME, MANAGER
 
 NEVER_ENDED = Exits(0, 0, 0)
+CRASHED = Exits(1, 0, 1)  # for want of the plug-in's word
 GUARDED = "live"  # the account that is never without a guard
 log = logging.getLogger("nae.manager")
 
@@ -123,7 +124,10 @@ class Overseer:
         killed = watched.killed and watched.killed[0] == watched.last_pid
         cause = watched.killed[1] if watched.killed and killed else "; ".join(watched.verdict.causes) or "it exited"
         if watched.broken is None:
-            watched.broken = ("crash", self._clock.monotonic())
+            if self.link.plug_in.exits.get(program.name, CRASHED).last_status == 0:
+                cause = "it ended in good order, as it was told"  # nothing was broken, so nothing is mended
+            else:
+                watched.broken = ("crash", self._clock.monotonic())
         self.record("restart", program.name, f"new pid {program.pid}", cause)
 
     def _judge_all(self) -> None:

@@ -139,6 +139,19 @@ def test_a_beating_process_is_healthy_and_left_alone(scene: Scene) -> None:
     assert scene.entries() == []
 
 
+def test_a_planned_restart_is_recorded_as_one_and_counts_as_no_fix(scene: Scene) -> None:
+    scene.tick(4, beating=(TRADER, MANAGER))
+    scene.door.exits[TRADER] = Exits(1, 1, 0)
+    scene.door.set(TRADER, pid=8, since_s=0.1)
+    scene.tick(4, beating=(TRADER, MANAGER))
+    assert scene.entries() == [("restart", "it ended in good order, as it was told")]
+    scene.door.exits[TRADER] = Exits(2, 1, -11)
+    scene.door.set(TRADER, pid=9, since_s=0.1)
+    scene.tick(beating=(MANAGER,))
+    scene.tick(4, beating=(TRADER, MANAGER))
+    assert [kind for kind, _ in scene.entries()] == ["restart", "restart", "fix"]
+
+
 def test_a_hung_process_is_killed_and_counted_as_fixed_only_once_it_makes_progress(scene: Scene) -> None:
     scene.tick(4, beating=(TRADER, MANAGER))
     ticks = int(SILENT_AFTER_S / JUDGE_PERIOD_S) + 1
