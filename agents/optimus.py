@@ -20,7 +20,7 @@ from agents.standby import Standby, Twin
 from agents.venue_access import reach_embedded_venue
 from execution.exchange.client import VenueClient
 from execution.exchange.endpoint import move_to
-from execution.ledger.account_lock import account_lock, holder_of
+from execution.ledger.account_lock import AccountLock, account_lock, holder_of, key_holder, key_lock
 from execution.ledger.following import LedgerFollower
 from execution.ledger.opening import open_ledger
 from execution.ledger.store import Ledger
@@ -37,7 +37,6 @@ log = logging.getLogger("nae.optimus")
 FOLLOW_PERIOD_S = 2.0
 LOCK_PERIOD_S = 1.0
 PROBE_PERIOD_S = 0.5
-PREDECESSOR_S = 3.0  # a killed holder keeps the lock until the kernel has taken it apart
 AFTER_THE_ANSWER_S = 0.05
 
 
@@ -48,6 +47,7 @@ class OptimusAgent:
         self._context = context
         self._account = account
         self._lock = account_lock(context.home, account)
+        self._key_lock: AccountLock | None = None
         self._holder = f"{context.name} pid {os.getpid()}"
         self._twin = None if by_hand else _twin_of(context)
         self._standby: Standby | None = None
@@ -84,15 +84,13 @@ class OptimusAgent:
 
     async def _lock_now(self) -> bool:
         """The lock, at once or after a dying predecessor. False: the twin has it. BusyError: somebody else has."""
+        if self._twin is None:
+            await self._lock.acquire_soon(self._holder)
+            return True
         try:
             self._lock.acquire(self._holder)
-        except BusyError as busy:
-            if self._twin is not None:
-                return False
-            try:
-                await asyncio.wait_for(self._lock.acquire_when_free(self._holder), PREDECESSOR_S)
-            except TimeoutError:
-                raise busy from None
+        except BusyError:
+            return False
         return True
 
     async def _begin(self) -> None:
@@ -109,7 +107,10 @@ class OptimusAgent:
         self._ledger = open_ledger(path, self._account, self._context.clock, followed)
 
     async def _trade(self, side: MarketSide, ledger: Ledger) -> None:
-        self._system = system = build_system(self._context, side, ledger, self._lock.lost)
+        if not side.endpoint.embedded:  # that account is the same from every home of this machine
+            self._key_lock = key_lock(side.key_fingerprint)
+            await self._key_lock.acquire_soon(key_holder(self._context.name, self._context.home))
+        self._system = system = build_system(self._context, side, ledger, self._lost)
         await system.start(self._probe)
         if self._conditions is not None:
             system.arm(self._conditions.conditions)
@@ -177,9 +178,13 @@ class OptimusAgent:
             self._probes += 1
             await system.parts.gateway.probe(self._probes)
 
+    def _lost(self) -> str | None:
+        """Why nothing may be sent any more, if so."""
+        return self._lock.lost() or (self._key_lock.lost() if self._key_lock is not None else None)
+
     async def _watch_lock(self) -> None:
         """Without the lock we may neither send nor write: end, and let a new start ask for the account in order."""
-        if lost := self._lock.lost():
+        if lost := self._lost():
             log.error("the account's lock is lost: stopping", extra={"fields": {"why": lost}})
             signal.raise_signal(signal.SIGTERM)
 
@@ -255,6 +260,8 @@ class OptimusAgent:
         finally:
             if self._ledger is not None:
                 self._ledger.close()
+            if self._key_lock is not None:
+                self._key_lock.release()
             self._lock.release()
         if self._side is not None:
             await self._side.client.close()

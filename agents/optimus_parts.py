@@ -32,6 +32,7 @@ class MarketSide:
 
     account: Account
     endpoint: Endpoint
+    key_fingerprint: str
     trade_mode: TradeMode
     client: VenueClient
     rules: dict[str, SymbolRules]
@@ -63,6 +64,7 @@ async def reach_market(
         side = MarketSide(
             account=account,
             endpoint=endpoint,
+            key_fingerprint=credentials.fingerprint,
             trade_mode=trade_mode,
             client=client,
             rules=rules,

@@ -48,7 +48,7 @@ def test_a_wanted_end_stays_and_any_other_is_undone() -> None:
 
 @pytest.mark.parametrize("plan", FILES.values())
 def test_no_secret_and_nothing_but_the_home_is_in_the_environment(plan: ServicePlan) -> None:
-    assert set(plan.environment) == {"NAE_HOME", "NAE_SERVICE"}
+    assert set(plan.environment) == {"NAE_HOME", "NAE_SERVICE"} | ({"XDG_STATE_HOME"} if plan.state else set())
 
 
 def real(plan: ServicePlan) -> ServicePlan:

@@ -18,6 +18,7 @@ from execution.autonomous.builds import Builds, module_command
 from execution.autonomous.commands import forget
 from execution.autonomous.continuous_operation import ContinuousOperationManager
 from execution.autonomous.family import Family, Members, Orphans
+from execution.autonomous.ground import check_not_running
 from execution.autonomous.stop_marker import request_stop, withdraw_stop
 from execution.autonomous.supervisor_door import ProgramState, SupervisorDoor, SupervisorRefused, SupervisorUnavailable
 from execution.autonomous.supervisord_config import render
@@ -33,7 +34,7 @@ from execution.vocabulary.limits import JUDGE_PERIOD_S, READY_WITHIN_S, STOP_ALL
 from execution.vocabulary.modes import OperationMode
 from execution.vocabulary.programs import programs_of
 
-PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
+PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR", "XDG_STATE_HOME", "LD_LIBRARY_PATH")
 FROM_SYSTEMD = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")  # for supervisord itself, which drops them
 POLL_S = 0.15
 CRASHES_TOO_MANY = 3
@@ -99,7 +100,7 @@ def run_in_foreground(home: Home, mode: OperationMode) -> NoReturn:
 def start(home: Home, mode: OperationMode, clock: Clock, progress: Progress) -> dict[str, Any]:
     """Start supervisord in the background and wait until every process has made progress; the status then.
 
-    Raises StartFailed with reason and log lines; nothing is left running then.
+    Raises StartFailed with reason and log lines, and nothing is left running; BusyError when another was quicker.
     """
     boot_log = home.boot_log("supervisord")
     for program in programs_of(mode, load(home.config_file).operation.standby):
@@ -136,6 +137,7 @@ def _wait_until_running(
     while clock.monotonic() < deadline:
         if child.poll() is not None:
             code = child.returncode
+            check_not_running(home)  # two started at once, and the other was quicker
             raise _failure(home, "supervisord", f"supervisord ended with code {code}", _own(code))
         _check_programs(home, door, expected)
         status = manager.get_status()

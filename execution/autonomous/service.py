@@ -130,7 +130,8 @@ class ServiceKeeper:
             raise ConfigError(f"a service never trades as root; --user NAME with the owner of {self.home.root}")
         inside = self.home.run.is_relative_to(self.home.root)
         temp = None if inside else Path(tempfile.gettempdir())
-        state = user_state_folder({}, Path(account.pw_dir), self.platform) / "nae"
+        ours = os.environ if account.pw_uid == os.getuid() else {}  # another user's choice isn't in our environment
+        state = user_state_folder(ours, Path(account.pw_dir), self.platform) / "nae"
         return ServicePlan(kind, name, PROJECT_ROOT, self.home.root, mode, temp, state)
 
     def notes(self, plan: ServicePlan) -> list[str]:

@@ -57,8 +57,10 @@ class ServicePlan:
 
     @property
     def environment(self) -> dict[str, str]:
-        """NAE_SERVICE: the service starts what has died; our own watchers leave that to it."""
+        """NAE_SERVICE: the service starts what has died; our own watchers leave that to it. XDG_STATE_HOME: the locks
+        of real accounts are where the same user's other operations look for them."""
         known = {"NAE_HOME": str(self.home), "NAE_SERVICE": "1"}
+        known |= {"XDG_STATE_HOME": str(self.state.parent)} if self.state else {}
         return known | ({"TMPDIR": str(self.temp)} if self.temp else {})
 
     @property

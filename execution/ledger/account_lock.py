@@ -4,15 +4,29 @@ the live lease. Taken by its Optimus, or by a command-line tool while no Optimus
 An account on a real exchange is locked once more, by its API key and for the whole machine: two homes may hold the same
 key, and each would take the other's trades for a stranger's."""
 
+import asyncio
 import os
 
 from execution.runtime.home import Home, user_state
 from execution.runtime.locks import FileLock, is_held, read_holder
+from execution.vocabulary.exit_codes import BusyError
+
+PREDECESSOR_S = 3.0  # a killed holder keeps the lock until the kernel has taken it apart
 
 
 class AccountLock(FileLock):
     """A lock that can tell when it keeps nobody out any more: its file was removed or replaced, and can be locked again
     by somebody else while we still hold the old one."""
+
+    async def acquire_soon(self, holder: str) -> None:
+        """At once, or after a dying predecessor. BusyError names a holder that lives on."""
+        try:
+            self.acquire(holder)
+        except BusyError as busy:
+            try:
+                await asyncio.wait_for(self.acquire_when_free(holder), PREDECESSOR_S)
+            except TimeoutError:
+                raise busy from None
 
     def lost(self) -> str | None:
         """Why nothing may be sent under this lock; None while all is well."""

@@ -77,6 +77,21 @@ def test_the_locks_that_all_homes_of_a_user_share_can_be_taken_under_a_service(t
     planned = keeper(tmp_path, Pretended()).plan(Kind.SYSTEMD, OperationMode.DUAL, SOMEBODY)
     assert planned.state == Path(pwd.getpwnam(SOMEBODY).pw_dir) / ".local/state/nae"
     assert text_of(planned).count(f" -{planned.state}\n") == 1
+    assert f"Environment=XDG_STATE_HOME={planned.state.parent}\n" in text_of(planned)
+
+
+def test_a_users_own_choice_of_where_those_locks_are_reaches_the_service(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    somebody = pwd.getpwnam(SOMEBODY)
+    for uid, state in (
+        (somebody.pw_uid, tmp_path / "state"),
+        (somebody.pw_uid + 1, Path(somebody.pw_dir) / ".local/state"),
+    ):
+        monkeypatch.setattr("os.getuid", lambda uid=uid: uid)
+        planned = keeper(tmp_path, Pretended()).plan(Kind.SYSTEMD, OperationMode.DUAL, SOMEBODY)
+        assert planned.state == state / "nae"
 
 
 def test_a_users_own_unit_asks_for_nothing_that_only_root_can_give() -> None:

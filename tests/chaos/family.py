@@ -59,10 +59,14 @@ class Family:
         self.output = root / "output.txt"
         self.deaths = 0
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What every process of this home gets."""
+        ours = {name: value for name, value in os.environ.items() if name != "SUPERVISOR_ENABLED"}
+        return ours | {"NAE_HOME": str(self.home.root)}
+
     def start(self, *names: str) -> None:
         """Start those that aren't running."""
-        environment = {**os.environ, "NAE_HOME": str(self.home.root)}
-        environment.pop("SUPERVISOR_ENABLED", None)
         for name in names:
             if name in self._running and self._running[name].poll() is None:
                 continue
@@ -70,7 +74,7 @@ class Family:
                 self._running[name] = subprocess.Popen(
                     [sys.executable, "-m", *COMMANDS[name]],
                     cwd=ROOT,
-                    env=environment,
+                    env=self.environment,
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=output,
