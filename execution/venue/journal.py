@@ -105,9 +105,7 @@ def journaled(verb: str, run: Request, journal: Journal) -> Request:
                     "account": account,
                     "verb": verb,
                     "symbol": values.get("symbol"),
-                    "id": values.get("newClientOrderId")
-                    if verb.startswith("POST")
-                    else values.get("origClientOrderId"),
+                    "id": _client_id(verb, values),
                     "sent": window.timestamp_ms,
                     "status": status,
                     "code": code,
@@ -118,7 +116,16 @@ def journaled(verb: str, run: Request, journal: Journal) -> Request:
     return answer
 
 
+def _client_id(verb: str, values: Values) -> str | None:
+    names = ("newClientOrderId" if verb.startswith("POST") else "origClientOrderId", "listClientOrderId")
+    return next((values[name] for name in names if name in values), None)
+
+
 def _order(reply: object) -> dict[str, Any]:
+    if isinstance(reply, dict) and reply.get("newOrderResponse"):
+        reply = reply["newOrderResponse"]  # of a cancel-replace
+    if isinstance(reply, dict) and "orders" in reply:
+        return {"list": reply["orderListId"], "orders": [order["orderId"] for order in reply["orders"]]}
     if not isinstance(reply, dict) or "orderId" not in reply:
         return {}
     return {"order": reply["orderId"], "fills": len(reply.get("fills") or ())}

@@ -144,7 +144,20 @@ def _signed(trading: Trading, journal: Journal) -> dict[tuple[str, str], Endpoin
     def noted(verb: str, run: Request) -> Request:
         return journaled(verb, run, journal)
 
+    lists = trading.lists
+    replace = noted("POST order/cancelReplace", trading.replacing.replace_order)
+    pair = noted("POST orderList/oco", lists.place_pair)
+    limit_and_stop = noted("POST order/oco", lists.place_limit_and_stop)
     return {
+        ("POST", API + "order/cancelReplace"): Endpoint(signed=replace, counts_orders=True),
+        ("POST", API + "orderList/oco"): Endpoint(signed=pair, counts_orders=True),
+        ("POST", API + "order/oco"): Endpoint(signed=limit_and_stop, counts_orders=True),
+        ("GET", API + "orderList"): Endpoint(signed=lists.query_list, weight=4),
+        ("DELETE", API + "orderList"): Endpoint(signed=noted("DELETE orderList", lists.cancel_list)),
+        ("GET", API + "allOrderList"): Endpoint(signed=lists.all_lists, weight=20),
+        ("GET", API + "openOrderList"): Endpoint(signed=lists.open_lists, weight=6),
+        ("GET", "/sapi/v1/bnbBurn"): Endpoint(signed=trading.fee_wish),
+        ("POST", "/sapi/v1/bnbBurn"): Endpoint(signed=trading.fee_wish),
         ("POST", API + "order"): Endpoint(signed=noted("POST order", trading.place_order), counts_orders=True),
         ("POST", API + "order/test"): Endpoint(signed=noted("POST order/test", trading.test_order)),
         ("GET", API + "order"): Endpoint(signed=trading.query_order, weight=4),

@@ -60,6 +60,9 @@ class UserStream:
             if self._listeners.get(report.order.account):
                 event = shapes.execution_report(report, self._exchange.record(report.order), now_ms)
                 self._send(report.order.account, event)
+        for state in outcome.lists:
+            if self._listeners.get(state.account):
+                self._send(state.account, shapes.list_status(state, now_ms))
         for account, changed in balances.items():
             if self._listeners.get(account):
                 self._send(account, shapes.account_position(changed.items(), now_ms))
