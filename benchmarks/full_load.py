@@ -91,9 +91,9 @@ def main(arguments: list[str]) -> int:
     if words.json:
         print(json.dumps(asdict(endured)))
     else:
-        print(f"{endured.minutes:g} minutes, {endured.hogs} hogs, load {endured.load:.1f}, hung after", end=" ")
-        print(f"{endured.hang_after_s:g} s: {len(endured.restarts)} restarts, {endured.violations} orders doubled or forgotten,")
-        print(f"the live account managed {endured.managed_share:.3%} of the time")
+        print(f"{endured.minutes:g} minutes, {endured.hogs} hogs, load {endured.load:.1f}")
+        print(f"hung after {endured.hang_after_s:g} s: {len(endured.restarts)} restarts")
+        print(f"live account: managed {endured.managed_share:.3%}, {endured.violations} orders doubled or forgotten")
         for process, cause in endured.restarts:
             print(f"  {process}: {cause}")
     return 1 if endured.restarts or endured.violations else 0
