@@ -84,6 +84,9 @@ def up(
         )
         complain(f"{failure}\nnothing is left running; {then}")
         raise typer.Exit(failure.code) from failure
+    except BusyError as quicker:
+        complain(str(quicker))
+        raise typer.Exit(ExitCode.BUSY) from quicker
     except KeyboardInterrupt:
         complain("interrupted; nothing is left running")
         raise

@@ -20,6 +20,7 @@ from execution.runtime.bus import Bus
 from execution.runtime.clock import SystemClock
 from execution.runtime.home import PROJECT_ROOT, Home
 from execution.runtime.locks import FileLock
+from execution.vocabulary.exit_codes import BusyError
 from execution.vocabulary.messages import Command
 from execution.vocabulary.modes import OperationMode
 from execution.vocabulary.programs import MANAGER, programs_of
@@ -100,7 +101,8 @@ signal.pause()
 def test_stop_returns_when_nothing_is_left_and_names_whom_it_had_to_kill(
     home: Home, monkeypatch: pytest.MonkeyPatch, temper: str
 ) -> None:
-    monkeypatch.setattr(launch, "STOP_ALL_WITHIN_S", 0.3)
+    if temper == "stubborn":
+        monkeypatch.setattr(launch, "STOP_ALL_WITHIN_S", 0.3)
     with child(FAMILY, str(home.run / "operation.lock"), temper) as leader:
         worker = int(line_of(leader))
         stopped = stop(home, CLOCK)
@@ -155,6 +157,17 @@ def test_the_status_from_any_process_is_the_managers_own_word(home: Home) -> Non
     finally:
         done.set()
         manager.join()
+
+
+def test_of_two_starts_the_slower_one_names_the_other_and_leaves_it_running(home: Home) -> None:
+    lock = FileLock(home.operation_lock)
+    lock.acquire("pid 4711 mode dual")
+    with child("raise SystemExit(75)") as slower:
+        slower.wait()
+        with pytest.raises(BusyError, match=r"is already running \(pid 4711 mode dual\); `scripts/nae down` stops it"):
+            launch._wait_until_running(home, OperationMode.DUAL, slower, CLOCK, lambda _: None)
+    assert lock.held
+    lock.release()
 
 
 def test_whom_a_person_stops_during_the_start_isnt_waited_for(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
