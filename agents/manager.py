@@ -32,6 +32,7 @@ from execution.vocabulary.programs import BY_NAME, MANAGER, programs_of
 log = logging.getLogger("nae.manager")
 PERSONS_VERBS = ("start", "stop", "restart")
 WATCH_PERIOD_S = 1.0
+LOOK_PERIOD_S = 1.0
 OUTLIVES_BY_S = 5.0  # the manager alone outlives supervisord: to end what it left, and take its place
 
 
@@ -54,6 +55,7 @@ class ManagerAgent:
         self._news = asyncio.Event()
         self._ear: asyncio.DatagramTransport | None = None
         self._tails: dict[str, Tail] = {}
+        self._looked_at = context.clock.monotonic()
         base_s = context.config.operation.health_interval_s
         self._interval = Interval(base_s, base_s, context.clock.monotonic())
         self._next_report = context.clock.monotonic()
@@ -61,21 +63,26 @@ class ManagerAgent:
     async def start(self) -> None:
         self._logs.start()
         self._ear = await hear_news(self._context.home.socket("manager.news"), self._news.set)
-        names = list(self._overseer.watched)
-        in_background(self._context, self._context.bus.listen(names, self._overseer.hear), "listen")
-        in_background(self._context, self._watch_pulses(), "pulses")
+        in_background(self._context, self._sense(), "sense")
 
-    async def _watch_pulses(self) -> None:
-        while True:
-            self._overseer.look_at_pulses()
-            await self._context.clock.sleep(self._overseer.pulses.period_s)
+    async def _sense(self) -> None:
+        """Pulses and heartbeats at one go: to wake up for each of them would cost more than to read them."""
+        overseer, bus = self._overseer, self._context.bus
+        ear = bus.ear(overseer.watched)
+        try:
+            while True:
+                bus.hear(ear, overseer.hear)
+                overseer.look_at_pulses()
+                await self._context.clock.sleep(overseer.pulses.period_s)
+        finally:
+            ear.close()
 
     def tasks(self) -> list[Task]:
         return [
             Task("judge", JUDGE_PERIOD_S, self._judge, wake=self._news),
             Task("watch_supervisord", WATCH_PERIOD_S, self._watch_supervisord),
             Task("vitals", VITALS_PERIOD_S, self._vitals),
-            Task("read_logs", 1.0, self._read_logs),
+            Task("look_around", LOOK_PERIOD_S, self._look_around),
             Task("tune", VITALS_PERIOD_S, self._tune),
         ]
 
@@ -109,8 +116,13 @@ class ManagerAgent:
         self._overseer.machine = sample_system(self._context.home.data)
         await self._caretaker.look()
 
-    async def _read_logs(self) -> None:
+    async def _look_around(self) -> None:
+        self._caretaker.count()
         self._tails = self._logs.read()
+        now = self._context.clock.monotonic()
+        seconds, self._looked_at = max(now - self._looked_at, LOOK_PERIOD_S / 2), now
+        for name, watched in self._overseer.watched.items():
+            watched.see_flood(self._tails.get(name, Tail()).grown_bytes, seconds)
 
     async def _tune(self) -> None:
         now = self._context.clock.monotonic()

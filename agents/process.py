@@ -27,8 +27,10 @@ from execution.vocabulary.exit_codes import BusyError, ConfigError, ExitCode
 from execution.vocabulary.health import ComponentHealth
 from execution.vocabulary.lifecycle import ProcessState, advance
 from execution.vocabulary.limits import (
+    DESCRIPTORS_MAX,
     HEARTBEAT_FIRST_PERIOD_S,
     HEARTBEAT_PERIOD_S,
+    MEMBERS_NEW_MAX,
     PULSES_PER_SILENCE,
     WORKER_STOP_DEADLINE_S,
 )
@@ -240,6 +242,8 @@ def run_process(
         config = load(home.config_file)
         handler.setLevel(config.operation.log_level)
         guard.bound_memory(MEMORY_BOUND_TIMES * config.operation.memory_max_mib * 2**20)
+        guard.bound_descriptors(DESCRIPTORS_MAX)
+        guard.bound_processes(MEMBERS_NEW_MAX)
         log.info("starting", extra={"fields": {"process": name, "pid": os.getpid(), "home": home.root}})
         return asyncio.run(_run(name, home, config, wire, orphan_deadline_s))
     except ConfigError as error:

@@ -1,17 +1,18 @@
-"""Sees to what processes use: reads it every few seconds, renews who leaks before the ceiling is met, ends a fork bomb
-with all its children. What the readings mean is decided in resources.py; a process that is renewed ends in good order.
+"""Sees to what processes use: reads it every few seconds, renews who leaks before the ceiling is met; counts them every
+second, and ends a fork bomb with all its children. What the readings mean is decided in resources.py; a process that is
+renewed ends in good order.
 """
 
 import logging
-import os
 from collections.abc import Awaitable, Callable
 
+from execution.autonomous.family import Family
 from execution.autonomous.overseer import Overseer
-from execution.autonomous.resources import Ceilings, Reading
+from execution.autonomous.resources import AS_SHIPPED, Ceilings, Patience, Reading
 from execution.autonomous.vitals import Child, group_sizes, sample_process
 from execution.autonomous.watched import Watched
 from execution.runtime.clock import Clock
-from execution.vocabulary.limits import LEAK_RESTART_EVERY_S
+from execution.vocabulary.limits import LEAK_RESTART_EVERY_S, MEMBERS_MAX
 from execution.vocabulary.programs import MANAGER
 
 log = logging.getLogger("nae.manager")
@@ -23,29 +24,57 @@ class Caretaker:
     """One operation's processes and what they use. `hand_over` asks the holder of an account to give it to its twin."""
 
     def __init__(
-        self, overseer: Overseer, memory_max_mib: int, hand_over: Callable[[str, str], Awaitable[bool]], clock: Clock
+        self,
+        overseer: Overseer,
+        memory_max_mib: int,
+        hand_over: Callable[[str, str], Awaitable[bool]],
+        clock: Clock,
+        patience: Patience = AS_SHIPPED,
     ) -> None:
         self._overseer = overseer
         self._memory_max_mib = memory_max_mib
         self._hand_over = hand_over
         self._clock = clock
+        self._patience = patience
+        self._fewest: int | None = None  # processes on the machine, since kin were counted last
+
+    def count(self) -> None:
+        """End who has become too many: by its group, and, once there are many more than there were, by its kin too."""
+        sizes = group_sizes()
+        there_are = sizes.total()
+        fewest = there_are if self._fewest is None else self._fewest
+        many_more = there_are - fewest > MEMBERS_MAX
+        self._fewest = there_are if many_more else min(fewest, there_are)
+        for name, watched in self._overseer.watched.items():
+            pid = watched.pid
+            if not pid or name == MANAGER or (sizes[pid] <= MEMBERS_MAX and not many_more):
+                continue
+            kin = Family(pid)
+            members = max(sizes[pid], len(kin.living()))
+            if members > MEMBERS_MAX:
+                self._end(name, watched, kin, members)
+
+    def _end(self, name: str, watched: Watched, kin: Family, members: int) -> None:
+        child = Child.known(watched.pid)
+        if child is None or (watched.killed and watched.killed[0] == watched.pid):
+            return
+        if child.kill_group():
+            kin.kill()  # those who have left its group
+            self._overseer.killed(watched, name, watched.pid, f"fork bomb: it has become {members} processes")
 
     async def look(self) -> None:
         """Read everybody; act on who must not go on so."""
-        sizes = group_sizes(os.getppid())
         for name, watched in self._overseer.watched.items():
             pid = watched.pid
             watched.vitals = vitals = sample_process(pid) if pid else None
             child = Child.known(pid) if vitals else None
             if vitals is None or child is None:
                 continue
-            now, members = self._clock.monotonic(), sizes[pid]
-            reading = Reading(now, vitals.rss_bytes, vitals.descriptors, vitals.cpu_s, members)
+            now = self._clock.monotonic()
+            reading = Reading(now, vitals.rss_bytes, vitals.descriptors, vitals.cpu_s)
             most = self._memory_max_mib * MIB * HEAVY.get(name, 1)
-            watched.read(reading, Ceilings(most, child.descriptors_max()))
-            if watched.finding.bomb and name != MANAGER and child.kill_group():
-                self._overseer.killed(watched, name, pid, f"fork bomb: it has become {members} processes")
-            elif watched.finding.act:
+            watched.read(reading, Ceilings(most, child.descriptors_max()), self._patience)
+            if watched.finding.act:
                 await self._renew(name, watched, now)
 
     async def _renew(self, name: str, watched: Watched, now: float) -> None:

@@ -31,7 +31,8 @@ class Sample:
 
     `program_state` is supervisord's word, `silent_s` the time since its last heartbeat (None: never heard in this
     life), `idle` whether it used no CPU at all in that time, `os_status` psutil's word for the process, `held` why it
-    is kept from starting again, `leak` what of it grows towards its ceiling, `spins` whether it uses a whole core.
+    is kept from starting again, `leak` what of it grows towards its ceiling, `spins` whether it uses a whole core,
+    `flood` what it says too much of.
     """
 
     program_state: str
@@ -45,6 +46,7 @@ class Sample:
     quarantined: bool = False
     leak: str = ""
     spins: bool = False
+    flood: str = ""
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,10 @@ def _components(sample: Sample) -> Verdict | None:
     return Verdict(HealthStatus.DEGRADED, causes) if causes else None
 
 
+def _flooding(sample: Sample) -> Verdict | None:
+    return Verdict(HealthStatus.DEGRADED, (sample.flood,)) if sample.flood else None
+
+
 def _quarantined(sample: Sample) -> Verdict | None:
     return Verdict(HealthStatus.DEGRADED, ("back, but in quarantine for its crashes",)) if sample.quarantined else None
 
@@ -173,6 +179,7 @@ _TABLE: tuple[Callable[[Sample], Verdict | None], ...] = (
     _leaking,
     _erring,
     _components,
+    _flooding,
     _quarantined,
     _slow,  # last: a slow process is no better than its last heartbeat said
 )

@@ -3,6 +3,7 @@
 Knows processes, never trading. Judgement and policy are pure (judgement.py, restart_policy.py); this is the edge.
 """
 
+import functools
 import logging
 from dataclasses import replace
 from typing import Any
@@ -42,7 +43,7 @@ class Overseer:
         self.machine: SystemVitals | None = None
         self.link = SupervisorLink(door)
         self._held: list[str] = []
-        self._home = home
+        self._pulse_at = functools.cache(home.pulse)
         self.changes = ChangeLog(home.change_log, clock)
         self._clock = clock
         self.pulses = PulseWatch(hang_after_s, clock)
@@ -53,8 +54,12 @@ class Overseer:
 
     def hear(self, fact: Fact) -> None:
         """Take in what the bus brings."""
-        if isinstance(fact, Heartbeat) and fact.process in self.watched:
-            self.watched[fact.process].hear(fact, self._clock.monotonic())
+        watched = self.watched.get(fact.process)
+        if watched is None:
+            return
+        watched.facts += 1
+        if isinstance(fact, Heartbeat):
+            watched.hear(fact, self._clock.monotonic())
 
     def look_at_pulses(self) -> None:
         """Kill at once who has stopped turning. Called many times within the limit, so it asks nobody anything."""
@@ -106,7 +111,7 @@ class Overseer:
         watched.kept_down = watched.kept_down and program.state == "STOPPED"  # unless somebody else has started it
         watched.program = program
         if program.name != MANAGER:  # our own silence is for others to see
-            self.pulses.know(program.name, program.pid, self._home.pulse(program.name))
+            self.pulses.know(program.name, program.pid, self._pulse_at(program.name))
         if program.pid not in (0, watched.last_pid):
             if watched.last_pid:
                 self._restarted(watched, program)
@@ -160,6 +165,7 @@ class Overseer:
             quarantined=watched.history.quarantined,
             leak=watched.finding.leak,
             spins=watched.finding.spins,
+            flood=watched.flood,
         )
         return judge(sample, builds_differ)
 

@@ -4,12 +4,12 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from execution.autonomous.judgement import Verdict
-from execution.autonomous.resources import Ceilings, Finding, Reading, find
+from execution.autonomous.resources import AS_SHIPPED, Ceilings, Finding, Patience, Reading, find
 from execution.autonomous.restart_policy import History
 from execution.autonomous.supervisor_door import ProgramState
 from execution.autonomous.vitals import ProcessVitals
 from execution.vocabulary.health import HealthStatus
-from execution.vocabulary.limits import HEARTBEAT_PERIOD_S
+from execution.vocabulary.limits import FACTS_FLOOD_PER_S, HEARTBEAT_PERIOD_S, LOG_FLOOD_BYTES_PER_S
 from execution.vocabulary.messages import Heartbeat
 
 IDLE_CPU_S = 0.02
@@ -38,6 +38,8 @@ class Watched:
     killed: tuple[int, str] | None = None  # whom of its lives we killed last, and why
     readings: deque[Reading] = field(default_factory=lambda: deque(maxlen=READINGS_KEPT))
     finding: Finding = field(default_factory=Finding)
+    facts: int = 0  # heard of it since floods were last looked for
+    flood: str = ""  # what it says too much of
     renewed_at: float | None = None  # when it was ended for its leak
     free_in_s: float | None = None  # how long it is still held down
     kept_down: bool = False  # a person stopped it while it was down: supervisord has nothing to stop
@@ -53,10 +55,17 @@ class Watched:
         """supervisord starts what a person stopped no more; nor do we."""
         return self.program is not None and self.program.state == "STOPPED" and self.program.explanation != NOT_STARTED
 
-    def read(self, reading: Reading, ceilings: Ceilings) -> None:
+    def read(self, reading: Reading, ceilings: Ceilings, patience: Patience = AS_SHIPPED) -> None:
         """One more reading of this life."""
         self.readings.append(reading)
-        self.finding = find(self.readings, ceilings)
+        self.finding = find(self.readings, ceilings, patience)
+
+    def see_flood(self, log_bytes: int, seconds: float) -> None:
+        """Does it say too much? `log_bytes`: what its log grew by in these `seconds`."""
+        per_s, heard, self.facts = log_bytes / seconds, self.facts / seconds, 0
+        floods = [f"floods its log: {per_s / 1e6:.1f} MB/s"] if per_s > LOG_FLOOD_BYTES_PER_S else []
+        floods += [f"floods the bus: {heard:.0f} messages/s taken"] if heard > FACTS_FLOOD_PER_S else []
+        self.flood = "; ".join(floods)
 
     def restarts_in(self, window_s: float, now: float) -> int:
         """How often it came back in the last `window_s`."""

@@ -17,7 +17,7 @@ from execution.autonomous.supervisor_door import SupervisorDoor, SupervisorRefus
 from execution.autonomous.vitals import Child
 from execution.autonomous.watching import Action, Seen, Silence, decide
 from execution.runtime.clock import Clock, block
-from execution.runtime.guard import keep_to_ourselves, stops_wait
+from execution.runtime.guard import keep_to_ourselves, stops_wait, unbound
 from execution.runtime.home import Home
 from execution.runtime.locks import holder_pid, is_held
 from execution.runtime.platform import ask_for_death_signal, is_pending
@@ -142,6 +142,7 @@ def become_supervisord(home: Home, orphaned_at: float) -> NoReturn:
         os.close(opened)
     os.dup2(1, 2)
     keep_to_ourselves()
+    unbound()
     ask_for_death_signal(0)  # it would go over, and supervisord end with whoever adopted us
     known = {name: value for name, value in os.environ.items() if not name.startswith("SUPERVISOR_")}
     command = module_command("agents.operation", "--orphaned-at", f"{orphaned_at:.3f}")

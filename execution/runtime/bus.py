@@ -110,28 +110,33 @@ class Bus:
         await self._publisher.send(encode(fact))
 
     async def listen(self, processes: Iterable[str], heard: Callable[[Fact], None]) -> None:
-        """Call `heard` for every fact of `processes`, until cancelled. They may come up later, or again. Of a flood
-        only so much is read; each process has its turn, and what is too much is lost at its sender."""
+        """Call `heard` for every fact of `processes`, until cancelled. Of a flood only so much is read."""
+        ear = self.ear(processes)
+        try:
+            while True:
+                if self.hear(ear, heard):
+                    await self._clock.sleep(FACTS_PAUSE_S)
+                else:
+                    await _readable(ear.fileno())
+        finally:
+            ear.close()
+
+    def ear(self, processes: Iterable[str]) -> "zmq.Socket[bytes]":
+        """A subscription to `processes`, which may come up later, or again. To be closed before the bus."""
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context.shadow(self._context.underlying)
         socket = self._limited(context.socket(zmq.SUB), MESSAGE_MAX_BYTES)  # a plain one: futures cost more than facts
         socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
         socket.setsockopt(zmq.SUBSCRIBE, b"")
         for process in processes:
             socket.connect(_address(self._run, process, "pub"))
-        try:
-            while True:
-                if self._hear_some(socket, heard):
-                    await self._clock.sleep(FACTS_PAUSE_S)
-                else:
-                    await _readable(socket.fileno())
-        finally:
-            socket.close()
+        return socket
 
-    def _hear_some(self, socket: "zmq.Socket[bytes]", heard: Callable[[Fact], None]) -> bool:
-        """Take what has come; is there perhaps more?"""
+    def hear(self, ear: "zmq.Socket[bytes]", heard: Callable[[Fact], None]) -> bool:
+        """Take what has come, up to FACTS_AT_ONCE_MAX; is there perhaps more? Each process has its turn, and what is
+        too much is lost at its sender."""
         for _ in range(FACTS_AT_ONCE_MAX):
             try:
-                frames = socket.recv_multipart(zmq.NOBLOCK)
+                frames = ear.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
                 return False
             try:

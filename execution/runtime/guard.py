@@ -13,13 +13,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from execution.runtime.platform import ask_for_death_signal, memory_limit
+from execution.runtime.platform import ask_for_death_signal, count_of_user, memory_limit
 
 log = logging.getLogger("nae.guard")
 ORPHAN_DEADLINE_S = 0.4  # enough for a request on its way; everything else is durable already
 OVERDUE_EXIT = 70
 STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 parent_died = threading.Event()  # set by end_with_parent()
+_soft_at_start: dict[int, int] = {}
 
 
 def under_supervisord() -> bool:
@@ -35,11 +36,36 @@ def no_core_dumps() -> None:
 def bound_memory(most_bytes: int) -> bool:
     """Beyond `most_bytes` of data the kernel refuses: a runaway ends itself, not the machine. False where it can't."""
     kind = memory_limit()
-    if kind is None:
+    return kind is not None and _bound(kind, most_bytes)
+
+
+def bound_descriptors(most: int) -> bool:
+    """So many open files and no more; where a shell allows fewer (macOS: 256) and the system doesn't mind, so many."""
+    return _bound(resource.RLIMIT_NOFILE, most)
+
+
+def bound_processes(more: int) -> bool:
+    """So many `more` than now may our user have, ours and others: then a fork bomb of ours ends, whatever else fails.
+    Counted from what there is at this moment; root isn't bounded by it. False where it can't be."""
+    now = None if os.getuid() == 0 else count_of_user(os.getuid())
+    if now is None:
         return False
-    _, hard = resource.getrlimit(kind)
-    most = most_bytes if hard == resource.RLIM_INFINITY else min(most_bytes, hard)
-    resource.setrlimit(kind, (most, hard))
+    soft, _ = resource.getrlimit(resource.RLIMIT_NPROC)
+    most = now + more
+    return _bound(resource.RLIMIT_NPROC, most if soft == resource.RLIM_INFINITY else min(most, soft))
+
+
+def unbound() -> None:
+    """As we were started: for who becomes another program, which bounds itself."""
+    for kind, soft in _soft_at_start.items():
+        resource.setrlimit(kind, (soft, resource.getrlimit(kind)[1]))
+
+
+def _bound(kind: int, most: int) -> bool:
+    """Only the soft limit: the hard one couldn't be taken back, and would go over an exec."""
+    soft, hard = resource.getrlimit(kind)
+    _soft_at_start.setdefault(kind, soft)
+    resource.setrlimit(kind, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
     return True
 
 

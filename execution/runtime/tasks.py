@@ -44,6 +44,7 @@ class TaskRunner:
         self._tasks: list[Task] = []
         self._records: dict[str, _Record] = {}
         self._stopping = asyncio.Event()
+        self._pauses: set[asyncio.Future[None]] = set()
         self._told: set[str] = set()
         self._group: asyncio.TaskGroup | None = None
         self._instead: list[Task] | None = None
@@ -51,6 +52,8 @@ class TaskRunner:
     def stop(self) -> None:
         """Begin no further run."""
         self._stopping.set()
+        for pause in self._pauses:
+            _end(pause)
 
     async def run(self, tasks: list[Task]) -> None:
         """Run all of `tasks` side by side until stop()."""
@@ -108,14 +111,26 @@ class TaskRunner:
             record.started = None
 
     async def _pause(self, task: Task, seconds: float) -> None:
-        waits = [asyncio.create_task(self._stopping.wait())]
-        if task.wake is not None:
-            waits.append(asyncio.create_task(task.wake.wait()))
+        if task.wake is None:
+            return await self._pause_unless_stopped(seconds)
+        waits = [asyncio.create_task(self._stopping.wait()), asyncio.create_task(task.wake.wait())]
         try:
             await asyncio.wait(waits, timeout=max(0.0, seconds), return_when=asyncio.FIRST_COMPLETED)
         finally:
             for wait in waits:
                 wait.cancel()
+
+    async def _pause_unless_stopped(self, seconds: float) -> None:
+        """The same without a task for each pause: most tasks pause so, once a second, all day long."""
+        over = asyncio.get_running_loop().create_future()
+        timer = over.get_loop().call_later(max(0.0, seconds), _end, over)
+        self._pauses.add(over)
+        try:
+            if not self._stopping.is_set():
+                await over
+        finally:
+            timer.cancel()
+            self._pauses.discard(over)
 
     def progress(self) -> list[TaskProgress]:
         """How every task is getting on, now."""
@@ -125,6 +140,11 @@ class TaskRunner:
     def all_progressed(self) -> bool:
         """Has every task finished a run? (Before the first task is known: no.)"""
         return bool(self._tasks) and all(self._records[task.name].runs for task in self._tasks)
+
+
+def _end(pause: asyncio.Future[None]) -> None:
+    if not pause.done():
+        pause.set_result(None)
 
 
 def _progress(task: Task, record: _Record, now: float) -> TaskProgress:

@@ -1,4 +1,4 @@
-"""Leaks, spins and fork bombs, told from noise, from warming up and from hard work."""
+"""Leaks and spins, told from noise, from warming up and from hard work."""
 
 import random
 
@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from execution.autonomous.resources import Ceilings, Reading, find, meets_ceiling_in_s, slope, spins
-from execution.vocabulary.limits import LEAK_RESTART_WITHIN_S, MEMBERS_MAX, VITALS_PERIOD_S
+from execution.vocabulary.limits import LEAK_RESTART_WITHIN_S, VITALS_PERIOD_S
 
 MIB = 2**20
 CEILINGS = Ceilings(1024 * MIB, 1000)
@@ -80,8 +80,3 @@ def test_a_whole_core_for_ten_seconds_is_a_spin_and_less_isnt() -> None:
     assert spins(readings(3, cpu_share=1.0))
     assert not spins(readings(2, cpu_share=1.0)), "too short"
     assert not spins(readings(9, cpu_share=0.85))
-
-
-def test_more_members_than_a_worker_has_is_a_bomb() -> None:
-    assert not find([Reading(0.0, MIB, 5, 0.0, MEMBERS_MAX)], CEILINGS).bomb
-    assert find([Reading(0.0, MIB, 5, 0.0, MEMBERS_MAX + 1)], CEILINGS).bomb

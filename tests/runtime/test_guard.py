@@ -143,3 +143,74 @@ except MemoryError:
 """
     with child(code) as process:
         assert line_of(process) == "refused"
+
+
+AS_A_USER = """
+import os, resource, signal, sys, threading
+from execution.runtime import guard
+if os.getuid() == 0:
+    os.setgid(54321)
+    os.setuid(54321)
+"""
+
+
+def test_a_fork_bomb_is_refused_more_than_its_user_may_have_and_our_own_threads_are_not() -> None:
+    code = (
+        AS_A_USER
+        + """
+gate = threading.Event()
+hundred = [threading.Thread(target=gate.wait) for _ in range(100)]
+assert guard.bound_processes(200)
+for thread in hundred:
+    thread.start()
+assert guard.bound_processes(20)
+born = []
+try:
+    for _ in range(60):
+        pid = os.fork()
+        if not pid:
+            signal.pause()
+        born.append(pid)
+except BlockingIOError:
+    print("refused", len(born), flush=True)
+for pid in born:
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+guard.unbound()
+gate.set()
+print(resource.getrlimit(resource.RLIMIT_NPROC)[0], flush=True)
+"""
+    )
+    with child(code) as process:
+        what, count = line_of(process).split()
+        assert what == "refused" and int(count) <= 20, "others of this user may have ended or begun"
+        assert int(line_of(process)) == resource.getrlimit(resource.RLIMIT_NPROC)[0]
+
+
+def test_open_files_are_bounded_and_an_exec_takes_no_bound_along() -> None:
+    code = """
+import os, sys
+from execution.runtime import guard
+guard.bound_memory(2**32)
+guard.bound_descriptors(100)
+files = []
+try:
+    while len(files) < 200:
+        files.append(os.open(os.devnull, os.O_RDONLY))
+except OSError:
+    print("refused", flush=True)
+for file in files:
+    os.close(file)
+guard.unbound()
+code = "import resource as r; print(r.getrlimit(r.RLIMIT_NOFILE), r.getrlimit(r.RLIMIT_DATA), flush=True)"
+os.execv(sys.executable, [sys.executable, "-c", code])
+"""
+    with child(code) as process:
+        assert line_of(process) == "refused"
+        kinds = (resource.RLIMIT_NOFILE, resource.RLIMIT_DATA)
+        assert line_of(process) == " ".join(str(resource.getrlimit(kind)) for kind in kinds)
+
+
+def test_root_isnt_bounded_by_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.getuid", lambda: 0)
+    assert not guard.bound_processes(200)

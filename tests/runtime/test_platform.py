@@ -1,12 +1,16 @@
 """Both branches of what Linux and macOS do differently. That the death signal comes is shown in test_guard.py."""
 
+import os
 import resource
 import signal
 import sys
 from pathlib import Path
 
+import pytest
+
 from execution.runtime.platform import (
     ask_for_death_signal,
+    count_of_user,
     memory_limit,
     sqlite_pragmas,
     user_state_folder,
@@ -44,3 +48,14 @@ def test_a_thread_that_computes_wants_a_core_and_one_that_waits_doesnt() -> None
         assert wants_core(busy.pid, "linux") is (sys.platform == "linux")
         eventually(lambda: not wants_core(idle.pid))
         assert wants_core(busy.pid, "darwin") is False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the threads of a user are counted where the kernel counts them")
+def test_what_a_user_has_is_counted_with_its_threads() -> None:
+    with child(
+        "import threading as t; [t.Thread(target=t.Event().wait).start() for _ in range(5)]; print('up', flush=True)"
+    ):
+        eventually(lambda: (count_of_user(os.getuid()) or 0) >= 6 + 1)
+    assert count_of_user(54_321_000) == 0
+    if sys.platform == "linux":
+        assert count_of_user(os.getuid(), "darwin") is None, "libproc is Apple's"

@@ -62,6 +62,7 @@ def test_every_limit_carries_its_unit_or_is_a_plain_count() -> None:
         "MEMBERS_MAX",
         "NEW_MAX",
         "AT_ONCE_MAX",
+        "DESCRIPTORS_MAX",
         "UNANSWERED_MIN",
     )
     counts = {
