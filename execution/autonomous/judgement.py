@@ -5,6 +5,7 @@ Progress is judged, not pulse. No CRITICAL without a named cause. Acting on the 
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 
 from execution.vocabulary.health import ComponentStatus, HealthStatus, TaskProgress
 from execution.vocabulary.lifecycle import ProcessState
@@ -58,11 +59,12 @@ class Verdict:
     hung: bool = False
 
 
-def overdue(task: TaskProgress, up_s: float) -> bool:
-    """Has this task gone too long without a finished run?"""
+def overdue(task: TaskProgress, up_s: float, fair_s: float = inf) -> bool:
+    """Has this task gone too long without a finished run? `fair_s`: how long there has been a judge who was in time;
+    before that all may have slept, and whoever has just woken says so before its first task has run."""
     limit = max(TASK_OVERDUE_PERIODS * task.period_s, TASK_OVERDUE_LEAST_S)
     age = task.last_finished_age_s
-    return (up_s if age is None else age) > limit
+    return min(up_s if age is None else age, fair_s) > limit
 
 
 def judge(sample: Sample, builds_differ: bool = False) -> Verdict:
@@ -115,7 +117,7 @@ def _not_running_yet(sample: Sample) -> Verdict | None:
 
 def _spins(sample: Sample) -> Verdict | None:
     beat = sample.heartbeat
-    if not sample.spins or beat is None or not any(overdue(task, beat.uptime_s) for task in beat.tasks):
+    if not sample.spins or beat is None or not any(overdue(task, beat.uptime_s, sample.up_s) for task in beat.tasks):
         return None
     return Verdict(HealthStatus.CRITICAL, ("spins: a whole core used, and a task overdue",))
 
@@ -126,7 +128,7 @@ def _leaking(sample: Sample) -> Verdict | None:
 
 def _overdue(sample: Sample) -> Verdict | None:
     beat = sample.heartbeat
-    late = [task for task in beat.tasks if overdue(task, beat.uptime_s)] if beat else []
+    late = [task for task in beat.tasks if overdue(task, beat.uptime_s, sample.up_s)] if beat else []
     if not late:
         return None
     causes = tuple(f"task {task.name} is overdue" for task in late)

@@ -196,13 +196,14 @@ class Overseer:
     def _seen(self, name: str, watched: Watched, program: ProgramState) -> Seen:
         beat, twin = watched.heartbeat, BY_NAME[name].twin
         other = self.watched.get(twin) if twin else None
+        spins, fair_s = watched.finding.spins, self._clock.monotonic() - self._fair_since
         return Seen(
             state=program.state,
             verdict=watched.verdict,
             exits=self.link.plug_in.exits.get(name, NEVER_ENDED) if self.link.plug_in.working else None,
             killed=watched.killed is not None,
             stuck=beat is not None
-            and any((task.critical or watched.finding.spins) and overdue(task, beat.uptime_s) for task in beat.tasks),
+            and any((task.critical or spins) and overdue(task, beat.uptime_s, fair_s) for task in beat.tasks),
             guards=BY_NAME[name].account == GUARDED,
             twin_active=other is not None
             and other.role == "active"
