@@ -3,12 +3,13 @@
 Kept in memory and in the ledger's `facts` table. Callers bring the transaction. Values are JSON; money in it is text.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
+from execution.ledger.rows import LedgerTaken
 from execution.runtime.sqlite import Connection
 from execution.vocabulary.lifecycle import TradingState
 from execution.vocabulary.money import text
@@ -41,6 +42,13 @@ class Facts:
     def get(self, name: str) -> str | None:
         """A fact as it was put, or None."""
         return self._values.get(name)
+
+    def expect(self, name: str, wanted: Collection[str | None]) -> None:
+        """The fact as it stands in the file now must be one of these. LedgerTaken: another process has put it there."""
+        row = self._connection.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+        now = None if row is None else str(row[0])
+        if now not in wanted:
+            raise LedgerTaken(f"another process has opened the ledger and writes it: its {name} is {now} now")
 
     def put(self, name: str, value: str) -> None:
         """Set one fact."""

@@ -180,6 +180,10 @@ class LedgerDamaged(Exception):
     """The file's rows contradict each other; the message names the first bad one. Restore a backup or rebuild."""
 
 
+class LedgerTaken(Exception):
+    """Another process has opened the ledger to write it: its rows follow on its own books now, not on ours."""
+
+
 def verified(previous: str, values: tuple[str | int | None, ...], stored: str, place: str) -> str:
     """The row's hash, when it is what the row and everything before it give; LedgerDamaged otherwise."""
     expected = chained(previous, values)

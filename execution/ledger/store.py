@@ -59,7 +59,7 @@ class Ledger:
         before = int(self._facts.get("epoch") or 0)
         if lost := self._high_water.lost(before, self._orders.next_number - 1, self._money.fills_count):
             raise rows.LedgerDamaged(f"it is older than it was: {lost}")
-        self.epoch = before + 1
+        self.epoch, self._mine = before + 1, {self._facts.get("epoch"), str(before + 1)}  # around our first commit
         # the tag keeps ids apart from those given out before, should a ledger be begun anew or an old copy be put back
         known = self._facts.get("tag") if self._high_water.read() else None
         self._tag = known or "".join(secrets.choice(rows.DIGITS) for _ in range(4))
@@ -75,12 +75,13 @@ class Ledger:
         """One commit. When it fails, memory goes back to what the disk holds, and the error goes on to the caller."""
         try:
             with transaction(self._connection):
+                self._facts.expect("epoch", self._mine)
                 yield
         except BaseException as error:
             self._error_count += 1
             self._broken = f"{type(error).__name__}: {error}" if isinstance(error, DatabaseError) else self._broken
             self._load()
-            self._add_up()
+            self._money.catch_up(self._facts.lot_steps())
             raise
         self._broken, self._last_commit_ms = "", self._clock.now_ms()
         self._high_water.reach(self.epoch, self._orders.next_number - 1, self._money.fills_count)
