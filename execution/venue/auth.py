@@ -3,12 +3,14 @@
 import hashlib
 import hmac
 import re
+from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
 from execution.venue import errors
 
+PEM_BEGINS = "-----BEGIN PUBLIC KEY-----"
 AHEAD_MAX_MS = 1_000
 DEFAULT_WINDOW_MS = Decimal(5_000)
 WINDOW_MAX_MS = Decimal(60_000)
@@ -18,11 +20,16 @@ KEY_FORM = re.compile(r"[A-Za-z0-9_.\-]{1,128}")
 
 @dataclass(frozen=True)
 class ApiKey:
-    """One account's key to the venue."""
+    """One account's key to the venue. `secret` is what an HMAC key shares, or an Ed25519 key's public half (PEM)."""
 
     account: str
     key: str
     secret: str
+
+    @property
+    def is_ed25519(self) -> bool:
+        """May it log a session on?"""
+        return self.secret.startswith(PEM_BEGINS)
 
 
 @dataclass(frozen=True)
@@ -54,9 +61,25 @@ def check_signature(secret: str, payload: str, signature: str | None) -> None:
     """Raises -1102 without a signature, -1022 for a wrong one."""
     if not signature:
         raise errors.missing("signature")
+    if secret.startswith(PEM_BEGINS):
+        _check_ed25519(secret, payload, signature)
+        return
     expected = hmac.new(secret.encode(), payload.encode(), hashlib.sha256).hexdigest()
     if not hmac.compare_digest(expected.encode(), signature.lower().encode()):
         raise errors.bad_signature()
+
+
+def _check_ed25519(public_key: str, payload: str, signature: str) -> None:
+    from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - most venues know HMAC keys only
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey  # noqa: PLC0415
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key  # noqa: PLC0415
+
+    key = load_pem_public_key(public_key.encode())
+    assert isinstance(key, Ed25519PublicKey), "an API key is HMAC or Ed25519"
+    try:
+        key.verify(b64decode(signature, validate=True), payload.encode())
+    except (ValueError, InvalidSignature) as error:
+        raise errors.bad_signature() from error
 
 
 def read_window(parameters: Mapping[str, str]) -> Window:

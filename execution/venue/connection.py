@@ -16,7 +16,8 @@ GOING_AWAY = 1001
 class Connection:
     """A client's socket and its outgoing queue."""
 
-    def __init__(self, request: web.Request) -> None:
+    def __init__(self, request: web.Request, since_ms: int) -> None:
+        self.since_ms = since_ms
         self.account: str | None = None
         self.address = request.remote or ""
         self._request = request
@@ -27,6 +28,7 @@ class Connection:
         self._wake = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
         self.too_slow = False
+        self._last = False
 
     async def open(self) -> web.WebSocketResponse:
         """Shake hands. Raises aiohttp's HTTPBadRequest for a request that isn't a WebSocket's."""
@@ -57,6 +59,11 @@ class Connection:
         if not self._socket.closed:
             await self._socket.close(code=code)
 
+    def end_after_this(self) -> None:
+        """Close once everything that waits has been sent."""
+        self._last = True
+        self._wake.set()
+
     def cut(self) -> None:
         """End the line at once, without a word, as a network does."""
         if self._request.transport is not None:
@@ -69,6 +76,8 @@ class Connection:
                 self._wake.clear()
                 while self._queue:
                     await self._socket.send_frame(self._queue.popleft(), WSMsgType.TEXT)
+                if self._last:
+                    break
             await self._socket.close(code=POLICY_VIOLATION)
         except ConnectionError:
             return  # the reader sees the end of the connection and cleans up

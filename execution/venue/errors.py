@@ -37,6 +37,14 @@ def too_many_requests(limit: int, retry_after_s: int) -> ApiError:
     return ApiError(-1003, text, 429, retry_after_s)
 
 
+def banned(retry_after_s: int, until_ms: int) -> ApiError:
+    """The address went on asking after it was told to stop."""
+    text = (
+        f"Way too much request weight used; IP banned until {until_ms}. Please use WebSocket Streams for live updates."
+    )
+    return ApiError(-1003, text, 418, retry_after_s)
+
+
 def too_many_orders() -> ApiError:
     """More orders than ten seconds or a day allow."""
     return ApiError(-1015, "Too many new orders.", 429)

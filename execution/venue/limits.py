@@ -10,6 +10,9 @@ ADDRESSES_MAX = 10_000
 MINUTE_MS = 60_000
 TEN_SECONDS_MS = 10_000
 DAY_MS = 86_400_000
+REFUSED_BEFORE_BAN = 50  # requests of a minute that are refused with 429, before the next is a ban
+BAN_FIRST_S = 120
+BAN_MOST_S = 259_200
 
 
 class _Counter:
@@ -40,13 +43,31 @@ class RateLimits:
         self._weight = _Counter(MINUTE_MS, WEIGHT_PER_MINUTE)
         self._short = _Counter(TEN_SECONDS_MS, ORDERS_PER_10_S)
         self._day = _Counter(DAY_MS, ORDERS_PER_DAY)
+        self._refused = _Counter(MINUTE_MS, REFUSED_BEFORE_BAN)
+        self._bans: dict[str, tuple[int, int]] = {}  # address -> (until when, how often)
 
     def spend(self, address: str, weight: int, now_ms: int) -> int:
-        """Count a request; what the address has used this minute. Raises 429 (-1003) past the limit."""
+        """Count a request; what the address has used this minute. Raises 429 past the limit, 418 when it goes on."""
+        self._check_ban(address, now_ms)
         used = self._weight.add(address, weight, now_ms)
         if used > WEIGHT_PER_MINUTE:
+            if self._refused.add(address, 1, now_ms) > self._refused.most:
+                self._ban(address, now_ms)
             raise errors.too_many_requests(WEIGHT_PER_MINUTE, self._weight.left_s(now_ms))
         return used
+
+    def _check_ban(self, address: str, now_ms: int) -> None:
+        until_ms, _ = self._bans.get(address, (0, 0))
+        if now_ms < until_ms:
+            raise errors.banned((until_ms - now_ms) // 1000 + 1, until_ms)
+
+    def _ban(self, address: str, now_ms: int) -> None:
+        """From two minutes, twice as long each time, up to three days."""
+        times = self._bans.get(address, (0, 0))[1] + 1
+        if len(self._bans) > ADDRESSES_MAX:
+            self._bans.clear()
+        self._bans[address] = (now_ms + 1000 * min(BAN_MOST_S, BAN_FIRST_S * 2 ** (times - 1)), times)
+        self._check_ban(address, now_ms)
 
     def count_order(self, account: str, now_ms: int) -> tuple[int, int]:
         """Count an order; (in these ten seconds, today). Raises 429 (-1015) past either limit."""
@@ -55,6 +76,10 @@ class RateLimits:
         if short > ORDERS_PER_10_S or day > ORDERS_PER_DAY:
             raise errors.too_many_orders()
         return short, day
+
+    def weight_used(self, address: str, now_ms: int) -> int:
+        """What an address has used this minute."""
+        return self._weight.add(address, 0, now_ms)
 
     def order_counts(self, account: str, now_ms: int) -> tuple[int, int]:
         """(orders in these ten seconds, orders today)."""

@@ -7,7 +7,7 @@ from execution.venue import errors
 from execution.venue.limits import rate_limits
 from execution.venue.market_data import Json, MarketData
 from execution.venue.parameters import Parameters
-from execution.venue.symbols import exchange_info
+from execution.venue.symbols import BREAK, exchange_info
 
 Values = dict[str, str]
 DEPTH_MOST = 5000
@@ -61,6 +61,29 @@ class MarketRest:
         """GET trades."""
         parameters = Parameters(values, ("symbol", "limit"))
         return self._data.trades(parameters.symbol(self._data.symbols), parameters.limit(500, 1000))
+
+    def historical_trades(self, values: Values) -> object:
+        """GET historicalTrades: as far back as the tape goes."""
+        parameters = Parameters(values, ("symbol", "fromId", "limit"))
+        name, first, most = (
+            parameters.symbol(self._data.symbols),
+            parameters.integer("fromId"),
+            parameters.limit(500, 1000),
+        )
+        if first is None:
+            return self._data.trades(name, most)
+        return [trade for trade in self._data.trades(name, 1000) if int(str(trade["id"])) >= first][:most]
+
+    def nothing(self, values: Values) -> object:
+        """What this exchange hasn't got."""
+        Parameters(values, ("symbols", "symbol"))
+        return []
+
+    def system_status(self, values: Values) -> object:
+        """GET sapi/v1/system/status: 1 while every market is closed."""
+        Parameters(values, ())
+        closed = all(symbol.status == BREAK for symbol in self._data.symbols.values())
+        return {"status": int(closed), "msg": "system_maintenance" if closed else "normal"}
 
     def aggregate_trades(self, values: Values) -> object:
         """GET aggTrades."""

@@ -32,7 +32,9 @@ from execution.venue.streams import Streams
 from execution.venue.synthetic import SyntheticMarket
 from execution.venue.trading import Trading
 from execution.venue.user_stream import UserStream
-from execution.venue.web_sockets import WebSocketApi, WebSockets
+from execution.venue.wallet_rest import WalletRest
+from execution.venue.web_socket_api import WebSocketApi
+from execution.venue.web_sockets import WebSockets
 from execution.vocabulary.exit_codes import ConfigError
 
 __all__ = ["ApiKey", "VenueServer"]
@@ -80,11 +82,12 @@ class VenueServer:
         streams, self.users = Streams(data, clock), UserStream(self.exchange, clock)
         self.market.listeners.append(streams.publish)
         self.journal = Journal(folder / JOURNAL_NAME, clock)
-        self._rest = Rest(public, trading, self.journal, keys=keys, limits=limits, clock=clock, faults=wrong)
+        wallet = WalletRest(self.exchange)
+        self._rest = Rest(public, trading, wallet, self.journal, keys=keys, limits=limits, clock=clock, faults=wrong)
         api = WebSocketApi(
-            public, trading, self.journal, users=self.users, keys=keys, limits=limits, clock=clock, faults=wrong
+            public, trading, wallet, self.journal, users=self.users, keys=keys, limits=limits, clock=clock, faults=wrong
         )
-        self._sockets = WebSockets(streams, api)
+        self._sockets = WebSockets(streams, api, clock)
         self._fault_driver: FaultDriver | None = None
         if faults is not None:
             streams.deliver = self.users.deliver = EventFaults(faults, clock).deliver

@@ -13,7 +13,11 @@ from execution.venue.market import Tick
 from execution.venue.market_data import Json, MarketData, level_texts
 from execution.venue.symbols import Symbol
 
-STREAM_FORM = re.compile(r"([a-z0-9]+)@(bookTicker|trade|aggTrade|ticker|miniTicker|depth(?:@100ms)?|kline_(\w+))")
+STREAM_FORM = re.compile(
+    r"([a-z0-9]+)@(bookTicker|trade|aggTrade|ticker|miniTicker|avgPrice|depth(?:5|10|20)?(?:@100ms|@1000ms)?|kline_(\w+))"
+)
+ALL_FORM = re.compile(r"!(ticker|miniTicker)@arr")
+DIFFERENCES = re.compile(r"depth(@1000?ms)?")
 STREAMS_MAX = 1024
 KLINE_PERIOD_S = 0.2  # an open kline is sent at most this often
 TICKER_PERIOD_S = 0.9
@@ -42,6 +46,7 @@ class Streams:
         self._best: dict[str, tuple[str, str, str, str]] = {}
         self._depth: dict[str, tuple[int, Levels, Levels]] = {}
         self._sent: dict[str, float] = {}
+        self._versions: dict[str, int] = {}
 
     # who listens
 
@@ -49,6 +54,8 @@ class Streams:
         """Raises ValueError naming the first stream that doesn't exist here."""
         lower = {name.lower() for name in self._data.symbols}
         for name in names:
+            if ALL_FORM.fullmatch(name):
+                continue
             match = STREAM_FORM.fullmatch(name)
             interval = match.group(3) if match else None
             if not match or match.group(1) not in lower:
@@ -64,10 +71,10 @@ class Streams:
         for name in wanted:
             subscriber.streams[name] = None
             self._listeners.setdefault(name, set()).add(subscriber)
-            symbol, _, kind = name.partition("@")
-            self._by_symbol.setdefault(symbol.upper(), {})[name] = self._sender(name, kind)
-            if kind.startswith("depth"):
-                self._depth.setdefault(name, self._levels(symbol.upper()))
+            symbol, kind = self._symbol_of(name)
+            self._by_symbol.setdefault(symbol, {})[name] = self._sender(name, kind)
+            if DIFFERENCES.fullmatch(kind):
+                self._depth.setdefault(name, self._levels(symbol))
 
     def unsubscribe(self, subscriber: Subscriber, names: Iterable[str]) -> None:
         """Take streams away; one that wasn't subscribed doesn't matter."""
@@ -77,10 +84,18 @@ class Streams:
             listeners.discard(subscriber)
             if not listeners:
                 self._listeners.pop(name, None)
-                self._by_symbol.get(name.partition("@")[0].upper(), {}).pop(name, None)
+                self._by_symbol.get(self._symbol_of(name)[0], {}).pop(name, None)
                 self._best.pop(name, None)
                 self._depth.pop(name, None)
                 self._sent.pop(name, None)
+                self._versions.pop(name, None)
+
+    def _symbol_of(self, name: str) -> tuple[str, str]:
+        """Whose steps a stream follows, and its kind; one of all symbols follows the last, which moves last."""
+        symbol, _, kind = name.partition("@")
+        if name.startswith("!"):
+            return list(self._data.symbols)[-1], symbol
+        return symbol.upper(), kind
 
     def leave(self, subscriber: Subscriber) -> None:
         """The connection has gone."""
@@ -98,6 +113,13 @@ class Streams:
     def _sender(self, name: str, kind: str) -> Callable[[Symbol, list[Tick], bool], None]:
         if kind.startswith("kline_"):
             return self._kline_sender(name, kind.removeprefix("kline_"))
+        if kind.startswith("!"):
+            return lambda _symbol, _fresh, _closed: self._send_all_tickers(name, kind)
+        if kind == "avgPrice":
+            return lambda symbol, _fresh, _closed: self._send_average(name, symbol)
+        if kind.startswith("depth") and not DIFFERENCES.fullmatch(kind):
+            count = int(kind.removeprefix("depth").partition("@")[0])
+            return lambda symbol, _fresh, _closed: self._send_top(name, symbol, count)
         if kind.startswith("depth"):
             return lambda symbol, _fresh, _closed: self._send_depth(name, symbol)
         if kind == "bookTicker":
@@ -151,6 +173,25 @@ class Streams:
         if not closed and self._due(name, TICKER_PERIOD_S):
             self._send(name, event(symbol.name, self._clock.now_ms()))
 
+    def _send_all_tickers(self, name: str, kind: str) -> None:
+        if self._due(name, TICKER_PERIOD_S):
+            event = self._data.ticker_event if kind == "!ticker" else self._data.mini_ticker_event
+            now_ms = self._clock.now_ms()
+            self._send(name, [event(symbol, now_ms) for symbol in self._data.symbols])
+
+    def _send_average(self, name: str, symbol: Symbol) -> None:
+        if self._due(name, TICKER_PERIOD_S):
+            average = self._data.average_price(symbol.name)
+            event = {"e": "avgPrice", "E": self._clock.now_ms(), "s": symbol.name, "i": "5m"}
+            self._send(name, event | {"w": average["price"], "T": average["closeTime"]})
+
+    def _send_top(self, name: str, symbol: Symbol, count: int) -> None:
+        """The best levels as they are, whenever they have changed."""
+        version = self._data.version(symbol.name)
+        if self._versions.get(name) != version:
+            self._versions[name] = version
+            self._send(name, self._data.depth(symbol.name, count))
+
     def _levels(self, symbol: str) -> tuple[int, Levels, Levels]:
         book = self._data.book(symbol)
         return book.version, dict(book.bids()), dict(book.asks())
@@ -164,7 +205,7 @@ class Streams:
         event: Json = {"e": "depthUpdate", "E": self._clock.now_ms(), "s": symbol.name, "U": version + 1, "u": now[0]}
         self._send(name, event | {"b": changes[0], "a": changes[1]})
 
-    def _send(self, name: str, event: Json) -> None:
+    def _send(self, name: str, event: Json | list[Json]) -> None:
         data = orjson.dumps(event)
         wrapped = b""
         for subscriber in self._listeners[name]:

@@ -43,6 +43,20 @@ class UserStream:
             if number is None or listeners.get(connection) == number:
                 listeners.pop(connection, None)
 
+    def end(self, connection: Connection, number: int | None) -> None:
+        """Stop one subscription, or all, and say so on it. Raises ApiError when there is no such one."""
+        ending = [held[connection] for held in self._listeners.values() if connection in held]
+        if number is not None and number not in ending:
+            raise errors.ApiError(-2036, "User Data Stream subscription not found.")
+        self.unsubscribe(connection, number)
+        for one in ending if number is None else [number]:
+            event = {"e": "eventStreamTerminated", "E": self._clock.now_ms()}
+            connection.offer(b'{"subscriptionId":%d,"event":%s}' % (one, orjson.dumps(event)))
+
+    def listens(self, connection: Connection) -> bool:
+        """Does this connection listen to any account?"""
+        return any(connection in held for held in self._listeners.values())
+
     def listeners(self, account: str) -> list[Connection]:
         """Who listens to an account."""
         return list(self._listeners.get(account, ()))

@@ -1,35 +1,31 @@
-"""The two WebSocket doors: market streams (/ws, /stream) with SUBSCRIBE and friends, and the WebSocket API
-(/ws-api/v3) with signed requests and the user stream. Bad messages get an error, never silence, never a traceback."""
+"""The two WebSocket doors: market streams (/ws, /stream) with SUBSCRIBE and friends, and the way to the WebSocket API
+(/ws-api/v3). Bad messages get an error, never silence, never a traceback."""
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import TypeGuard
 
 import orjson
 from aiohttp import web
 
 from execution.runtime.clock import Clock
 from execution.venue import errors
-from execution.venue.auth import ApiKey, check_signature, find_account, read_window
 from execution.venue.connection import Connection
-from execution.venue.journal import Journal, journaled
-from execution.venue.limits import RateLimits
-from execution.venue.market_rest import MarketRest
-from execution.venue.request_faults import RequestFaults, Spoilt
 from execution.venue.streams import Streams, Subscriber
-from execution.venue.trading import Request, Trading
-from execution.venue.user_stream import UserStream
+from execution.venue.web_socket_api import WebSocketApi, json_object
 
 log = logging.getLogger("nae.venue")
 
-Values = dict[str, str]
+PROPERTIES = ("SET_PROPERTY", "GET_PROPERTY")
 UNFORESEEN = errors.ApiError(-1000, "An unknown error occurred while processing the request.", 503)
 
 
 class WebSockets:
     """All open connections."""
 
-    def __init__(self, streams: Streams, api: "WebSocketApi") -> None:
+    def __init__(self, streams: Streams, api: WebSocketApi, clock: Clock) -> None:
+        self._clock = clock
         self.connections: dict[Connection, str] = {}
         self.failures = 0
         self._streams = streams
@@ -37,7 +33,7 @@ class WebSockets:
 
     async def market(self, request: web.Request) -> web.StreamResponse:
         """/ws, /ws/<streams>, /stream?streams=…, /stream/ws/<anything>."""
-        connection = Connection(request)
+        connection = Connection(request, self._clock.now_ms())
         path = request.path.strip("/")
         subscriber = Subscriber(connection, combined=path == "stream")
         named = request.query.get("streams", "") if path == "stream" else path.rpartition("ws")[2].strip("/")
@@ -57,7 +53,7 @@ class WebSockets:
 
     async def api(self, request: web.Request) -> web.StreamResponse:
         """/ws-api/v3."""
-        connection = Connection(request)
+        connection = Connection(request, self._clock.now_ms())
         response = await connection.open()
         try:
             await self._read(connection, "ws-api", partial(self._api.answer, connection))
@@ -90,11 +86,13 @@ class WebSockets:
             return {"id": None, "status": UNFORESEEN.status, "error": UNFORESEEN.body()}
 
     async def _market_message(self, subscriber: Subscriber, text: str) -> object:
-        message = _object(text)
+        message = json_object(text)
         if message is None:
             return _stream_error(None, 3, "Invalid JSON: expected an object")
         number, method, names = message.get("id"), message.get("method"), message.get("params", [])
-        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        if method in PROPERTIES:
+            return _property(subscriber, message)
+        if not _are_names(names):
             return _stream_error(number, 2, "Invalid request: params must be a list of stream names")
         try:
             if method == "SUBSCRIBE":
@@ -116,120 +114,23 @@ class WebSockets:
             await connection.close()
 
 
-class WebSocketApi:
-    """The methods of the WebSocket API."""
-
-    def __init__(
-        self,
-        market: MarketRest,
-        trading: Trading,
-        journal: Journal,
-        *,
-        users: UserStream,
-        keys: Mapping[str, ApiKey],
-        limits: RateLimits,
-        clock: Clock,
-        faults: RequestFaults | None = None,
-    ) -> None:
-        self._users = users
-        self._faults = faults
-        self._keys = keys
-        self._limits = limits
-        self._clock = clock
-        self._public: dict[str, Callable[[Values], object]] = {
-            "ping": market.ping,
-            "time": market.time,
-            "exchangeInfo": market.exchange_info,
-            "depth": market.depth,
-            "klines": market.klines,
-            "ticker.price": market.ticker_price,
-            "ticker.book": market.book_ticker,
-            "ticker.24hr": market.ticker_day,
-        }
-        self._signed: dict[str, Request] = {
-            "order.place": journaled("POST order", trading.place_order, journal),
-            "order.test": journaled("POST order/test", trading.test_order, journal),
-            "order.status": trading.query_order,
-            "order.cancel": journaled("DELETE order", trading.cancel_order, journal),
-            "openOrders.status": trading.open_orders,
-            "openOrders.cancelAll": journaled("DELETE openOrders", trading.cancel_all, journal),
-            "order.cancelReplace": journaled("POST order/cancelReplace", trading.replacing.replace_order, journal),
-            "orderList.place.oco": journaled("POST orderList/oco", trading.lists.place_pair, journal),
-            "orderList.place": journaled("POST order/oco", trading.lists.place_limit_and_stop, journal),
-            "orderList.cancel": journaled("DELETE orderList", trading.lists.cancel_list, journal),
-            "orderList.status": trading.lists.query_list,
-            "openOrderLists.status": trading.lists.open_lists,
-            "allOrderLists": trading.lists.all_lists,
-            "allOrders": trading.all_orders,
-            "myTrades": trading.my_trades,
-            "account.status": trading.account,
-            "account.rateLimits.orders": trading.order_rate,
-        }
-
-    async def answer(self, connection: Connection, text: str) -> object:
-        """The reply to one message."""
-        message = _object(text)
-        number = message.get("id") if message else None
-        try:
-            if message is None or not isinstance(message.get("method"), str):
-                raise errors.ApiError(-1135, "Invalid JSON Request")
-            self._limits.spend(connection.address, 2, self._clock.now_ms())
-            run = partial(self._run, connection, message)
-            result = await (run() if self._faults is None else self._faults.at_door(f"WS {message['method']}", run))
-            return {"id": number, "status": 200, "result": result}
-        except Spoilt as spoilt:
-            return spoilt.body
-        except errors.ApiError as error:
-            return {"id": number, "status": error.status, "error": error.body()}
-
-    async def _run(self, connection: Connection, message: dict[str, object]) -> object:
-        method, values = str(message["method"]), _values(message.get("params"))
-        if method in self._public:
-            return self._public[method](values)
-        if method == "userDataStream.unsubscribe":
-            number = values.get("subscriptionId")
-            self._users.unsubscribe(connection, int(number) if number and number.isdigit() else None)
-            return {}
-        if method not in self._signed and method != "userDataStream.subscribe.signature":
-            raise errors.ApiError(-1020, "This operation is not supported.")
-        key = find_account(self._keys, values.get("apiKey"))
-        payload = "&".join(f"{name}={values[name]}" for name in sorted(values) if name != "signature")
-        check_signature(key.secret, payload, values.get("signature"))
-        values.pop("returnRateLimits", None)  # a wish about the reply's shape, which has none here
-        window = read_window(values)
-        window.check(self._clock.now_ms())
-        if method in self._signed:
-            request = partial(self._signed[method], key.account, values, window)
-            if self._faults is None:
-                return request()
-            return await self._faults.inside(f"WS {method}", request, connection.cut)
-        return {"subscriptionId": self._users.subscribe(connection, key.account)}
-
-    def leave(self, connection: Connection) -> None:
-        """The connection has gone."""
-        self._users.leave(connection)
-
-
-def _object(text: str) -> dict[str, object] | None:
-    try:
-        message = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return None
-    return message if isinstance(message, dict) else None
-
-
-def _values(params: object) -> Values:
-    """Parameters as a REST client would have sent them. Raises -1135 for anything but words and numbers."""
-    if params is None:
-        return {}
-    if not isinstance(params, dict) or not all(isinstance(v, str | int | float) for v in params.values()):
-        raise errors.ApiError(-1135, "Invalid JSON Request")
-    values = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in params.items()}
-    for name, value in values.items():
-        if not value:
-            raise errors.empty_parameter(name)
-    return values
-
-
 def _stream_error(number: object, code: int, text: str) -> dict[str, object]:
     return {"error": {"code": code, "msg": text}, "id": number}
+
+
+def _are_names(params: object) -> TypeGuard[list[str]]:
+    return isinstance(params, list) and all(isinstance(name, str) for name in params)
+
+
+def _property(subscriber: Subscriber, message: dict[str, object]) -> dict[str, object]:
+    """`combined`: do events come wrapped in their stream's name?"""
+    number, params = message.get("id"), message.get("params")
+    setting = message.get("method") == "SET_PROPERTY"
+    if not isinstance(params, list) or len(params) != 1 + setting or params[0] != "combined":
+        return _stream_error(number, 0, "Unknown property")
+    if not setting:
+        return {"result": subscriber.combined, "id": number}
+    if not isinstance(params[1], bool):
+        return _stream_error(number, 1, "Invalid value type: expected Boolean")
+    subscriber.combined = params[1]
+    return {"result": None, "id": number}

@@ -1,0 +1,88 @@
+"""Which requests there are by REST: method, path, weight, and what answers. The one table of them; no sockets."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from execution.venue.journal import Journal, journaled
+from execution.venue.market_rest import MarketRest
+from execution.venue.trading import Request, Trading
+from execution.venue.wallet_rest import WalletRest
+
+API = "/api/v3/"
+SAPI = "/sapi/v1/"
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One method of one path. `weight_all` counts when no symbol is named."""
+
+    run: Callable[[dict[str, str]], object] | None = None
+    signed: Request | None = None
+    weight: int = 1
+    weight_all: int = 0
+    counts_orders: bool = False
+
+
+def public_endpoints(market: MarketRest) -> dict[tuple[str, str], Endpoint]:
+    """What needs no signature, by method and path."""
+    endpoints = {
+        "ping": Endpoint(market.ping),
+        "time": Endpoint(market.time),
+        "exchangeInfo": Endpoint(market.exchange_info, weight=20),
+        "klines": Endpoint(market.klines, weight=2),
+        "uiKlines": Endpoint(market.klines, weight=2),
+        "depth": Endpoint(market.depth, weight=5),
+        "trades": Endpoint(market.trades, weight=25),
+        "historicalTrades": Endpoint(market.historical_trades, weight=25),
+        "aggTrades": Endpoint(market.aggregate_trades, weight=4),
+        "avgPrice": Endpoint(market.average_price, weight=2),
+        "ticker/24hr": Endpoint(market.ticker_day, weight=2, weight_all=80),
+        "ticker/price": Endpoint(market.ticker_price, weight=2, weight_all=4),
+        "ticker/bookTicker": Endpoint(market.book_ticker, weight=2, weight_all=4),
+    }
+    found = {("GET", API + path): endpoint for path, endpoint in endpoints.items()}
+    nothing = ("margin/allPairs", "margin/isolated/allPairs")  # there is no margin here; clients ask all the same
+    found |= {("GET", SAPI + path): Endpoint(market.nothing) for path in nothing}
+    return found | {("GET", SAPI + "system/status"): Endpoint(market.system_status)}
+
+
+def signed_endpoints(trading: Trading, wallet: WalletRest, journal: Journal) -> dict[tuple[str, str], Endpoint]:
+    """What a key must sign, by method and path."""
+
+    def noted(verb: str, run: Request) -> Request:
+        return journaled(verb, run, journal)
+
+    return {
+        ("POST", API + "order"): Endpoint(signed=noted("POST order", trading.place_order), counts_orders=True),
+        ("POST", API + "order/test"): Endpoint(signed=noted("POST order/test", trading.test_order)),
+        ("GET", API + "order"): Endpoint(signed=trading.query_order, weight=4),
+        ("DELETE", API + "order"): Endpoint(signed=noted("DELETE order", trading.cancel_order)),
+        ("GET", API + "openOrders"): Endpoint(signed=trading.open_orders, weight=6, weight_all=80),
+        ("DELETE", API + "openOrders"): Endpoint(signed=noted("DELETE openOrders", trading.cancel_all)),
+        ("GET", API + "allOrders"): Endpoint(signed=trading.all_orders, weight=20),
+        ("GET", API + "myTrades"): Endpoint(signed=trading.my_trades, weight=20),
+        ("GET", API + "account"): Endpoint(signed=trading.account, weight=20),
+        ("GET", API + "rateLimit/order"): Endpoint(signed=trading.order_rate, weight=40),
+        ("GET", API + "account/commission"): Endpoint(signed=wallet.commission, weight=20),
+        ("GET", SAPI + "asset/tradeFee"): Endpoint(signed=trading.trade_fee),
+        ("GET", SAPI + "capital/config/getall"): Endpoint(signed=wallet.coins, weight=10),
+        ("GET", SAPI + "bnbBurn"): Endpoint(signed=trading.fee_wish),
+        ("POST", SAPI + "bnbBurn"): Endpoint(signed=trading.fee_wish),
+    } | _list_endpoints(trading, noted)
+
+
+def _list_endpoints(trading: Trading, noted: Callable[[str, Request], Request]) -> dict[tuple[str, str], Endpoint]:
+    """Orders that belong together, and one that takes another's place."""
+    lists, replace = trading.lists, trading.replacing.replace_order
+    pair, older = lists.place_pair, lists.place_limit_and_stop
+    return {
+        ("POST", API + "order/cancelReplace"): Endpoint(
+            signed=noted("POST order/cancelReplace", replace), counts_orders=True
+        ),
+        ("POST", API + "orderList/oco"): Endpoint(signed=noted("POST orderList/oco", pair), counts_orders=True),
+        ("POST", API + "order/oco"): Endpoint(signed=noted("POST order/oco", older), weight=2, counts_orders=True),
+        ("GET", API + "orderList"): Endpoint(signed=lists.query_list, weight=4),
+        ("DELETE", API + "orderList"): Endpoint(signed=noted("DELETE orderList", lists.cancel_list)),
+        ("GET", API + "allOrderList"): Endpoint(signed=lists.all_lists, weight=20),
+        ("GET", API + "openOrderList"): Endpoint(signed=lists.open_lists, weight=6),
+    }

@@ -1,0 +1,41 @@
+"""What is asked of the rest of a Binance account: its coins, and what it pays. Little, and true: nothing is paid in or
+out by request. No sockets."""
+
+from execution.venue.auth import Window
+from execution.venue.exchange import Exchange
+from execution.venue.parameters import Parameters
+from execution.venue.symbols import amount_text
+
+Values = dict[str, str]
+NO_FEE = {"maker": "0.00000000", "taker": "0.00000000", "buyer": "0.00000000", "seller": "0.00000000"}
+
+
+class WalletRest:
+    """The requests. Each takes the account, its parameters and the request's time window; raises ApiError."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+
+    def coins(self, account: str, values: Values, window: Window) -> object:
+        """GET sapi/v1/capital/config/getall."""
+        Parameters(values, ())
+        held = self._exchange.engine.accounts.balances(account)
+        traded = {name for symbol in self._exchange.symbols.values() for name in (symbol.base, symbol.quote)}
+        rows = []
+        for asset in sorted(traded | held.keys()):
+            free, locked = self._exchange.engine.accounts.balance(account, asset)
+            row = {"coin": asset, "name": asset, "free": amount_text(free), "locked": amount_text(locked)}
+            flags = {"depositAllEnable": False, "withdrawAllEnable": False, "trading": asset in traded}
+            rows.append(row | flags | {"isLegalMoney": False, "networkList": []})
+        return rows
+
+    def commission(self, account: str, values: Values, window: Window) -> object:
+        """GET account/commission of a symbol."""
+        symbol = Parameters(values, ("symbol",)).symbol(self._exchange.symbols)
+        taker, maker = (amount_text(fee) for fee in self._exchange.fees)
+        return {
+            "symbol": symbol,
+            "standardCommission": NO_FEE | {"maker": maker, "taker": taker},
+            "specialCommission": NO_FEE,
+            "taxCommission": NO_FEE,
+        }

@@ -1,0 +1,219 @@
+"""The WebSocket API (/ws-api/v3): signed requests, sessions and the user stream over one connection. One reply to each
+message, by its id; a bad message gets an error, never silence."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from weakref import WeakKeyDictionary
+
+import orjson
+
+from execution.runtime.clock import Clock
+from execution.venue import errors
+from execution.venue.auth import ApiKey, check_signature, find_account, read_window
+from execution.venue.connection import Connection
+from execution.venue.journal import Journal, journaled
+from execution.venue.limits import RateLimits, order_limits, rate_limits
+from execution.venue.market_rest import MarketRest
+from execution.venue.request_faults import RequestFaults, Spoilt
+from execution.venue.trading import Request, Trading
+from execution.venue.user_stream import UserStream
+from execution.venue.wallet_rest import WalletRest
+
+Values = dict[str, str]
+SIGNED_HERE = ("session.logon", "userDataStream.subscribe.signature")
+BANNED = 418
+NUMBER_LENGTH = 19
+
+
+class WebSocketApi:
+    """The methods of the WebSocket API."""
+
+    def __init__(
+        self,
+        market: MarketRest,
+        trading: Trading,
+        wallet: WalletRest,
+        journal: Journal,
+        *,
+        users: UserStream,
+        keys: Mapping[str, ApiKey],
+        limits: RateLimits,
+        clock: Clock,
+        faults: RequestFaults | None = None,
+    ) -> None:
+        self._sessions: WeakKeyDictionary[Connection, tuple[ApiKey, int]] = WeakKeyDictionary()
+        self._users = users
+        self._faults = faults
+        self._keys = keys
+        self._limits = limits
+        self._clock = clock
+        self._public: dict[str, Callable[[Values], object]] = {
+            "ping": market.ping,
+            "time": market.time,
+            "exchangeInfo": market.exchange_info,
+            "depth": market.depth,
+            "klines": market.klines,
+            "ticker.price": market.ticker_price,
+            "ticker.book": market.book_ticker,
+            "ticker.24hr": market.ticker_day,
+            "avgPrice": market.average_price,
+            "trades.recent": market.trades,
+            "trades.aggregate": market.aggregate_trades,
+            "uiKlines": market.klines,
+        }
+        self._signed: dict[str, Request] = {
+            "order.place": journaled("POST order", trading.place_order, journal),
+            "order.test": journaled("POST order/test", trading.test_order, journal),
+            "order.status": trading.query_order,
+            "order.cancel": journaled("DELETE order", trading.cancel_order, journal),
+            "order.cancelReplace": journaled("POST order/cancelReplace", trading.replacing.replace_order, journal),
+            "orderList.place.oco": journaled("POST orderList/oco", trading.lists.place_pair, journal),
+            "orderList.place": journaled("POST order/oco", trading.lists.place_limit_and_stop, journal),
+            "orderList.cancel": journaled("DELETE orderList", trading.lists.cancel_list, journal),
+            "orderList.status": trading.lists.query_list,
+            "openOrderLists.status": trading.lists.open_lists,
+            "allOrderLists": trading.lists.all_lists,
+            "openOrders.status": trading.open_orders,
+            "openOrders.cancelAll": journaled("DELETE openOrders", trading.cancel_all, journal),
+            "allOrders": trading.all_orders,
+            "myTrades": trading.my_trades,
+            "account.status": trading.account,
+            "account.commission": wallet.commission,
+            "account.rateLimits.orders": trading.order_rate,
+        }
+
+        self._sessioned: dict[str, Callable[[Connection, Values], object]] = {
+            "session.status": self._session_status,
+            "session.logout": self._log_out,
+            "userDataStream.unsubscribe": self._unsubscribe,
+        }
+
+    async def answer(self, connection: Connection, text: str) -> object:
+        """The reply to one message."""
+        message = json_object(text)
+        number = message.get("id") if message else None
+        values: Values = {}
+        limits: dict[str, object] = {}
+        try:
+            if message is None or not isinstance(message.get("method"), str):
+                raise errors.ApiError(-1135, "Invalid JSON Request")
+            used = self._limits.spend(connection.address, 2, self._clock.now_ms())
+            values, method = _values(message.get("params")), str(message["method"])
+            if values.get("returnRateLimits") != "false":
+                limits = {"rateLimits": [rate_limits()[0] | {"count": used}]}
+            run = partial(self._run, connection, method, values)
+            result = await (run() if self._faults is None else self._faults.at_door(f"WS {method}", run))
+            if limits and method.startswith("order.") and (key := self._keys.get(values.get("apiKey", ""))):
+                limits["rateLimits"] = self._order_counts(key.account)
+            return {"id": number, "status": 200, "result": result} | limits
+        except Spoilt as spoilt:
+            return spoilt.body
+        except errors.ApiError as error:
+            if error.status == BANNED:
+                connection.end_after_this()
+            return {"id": number, "status": error.status, "error": _with_wait(error, self._clock.now_ms())} | limits
+
+    def _order_counts(self, account: str) -> list[dict[str, object]]:
+        counts = self._limits.order_counts(account, self._clock.now_ms())
+        return [limit | {"count": count} for limit, count in zip(order_limits(), counts, strict=True)]
+
+    async def _run(self, connection: Connection, method: str, values: Values) -> object:
+        if method in self._public:
+            values.pop("returnRateLimits", None)
+            return self._public[method](values)
+        if method in self._sessioned:
+            return self._sessioned[method](connection, values)
+        logged_on = self._sessions.get(connection)
+        if method == "userDataStream.subscribe":
+            if logged_on is None:
+                raise errors.ApiError(-2014, "This session is not logged on; see session.logon.", 401)
+            return {"subscriptionId": self._users.subscribe(connection, logged_on[0].account)}
+        if method not in self._signed and method not in SIGNED_HERE:
+            raise errors.ApiError(-1020, "This operation is not supported.")
+        key = self._signer(connection, values)
+        values.pop("returnRateLimits", None)  # signed like the rest, and a wish about the reply's shape
+        window = read_window(values)
+        window.check(self._clock.now_ms())
+        if method == "session.logon":
+            return self._log_on(connection, key)
+        if method in self._signed:
+            request = partial(self._signed[method], key.account, values, window)
+            if self._faults is None:
+                return request()
+            return await self._faults.inside(f"WS {method}", request, connection.cut)
+        return {"subscriptionId": self._users.subscribe(connection, key.account)}
+
+    def _signer(self, connection: Connection, values: Values) -> ApiKey:
+        """Whose request it is: by its own key and signature, or, without them, by the session. Raises ApiError."""
+        logged_on = self._sessions.get(connection)
+        if logged_on is not None and "apiKey" not in values and "signature" not in values:
+            values.setdefault("timestamp", str(self._clock.now_ms()))
+            return logged_on[0]
+        key = find_account(self._keys, values.get("apiKey"))
+        payload = "&".join(f"{name}={values[name]}" for name in sorted(values) if name != "signature")
+        check_signature(key.secret, payload, values.get("signature"))
+        return key
+
+    # sessions
+
+    def _log_on(self, connection: Connection, key: ApiKey) -> object:
+        if not key.is_ed25519:
+            raise errors.ApiError(-4056, "HMAC_SHA256 API key is not supported.")
+        self._sessions[connection] = (key, self._clock.now_ms())
+        return self._session_status(connection, {})
+
+    def _session_status(self, connection: Connection, _values: Values) -> object:
+        key, since = self._sessions.get(connection) or (None, None)
+        return {
+            "apiKey": key.key if key else None,
+            "authorizedSince": since,
+            "connectedSince": connection.since_ms,
+            "returnRateLimits": True,
+            "serverTime": self._clock.now_ms(),
+            "userDataStream": self._users.listens(connection),
+        }
+
+    def _log_out(self, connection: Connection, values: Values) -> object:
+        self._sessions.pop(connection, None)
+        return self._session_status(connection, values)
+
+    def _unsubscribe(self, connection: Connection, values: Values) -> object:
+        number = values.get("subscriptionId")
+        if number is not None and not (number.isascii() and number.isdigit() and len(number) < NUMBER_LENGTH):
+            raise errors.illegal_characters("subscriptionId", "^[0-9]{1,18}$")
+        self._users.end(connection, int(number) if number is not None else None)
+        return {}
+
+    def leave(self, connection: Connection) -> None:
+        """The connection has gone."""
+        self._sessions.pop(connection, None)
+        self._users.leave(connection)
+
+
+def _with_wait(error: errors.ApiError, now_ms: int) -> dict[str, object]:
+    """An error as this API gives it: how long to wait stands in its data."""
+    if error.retry_after_s is None:
+        return error.body()
+    return error.body() | {"data": {"serverTime": now_ms, "retryAfter": now_ms + 1000 * error.retry_after_s}}
+
+
+def json_object(text: str) -> dict[str, object] | None:
+    """A message as it should be; None for anything else."""
+    try:
+        message = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+    return message if isinstance(message, dict) else None
+
+
+def _values(params: object) -> Values:
+    """Parameters as a REST client would have sent them. Raises -1135 for anything but words and numbers."""
+    if params is None:
+        return {}
+    if not isinstance(params, dict) or not all(isinstance(v, str | int | float) for v in params.values()):
+        raise errors.ApiError(-1135, "Invalid JSON Request")
+    values = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in params.items()}
+    for name, value in values.items():
+        if not value:
+            raise errors.empty_parameter(name)
+    return values
