@@ -48,11 +48,11 @@ class Operation:
         self.note_processes()
         return Finished(done.returncode, done.stdout, done.stderr)
 
-    def start(self, mode: str = "dual") -> Finished:
-        return self.run(START, mode)
+    def start(self, mode: str = "dual", *options: str) -> Finished:
+        return self.run(START, mode, *options)
 
-    def started(self, mode: str = "dual") -> "Operation":
-        done = self.start(mode)
+    def started(self, mode: str = "dual", *options: str) -> "Operation":
+        done = self.start(mode, *options)
         assert done.code == 0, done.text
         return self
 

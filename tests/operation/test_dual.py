@@ -4,12 +4,14 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from functools import partial
 
 import pytest
 
 from execution.ledger.account_lock import holder_of
 from execution.runtime.home import Home
+from execution.vocabulary.limits import TASK_OVERDUE_LEAST_S
 from tests.operation.conftest import ROOT, Operation
 from tests.support import eventually
 
@@ -122,6 +124,20 @@ def test_a_stopped_worker_is_seen_as_hung_killed_and_replaced(dual: Operation) -
     assert eventually(
         lambda: "hang" in json.loads((dual.home / "logs" / "change_log.json").read_text())["fixed_by_type"], within_s=10
     ), record
+
+
+def test_when_all_sleep_longer_than_any_limit_and_wake_the_manager_first_nobody_is_killed(dual: Operation) -> None:
+    before = {name: dual.pid(name) for name in [*WORKERS, "continuous_operation"]}
+    asleep = sorted(dual.processes(), key=lambda process: process.pid != before["continuous_operation"])
+    for process in asleep:
+        process.suspend()
+    began = time.monotonic()
+    eventually(lambda: time.monotonic() - began > TASK_OVERDUE_LEAST_S + 1, within_s=30, every_s=0.5)
+    for process in asleep:
+        process.resume()
+    eventually(lambda: "my own tick came late" in dual.log("continuous_operation"), every_s=0.2)
+    eventually(lambda: dual.nae("verify").code == 0, within_s=20, every_s=0.5)
+    assert {name: dual.pid(name) for name in before} == before
 
 
 def test_a_pause_stops_entries_and_exits_go_on_until_resumed(dual: Operation) -> None:

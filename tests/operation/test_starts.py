@@ -135,7 +135,9 @@ def test_two_homes_with_long_paths_and_missing_bars_run_side_by_side(tmp_path: P
 
 
 def test_a_pause_survives_the_death_of_everything(operation: Operation) -> None:
-    operation.started("live")
+    operation.started("live", "--no-standby")
+    assert "live_optimus_standby" not in operation.status()["processes"]
+    assert operation.nae("verify").code == 0, "nobody is missed who isn't wanted"
     eventually(lambda: operation.account("live").get("trading_state") == "active", within_s=10)
     assert operation.nae("pause", "storm ahead").code == 0
     operation.kill_everything()
