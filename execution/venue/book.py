@@ -3,8 +3,9 @@ next; it neither trades nor knows money."""
 
 from bisect import bisect_left, insort
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from decimal import Decimal
+from operator import attrgetter
 
 BUY = "BUY"
 SELL = "SELL"
@@ -83,6 +84,14 @@ class Order:
     def is_reached_by(self, ticks: int) -> bool:
         """Does a trade at this price set a stop order off?"""
         return ticks >= self.stop_ticks if self.waits_for_rise else ticks <= self.stop_ticks
+
+
+_FIELDS = attrgetter(*(field.name for field in fields(Order)))
+
+
+def copied(order: Order) -> Order:
+    """The order as it is now."""
+    return Order(*_FIELDS(order))
 
 
 class _Side:

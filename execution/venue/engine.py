@@ -1,14 +1,13 @@
 """The matching engine: takes an order, matches it by price and time, settles every fill exactly, and says what
 happened. No I/O: whoever calls it stores the outcome before anybody hears of it."""
 
-import copy
 from collections.abc import Iterable
 from decimal import Decimal
 
 from execution.venue import admission, errors, filters
 from execution.venue import book as status
 from execution.venue.accounts import MARKET_MAKER, Accounts
-from execution.venue.book import SELL, Order, OrderBook
+from execution.venue.book import SELL, Order, OrderBook, copied
 from execution.venue.open_orders import OpenOrders
 from execution.venue.order_list import OrderList
 from execution.venue.outcome import Fill, ListState, Outcome, Print, Report
@@ -292,4 +291,4 @@ class Engine:
 
     @staticmethod
     def _report(outcome: Outcome, kind: str, order: Order, fill: Fill | None = None) -> None:
-        outcome.reports.append(Report(kind, copy.copy(order), fill))
+        outcome.reports.append(Report(kind, copied(order), fill))

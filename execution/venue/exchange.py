@@ -180,7 +180,8 @@ class Exchange:
 
     def _save_or_reload(self, outcomes: list[Outcome], market: dict[str, str], now_ms: int) -> None:
         try:
-            self._save([self.record(r.order) for o in outcomes for r in o.reports], outcomes, market)
+            latest = {report.order.id: report.order for outcome in outcomes for report in outcome.reports}
+            self._save([self.record(order) for order in latest.values()], outcomes, market)
         except DatabaseError as error:
             self.store_errors += 1
             log.error("the store refused; back to what is stored", extra={"fields": {"error": str(error)}})

@@ -116,16 +116,16 @@ class Store:
     ) -> None:
         """Everything one request or one market step changed: all of it, durably, or nothing."""
         with transaction(self._connection) as connection:
-            rows = [tuple(map(_stored, order[:ORDER_COLUMNS])) for order in orders]
-            connection.executemany(_replace("orders", ORDER_COLUMNS), rows)
-            unusual = [(order.id, *map(_stored, order.terms)) for order in orders if order.terms != USUAL]
-            if unusual:
-                connection.executemany(_replace("order_terms", 6), unusual)
-            connection.executemany(_replace("fills", 12), [tuple(map(_stored, fill)) for fill in fills])
-            held = [(account, asset, str(held.free), str(held.locked)) for account, asset, held in balances]
-            connection.executemany(_replace("balances", 4), held)
-            connection.executemany(_replace("market", 2), list(market))
-            connection.executemany(_replace("order_lists", 11), [_flat(state) for state in lists])
+            for table, rows in (
+                ("orders", [tuple(map(_stored, order[:ORDER_COLUMNS])) for order in orders]),
+                ("order_terms", [(order.id, *map(_stored, order.terms)) for order in orders if order.terms != USUAL]),
+                ("fills", [tuple(map(_stored, fill)) for fill in fills]),
+                ("balances", [(account, asset, str(held.free), str(held.locked)) for account, asset, held in balances]),
+                ("market", list(market)),
+                ("order_lists", [_flat(state) for state in lists]),
+            ):
+                if rows:
+                    connection.executemany(_replace(table, len(rows[0])), rows)
 
     def save_wish(self, account: str, name: str, value: str) -> None:
         """What an account has asked for, until it asks for something else."""

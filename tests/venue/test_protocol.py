@@ -278,6 +278,7 @@ PATHS = [
     "avgPrice",
     "account",
 ]
+PATHS += ["order/cancelReplace", "orderList/oco", "order/oco", "orderList", "allOrderList", "openOrderList"]
 PATHS += ["ticker/24hr", "ticker/price", "ticker/bookTicker", "exchangeInfo", "time", "order/test", "rateLimit/order"]
 
 
