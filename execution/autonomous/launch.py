@@ -27,7 +27,7 @@ from execution.runtime.clock import Clock, block
 from execution.runtime.config import absolute_market, load
 from execution.runtime.files import tail_lines, write_atomically
 from execution.runtime.home import PROJECT_ROOT, Home
-from execution.runtime.locks import holder_pid
+from execution.runtime.locks import holder_pid, is_held
 from execution.vocabulary.exit_codes import ExitCode
 from execution.vocabulary.health import HealthStatus
 from execution.vocabulary.limits import JUDGE_PERIOD_S, READY_WITHIN_S, STOP_ALL_WITHIN_S
@@ -39,6 +39,7 @@ FROM_SYSTEMD = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")  # for supervi
 POLL_S = 0.15
 CRASHES_TOO_MANY = 3
 KILLED_WITHIN_S = 3.0
+LEFT_ALONE_END_WITHIN_S = 2.0  # orphans end by themselves, and the manager or an heir ends the others: if those live
 LINES_SHOWN = 8
 LINES_LOOKED_AT = 500
 
@@ -213,8 +214,8 @@ def operation_pid(home: Home) -> int | None:
 def stop(home: Home, clock: Clock) -> Stopped | None:
     """Stop everything in order and wait until nothing is left; None when nothing ran.
 
-    What is still there after STOP_ALL_WITHIN_S is killed, by identity and not by number alone, and named; what even
-    that doesn't end (a process stuck in the kernel) isn't waited for.
+    What is still there after STOP_ALL_WITHIN_S, or LEFT_ALONE_END_WITHIN_S after its supervisord has gone, is killed,
+    by identity and not by number alone, and named; what even that doesn't end (stuck in the kernel) isn't waited for.
     """
     began = clock.monotonic()
     if home.run.exists():  # said first, and also when nobody is seen: an heir may be about to take the lock
@@ -227,11 +228,14 @@ def stop(home: Home, clock: Clock) -> Stopped | None:
     elif not kin[0].living():
         return None
     killed: tuple[int, ...] = ()
+    patience_s = STOP_ALL_WITHIN_S
     while _living(kin, home):
         spent = clock.monotonic() - began
-        if spent > STOP_ALL_WITHIN_S and not killed:
+        if not is_held(home.operation_lock):
+            patience_s = min(patience_s, spent + LEFT_ALONE_END_WITHIN_S)
+        if spent > patience_s and not killed:
             killed = tuple(pid for members in kin for pid in members.kill())
-        if spent > STOP_ALL_WITHIN_S + KILLED_WITHIN_S:
+        if spent > patience_s + KILLED_WITHIN_S:
             break
         block(0.05)
     return Stopped(clock.monotonic() - began, killed)

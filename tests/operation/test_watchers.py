@@ -108,6 +108,15 @@ def test_with_both_killed_at_once_all_that_can_ends_and_the_next_start_ends_the_
         assert f"killed what a dead supervisord had left: pids ({pids['stubborn']},)" in boot(tiny)
 
 
+def test_a_stop_ends_the_orphan_that_nobody_else_is_left_to_end(tiny: TinyOperation) -> None:
+    pids = tiny.up().is_complete()
+    kill(tiny.supervisord(), pids[MANAGER])
+    stopped = stop(tiny.home, CLOCK)
+    assert stopped is not None
+    assert stopped.killed == (pids["stubborn"],)
+    assert stopped.seconds < 6, "it was left alone: there's nobody to wait for"
+
+
 def boot(tiny: TinyOperation) -> str:
     return tiny.home.boot_log("supervisord").read_text()
 
