@@ -83,6 +83,8 @@ def _dead(sample: Sample) -> Verdict | None:
         return None
     if sample.program_state == "STOPPED":
         return Verdict(HealthStatus.DEGRADED, (STOPPED_BY_THE_OPERATOR,))
+    if sample.program_state == "STOPPING":  # only who was asked for is; its own deadline ends it
+        return Verdict(HealthStatus.DEGRADED, ("told to stop",))
     return Verdict(HealthStatus.CRITICAL, (sample.held or f"not running: {sample.program_state.lower()}",))
 
 

@@ -91,6 +91,7 @@ TABLE = [
     ("starting", sample(heartbeat=beat(state=ProcessState.STARTING)), DEGRADED, "starting", False),
     ("ready without progress", sample(heartbeat=beat(state=ProcessState.READY)), DEGRADED, "ready", False),
     ("stopping", sample(heartbeat=beat(state=ProcessState.STOPPING)), DEGRADED, "stopping", False),
+    ("told to stop", sample(program_state="STOPPING"), DEGRADED, "told to stop", False),
     ("a task overdue", sample(heartbeat=beat(tasks=[task(LATE_S)])), UNHEALTHY, "task cycle is overdue", False),
     (
         "a trading task overdue",
