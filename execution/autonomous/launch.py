@@ -166,7 +166,7 @@ def _own(code: int) -> int:
 
 
 def _judged(manager: ContinuousOperationManager, status: dict[str, Any], clock: Clock) -> dict[str, Any]:
-    """The status once the judge, who looks twice a second, has seen the last process run too."""
+    """The status once the judge, who looks once a second, has seen the last process run too."""
     deadline = clock.monotonic() + 3 * JUDGE_PERIOD_S
     while status["overall_status"] != HealthStatus.HEALTHY and clock.monotonic() < deadline:
         block(POLL_S)

@@ -19,7 +19,7 @@ from execution.autonomous.vitals import started_ms
 from execution.console.account_status import accounts_of
 from execution.console.doctor import examine
 from execution.console.output import complain, errors, print_json, say, screen, table
-from execution.console.status_view import problems, show_status
+from execution.console.status_view import keeping, problems, show_status
 from execution.runtime.clock import SystemClock
 from execution.runtime.home import Home
 from execution.vocabulary.exit_codes import BusyError, ConfigError, ExitCode
@@ -189,6 +189,7 @@ def verify(json: AsJson = False) -> None:
             complain(problem)
         if not found:
             screen.print(f"all {tasks} tasks of {len(document['processes'])} processes are on time")
+            say(keeping(document))
     if found:
         raise typer.Exit(ExitCode.FAILED if document["running"] else ExitCode.UNAVAILABLE)
 

@@ -28,7 +28,7 @@ def status_parts(status: dict[str, Any]) -> list[RenderableType]:
     parts: list[RenderableType] = []
     if status["running"]:
         parts.append(_headline(status))
-        parts += [Text(line) for line in (_keeping(status),) if line]
+        parts += [Text(line) for line in (keeping(status),) if line]
     if status.get("note") or not status["running"]:
         parts.append(Text(status.get("note", "not running"), style="yellow" if status["running"] else ""))
     service = status.get("service") or {}
@@ -55,7 +55,7 @@ def _builds(status: dict[str, Any]) -> str:
     return f"  build {next(iter(builds))[:12]}" if len(builds) == 1 else ""
 
 
-def _keeping(status: dict[str, Any]) -> str:
+def keeping(status: dict[str, Any]) -> str:
     """Who keeps whom: supervisord and the plug-in, the live account and its standby."""
     said = []
     if pid := (status.get("supervisord") or {}).get("pid"):

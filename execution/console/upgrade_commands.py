@@ -1,6 +1,7 @@
 """nae upgrade: the running operation moves to the code that is here now, one process after the other, and back when the
 new build fails. What is moved, in which order, is decided in autonomous/upgrade_plan.py."""
 
+import os
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -69,7 +70,7 @@ def upgrade(
         complain("not running: the next start takes the code that is here by itself (scripts/nae up)")
         raise typer.Exit(ExitCode.UNAVAILABLE)
     lock = FileLock(home.run / "upgrade.lock")
-    lock.acquire("nae upgrade")
+    lock.acquire(f"nae upgrade pid {os.getpid()}, which is under way")
     try:
         talk = _Talk(json)
         way = _way(home, back, dry_run)

@@ -93,7 +93,10 @@ def test_a_second_trader_by_hand_is_refused_while_optimus_holds_the_account(dual
 def test_every_loop_turns(dual: Operation) -> None:
     done = dual.run(sys.executable, ROOT / "scripts" / "verify_infinite_loop.py")
     assert done.code == 0, done.text
-    assert dual.run(sys.executable, ROOT / "scripts" / "check_status.py").code == 0
+    shown = dual.run(sys.executable, ROOT / "scripts" / "check_status.py")
+    assert shown.code == 0 and len(shown.out.splitlines()) <= 24, "a screenful"
+    for kept in ("plug-in works", "live held by live_optimus", "standby ready"):
+        assert kept in done.out and kept in shown.out
 
 
 @pytest.mark.parametrize("name", WORKERS)
