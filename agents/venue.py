@@ -12,6 +12,8 @@ from agents.process import Context, in_background, run_process
 from execution.runtime.bus import Refused
 from execution.runtime.config import CHOICES, Config
 from execution.runtime.tasks import Task
+from execution.venue.control import ControlPort
+from execution.venue.faults import Faults
 from execution.venue.server import STANDS_STILL, ApiKey, VenueServer
 from execution.venue.symbols import quote_unit
 from execution.vocabulary.exit_codes import ConfigError
@@ -44,15 +46,21 @@ class VenueAgent:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._server: VenueServer | None = None
+        self._control: ControlPort | None = None
         self._port = 0
 
     async def start(self) -> None:
         home = self._context.home
         keys = [ApiKey(account, key.key, key.secret) for account, key in venue_keys(home).items()]
-        self._server = VenueServer(self._context.config.venue, home.data / "venue", keys, self._context.clock)
+        config, folder, clock = self._context.config.venue, home.data / "venue", self._context.clock
+        faults = Faults(config.seed) if config.drills else None
+        self._server = VenueServer(config, folder, keys, clock, faults=faults)
         check_market_fits(self._context.config, self._server, str(home.config_file))
         self._port = await self._bind(self._server)
         write_port(home, self._port)
+        if faults is not None:
+            self._control = ControlPort(faults, folder)
+            await self._control.start()
         in_background(self._context, self._server.run_market(), "market")
 
     async def _bind(self, server: VenueServer) -> int:
@@ -90,6 +98,8 @@ class VenueAgent:
         raise Refused(f"venue takes no commands, not {verb}")
 
     async def stop(self) -> None:
+        if self._control is not None:
+            await self._control.stop()
         if self._server is not None:
             await self._server.stop()
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from execution.console.output import complain, print_json, say, table
-from execution.console.venue_control import NotServed, ask_control
+from execution.console.venue_control import CONTROL_NAME, NotServed, ask_control
 from execution.exchange.credentials import create_embedded_credentials
 from execution.runtime.config import VenueConfig, absolute_market, changed_venue, load
 from execution.runtime.home import Home
@@ -31,6 +31,13 @@ venue = typer.Typer(help="The embedded exchange by itself, for any Binance clien
 def venue_folder(folder: Path | None) -> Path:
     """Where a venue by itself lives."""
     return (folder or Home.find().data / FOLDER_NAME).expanduser().absolute()
+
+
+def _drilled_folder(folder: Path | None) -> Path:
+    """The venue that is meant: the one by itself, else the operation's, when that may be drilled."""
+    alone, operation = venue_folder(folder), Home.find().data / "venue"
+    served = [place for place in (alone, operation) if (place / CONTROL_NAME).exists()]
+    return served[0] if served and folder is None else alone
 
 
 @venue.command()
@@ -135,7 +142,7 @@ def fault(
     ] = None,
     folder: Folder = None,
 ) -> None:
-    """Make a served venue go wrong, now or soon.
+    """Make a served venue go wrong, now or soon; or an operation's, when nae.toml says drills = true for the venue.
 
     Examples: nae venue fault execute_504 --on 'POST /api/v3/order' · nae venue fault latency --value 0.2 ·
     nae venue fault drop_event --on 'btcusdt@*' --for 30 · nae venue fault maintenance --after 10 --for 60 ·
@@ -189,7 +196,7 @@ def _show_kinds(json: bool) -> None:
 
 def _asked(folder: Path | None, method: str, path: str, body: object = None) -> dict[str, Any]:
     try:
-        return ask_control(venue_folder(folder), method, path, body)
+        return ask_control(_drilled_folder(folder), method, path, body)
     except NotServed as error:
         complain(str(error))
         raise typer.Exit(ExitCode.UNAVAILABLE) from error

@@ -29,7 +29,9 @@ def ask_control(folder: Path, method: str, path: str, body: object = None) -> di
     try:
         control = msgspec.json.decode(file.read_bytes(), type=_Control)
     except FileNotFoundError:
-        raise NotServed(f"no venue is served in {folder}: nae venue serve --folder {folder} would") from None
+        raise NotServed(
+            f"no venue is served in {folder} that can be told; nae venue serve, or drills = true in nae.toml, would do"
+        ) from None
     except msgspec.DecodeError:
         raise NotServed(f"{file}: not a control file; the venue writes one when it starts") from None
     connection = http.client.HTTPConnection("127.0.0.1", control.port, timeout=ANSWER_WITHIN_S)

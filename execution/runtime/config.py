@@ -42,6 +42,7 @@ class VenueConfig(Strict, frozen=True):
     maker_fee: Decimal = Decimal("0.001")
     opening_balance: Decimal = Decimal("10000")
     port: int = 0
+    drills: bool = False
 
 
 class TradingConfig(Strict, frozen=True):
