@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 from execution.venue.accounts import Balance
+from execution.venue.book import EXPIRED_IN_MATCH
 from execution.venue.outcome import Fill, ListState, Report
 from execution.venue.store import OrderRecord
 from execution.venue.symbols import amount_text
@@ -38,7 +39,7 @@ def order_reply(order: OrderRecord, fills: Sequence[Fill], kind: str) -> Json:
     if kind == "ACK":
         return reply
     reply |= _sizes(order)
-    reply |= _stop_part(order)
+    reply |= _stop_part(order) | _prevented(order)
     reply |= {"workingTime": order.working_ms, "selfTradePreventionMode": order.terms.prevention}
     if kind == "FULL":
         reply["fills"] = [_fill_part(fill) for fill in fills]
@@ -47,6 +48,13 @@ def order_reply(order: OrderRecord, fills: Sequence[Fill], kind: str) -> Json:
 
 def _stop_part(order: OrderRecord) -> Json:
     return {"stopPrice": amount_text(order.terms.stop_price)} if order.terms.stop_price else {}
+
+
+def _prevented(order: OrderRecord) -> Json:
+    """What self-trade prevention took from an order."""
+    if order.status != EXPIRED_IN_MATCH:
+        return {}
+    return {"preventedQuantity": amount_text(order.quantity - order.filled)}
 
 
 def _fill_part(fill: Fill) -> Json:
@@ -74,6 +82,7 @@ def order_state(order: OrderRecord) -> Json:
         "isWorking": not order.terms.waiting,
         "workingTime": order.working_ms,
         "selfTradePreventionMode": order.terms.prevention,
+        **_prevented(order),
     }
 
 
@@ -183,6 +192,7 @@ def account(
 def execution_report(report: Report, order: OrderRecord, now_ms: int) -> Json:
     """The user stream's word on an order."""
     fill = report.fill
+    prevented = amount_text(order.quantity - order.filled) if order.status == EXPIRED_IN_MATCH else None
     return {
         "e": "executionReport",
         "E": now_ms,
@@ -197,7 +207,7 @@ def execution_report(report: Report, order: OrderRecord, now_ms: int) -> Json:
         "F": ZERO_TEXT,
         "g": order.terms.list_id,
         "C": order.client_id if report.kind == "CANCELED" else "",
-        "x": report.kind,
+        "x": report.kind if prevented is None else "TRADE_PREVENTION",
         "X": order.status,
         "r": "NONE",
         "i": order.id,
@@ -218,6 +228,7 @@ def execution_report(report: Report, order: OrderRecord, now_ms: int) -> Json:
         "Q": amount_text(order.quote_budget),
         "W": order.working_ms,
         "V": order.terms.prevention,
+        **({} if prevented is None else {"A": prevented, "B": prevented}),
     }
 
 

@@ -232,6 +232,22 @@ def test_fees_are_taken_in_bnb_at_a_discount_when_asked_for_and_else_from_what_i
     assert engine.accounts.balance("bob", "BTC").free == D("11.999")
 
 
+def test_whoever_sells_all_its_bnb_at_market_pays_its_fee_from_the_money_it_gets() -> None:
+    engine = make_engine()
+    symbol = type(engine.symbols[BTC])("BNB", "USDT", 1, 2)
+    engine = Engine([symbol], engine.accounts, D("0.001"), D("0.001"))
+    engine.last_ticks["BNBUSDT"] = 5_000
+    for name in ("ann", "bob"):
+        engine.accounts.open(name, [("BNB", D("1"))])
+        engine.settlement.pay_in_bnb.add(name)
+    for ticks in (5_000, 4_999):
+        engine.submit(Order(0, "bob", "BNBUSDT", f"b{ticks}", BUY, "LIMIT", "GTC", ticks, 50, 1), 1)
+    engine.submit(Order(0, "ann", "BNBUSDT", "all", SELL, "MARKET", "GTC", 0, 100, 1), 1)
+    assert engine.accounts.balance("ann", "BNB") == (D(0), D(0))
+    assert engine.accounts.balance("ann", "USDT").free == D("10000") + (D("500.0") + D("499.9")) / 2 * D("0.999")
+    assert engine.accounts.balance("bob", "BNB").free == 2 - D("0.00075"), "what is received in BNB pays in it"
+
+
 def test_what_may_be_taken_at_any_price_has_its_own_limit() -> None:
     engine = make_engine()
     engine.symbols[BTC].most_market_lots = 500

@@ -13,6 +13,7 @@ import ccxt
 import pytest
 
 from execution.runtime.clock import SystemClock
+from execution.runtime.config import VenueConfig
 from execution.venue.journal import JOURNAL_NAME
 from execution.venue.price_path import quotes
 from tests.venue.support import SANDBOX, Raw, Running, ccxt_client, raw_client, running, signed
@@ -207,8 +208,6 @@ def test_ccxt_edits_an_order_by_cancel_replace(tmp_path: Path) -> None:
 
 
 def test_fees_are_paid_in_bnb_once_the_account_asks_for_it(tmp_path: Path) -> None:
-    from execution.runtime.config import VenueConfig
-
     async def scene() -> None:
         config = VenueConfig(symbols=("BTC/USDT", "BNB/USDT"))
         async with running(tmp_path, config, driven=False) as venue, raw_client(venue) as raw:
@@ -302,5 +301,41 @@ def test_stops_lists_and_modes_outlive_a_restart(tmp_path: Path) -> None:
             assert (await raw.signed("GET", "openOrderList")).body == []
             go(venue, 0.9)
             assert (await raw.signed("GET", "openOrders")).body == []
+
+    asyncio.run(scene())
+
+
+def test_the_orders_of_a_list_whose_market_is_gone_end_and_give_their_money_back_once(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with holding(tmp_path) as (venue, raw):
+            await raw.signed("POST", "orderList/oco", **oco(venue))
+            buy = BTC | {"side": "BUY", "type": "STOP_LOSS", "quantity": "0.01"}
+            await raw.signed("POST", "order", **buy, stopPrice=price(venue, 1.1))
+            assert len((await raw.signed("GET", "openOrders")).body) == 3
+        other = VenueConfig(symbols=("ETH/USDT",))
+        async with running(tmp_path, other, driven=False) as venue, raw_client(venue) as raw:
+            for path in ("openOrders", "openOrderList"):
+                assert (await raw.signed("GET", path)).body == []
+            (done,) = (await raw.signed("GET", "allOrderList")).body
+            assert done["listStatusType"] == "ALL_DONE"
+            account = (await raw.signed("GET", "account")).body["balances"]
+            assert {row["locked"] for row in account} == {"0.00000000"}
+            assert {row["asset"]: row["free"] for row in account}["BTC"] == "0.09990000"
+
+    asyncio.run(scene())
+
+
+def test_an_order_that_meets_its_own_account_is_said_to_be_prevented(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with holding(tmp_path) as (_venue, raw):
+            ask = D((await raw.public("ticker/bookTicker", **BTC)).body["askPrice"])
+            inside = str(ask - D("0.01"))
+            limit = BTC | {"type": "LIMIT", "timeInForce": "GTC", "quantity": "0.01", "price": inside}
+            mine = (await raw.signed("POST", "order", **limit, side="SELL", newOrderRespType="FULL")).body
+            taker = await raw.signed("POST", "order", **limit, side="BUY", selfTradePreventionMode="EXPIRE_BOTH")
+            assert (taker.body["status"], taker.body["preventedQuantity"]) == ("EXPIRED_IN_MATCH", "0.01000000")
+            assert taker.body["selfTradePreventionMode"] == "EXPIRE_BOTH"
+            state = (await raw.signed("GET", "order", **BTC, orderId=mine["orderId"])).body
+            assert (state["status"], state["preventedQuantity"]) == ("EXPIRED_IN_MATCH", "0.01000000")
 
     asyncio.run(scene())
