@@ -24,6 +24,7 @@ MEMORY_LOW_SHARE = 0.05
 # starting and stopping
 READY_WITHIN_S = 60.0
 WORKER_STOP_DEADLINE_S = 5.0
+STOP_FORCED_AFTER_S = 6.0  # who was told to stop and couldn't even keep that deadline (it is stopped, hung) is killed
 STOP_ALL_WITHIN_S = 15.0
 RPC_TIMEOUT_S = 2.0
 RESTART_FIRST_BACKOFF_S = 1.0

@@ -108,6 +108,13 @@ def test_with_both_killed_at_once_all_that_can_ends_and_the_next_start_ends_the_
         assert f"killed what a dead supervisord had left: pids ({pids['stubborn']},)" in boot(tiny)
 
 
+def test_the_pid_file_stops_one_that_hangs_too(tiny: TinyOperation) -> None:
+    pids = tiny.up().is_complete()
+    kill(pids["willing"], number=signal.SIGSTOP)  # it takes no SIGTERM, and the manager is stopped as well
+    kill(int(tiny.home.pid_file.read_text()), number=signal.SIGTERM)
+    eventually(lambda: not tiny.everybody(), within_s=15)
+
+
 def test_a_stop_ends_the_orphan_that_nobody_else_is_left_to_end(tiny: TinyOperation) -> None:
     pids = tiny.up().is_complete()
     kill(tiny.supervisord(), pids[MANAGER])

@@ -36,6 +36,7 @@ from execution.vocabulary.limits import (
     SOCKET_PATH_MAX,
     STALE_FEED_S,
     STOP_ALL_WITHIN_S,
+    STOP_FORCED_AFTER_S,
     TASK_OVERDUE_LEAST_S,
     WORKER_STOP_DEADLINE_S,
 )
@@ -99,6 +100,7 @@ def test_everything_is_gone_before_stop_gives_up() -> None:
     groups = len({program.group for program in PROGRAMS})
     assert groups * WORKER_STOP_DEADLINE_S <= STOP_ALL_WITHIN_S, "groups stop one after the other"
     assert ORPHAN_DEADLINE_S < 2.0, "workers end within 2 s of supervisord"
+    assert WORKER_STOP_DEADLINE_S < STOP_FORCED_AFTER_S < STOP_ALL_WITHIN_S, "by itself, by supervisord, by nae down"
     assert WORKER_STOP_DEADLINE_S > REQUEST_TIMEOUT_S, "a request on its way must be able to end before its process"
 
 

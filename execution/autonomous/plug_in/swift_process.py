@@ -13,6 +13,7 @@ from supervisor.process import Subprocess
 from supervisor.states import ProcessStates, SupervisorStates
 
 from execution.autonomous.plug_in.spawner import Spawner
+from execution.vocabulary.limits import STOP_FORCED_AFTER_S
 
 SPAWN_FAILED = 127  # as a shell says it
 
@@ -107,7 +108,7 @@ class SwiftProcess(Subprocess):  # type: ignore[misc]
             self.delay = self.backoff = 0
             self.change_state(ProcessStates.RUNNING)
             options.logger.info(f"success: {self.config.name} has stayed up for {self.config.startsecs} s")
-        elif self.state == ProcessStates.STOPPING and spent_s > self.config.stopwaitsecs:
+        elif self.state == ProcessStates.STOPPING and spent_s > min(self.config.stopwaitsecs, STOP_FORCED_AFTER_S):
             options.logger.warn(f"killing '{self.config.name}' ({self.pid}) with SIGKILL")
             self.kill(signal.SIGKILL)
 
