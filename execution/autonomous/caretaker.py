@@ -17,6 +17,7 @@ from execution.vocabulary.programs import MANAGER
 
 log = logging.getLogger("nae.manager")
 MIB = 2**20
+KIN_PERIOD_S = 60.0  # at least so often: others may end while a bomb grows
 HEAVY = {"ralph": 2}  # times what others may use: it holds candles and compiled kernels
 
 
@@ -37,14 +38,16 @@ class Caretaker:
         self._clock = clock
         self._patience = patience
         self._fewest: int | None = None  # processes on the machine, since kin were counted last
+        self._kin_due = 0.0
 
     def count(self) -> None:
-        """End who has become too many: by its group, and, once there are many more than there were, by its kin too."""
-        sizes = group_sizes()
+        """End who has become too many: by its group, and where there are many more than there were by its kin too."""
+        now, sizes = self._clock.monotonic(), group_sizes()
         there_are = sizes.total()
         fewest = there_are if self._fewest is None else self._fewest
-        many_more = there_are - fewest > MEMBERS_MAX
+        many_more = there_are - fewest > MEMBERS_MAX or now >= self._kin_due
         self._fewest = there_are if many_more else min(fewest, there_are)
+        self._kin_due = now + KIN_PERIOD_S if many_more else self._kin_due
         for name, watched in self._overseer.watched.items():
             pid = watched.pid
             if not pid or name == MANAGER or (sizes[pid] <= MEMBERS_MAX and not many_more):

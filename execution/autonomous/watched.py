@@ -56,7 +56,9 @@ class Watched:
         return self.program is not None and self.program.state == "STOPPED" and self.program.explanation != NOT_STARTED
 
     def read(self, reading: Reading, ceilings: Ceilings, patience: Patience = AS_SHIPPED) -> None:
-        """One more reading of this life."""
+        """One more reading of this life. What it takes to come up, before its first heartbeat, is no growth."""
+        if self.heartbeat is None:
+            self.readings.clear()
         self.readings.append(reading)
         self.finding = find(self.readings, ceilings, patience)
 

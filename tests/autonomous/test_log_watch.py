@@ -1,6 +1,7 @@
 """Log lines counted once each: through rotation by copy or by name, truncation, and lines that come in pieces."""
 
 import logging
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from execution.autonomous.log_watch import READ_MAX_BYTES, LogWatch, Tail, count_lines
+from execution.autonomous.log_watch import BEHIND_MAX_BYTES, READ_MAX_BYTES, LogWatch, Tail, count_lines
 from execution.runtime.logs import CopyTruncateHandler, LineFormatter
 from tests.support import eventually
 
@@ -88,6 +89,38 @@ def test_a_flood_is_read_piece_by_piece_to_its_end(tmp_path: Path, watch: LogWat
     for _ in range(3):
         tail = watch.read()["venue"]
     assert tail.errors == lines
+
+
+def test_who_falls_too_far_behind_skips_and_says_how_much(tmp_path: Path, watch: LogWatch) -> None:
+    path = tmp_path / "venue.log"
+    append(path, ERROR.format(1))
+    assert look(watch).errors == 1
+    lines = (BEHIND_MAX_BYTES + READ_MAX_BYTES) // len(ERROR.format(2))
+    append(path, ERROR.format(2) * lines)
+    grown = look(watch).grown_bytes
+    assert grown == lines * len(ERROR.format(2))
+    while watch._changed:
+        tail = watch.read()["venue"]
+    assert 0 < tail.skipped_bytes <= READ_MAX_BYTES
+    read = (grown - tail.skipped_bytes) // len(ERROR.format(2))
+    assert abs(tail.errors - 1 - read) <= 1, "but for a line that was cut in two"
+    assert watch.read()["venue"].grown_bytes == 0
+    append(path, ERROR.format(3))
+    assert look(watch).last_error.endswith("number 3")
+
+
+def test_ten_thousand_lines_a_second_are_all_read_in_a_small_part_of_the_second(
+    tmp_path: Path, watch: LogWatch
+) -> None:
+    second = (INFO * 9 + ERROR.format(1)) * 1_000
+    append(tmp_path / "venue.log", second)
+    look(watch)
+    began = time.process_time()
+    for number in range(1, 6):
+        append(tmp_path / "venue.log", second)
+        tail = look(watch)
+        assert (tail.errors, tail.skipped_bytes) == ((number + 1) * 1_000, 0)
+    assert (time.process_time() - began) / 5 < 0.1
 
 
 def test_a_line_without_an_end_stops_nothing(tmp_path: Path, watch: LogWatch) -> None:

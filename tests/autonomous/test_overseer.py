@@ -10,6 +10,7 @@ import pytest
 
 from execution.autonomous import overseer as overseer_module
 from execution.autonomous.overseer import Overseer
+from execution.autonomous.resources import Finding
 from execution.autonomous.supervisor_door import (
     Exits,
     PlugInState,
@@ -24,8 +25,10 @@ from execution.runtime.home import Home
 from execution.vocabulary.health import ErrorCount, HealthStatus, TaskProgress
 from execution.vocabulary.lifecycle import ProcessState
 from execution.vocabulary.limits import (
+    FACTS_FLOOD_PER_S,
     FIRST_HEARTBEAT_WITHIN_S,
     JUDGE_PERIOD_S,
+    LOG_FLOOD_BYTES_PER_S,
     SILENT_AFTER_S,
     SILENT_AND_BUSY_AFTER_S,
     TASK_OVERDUE_LEAST_S,
@@ -343,6 +346,34 @@ def test_a_trading_task_without_progress_is_killed_and_then_given_time(scene: Sc
         scene.beat(TRADER, tasks=[stuck])
         scene.tick(beating=(MANAGER,))
     assert scene.door.told == [("KILL", TRADER)]
+
+
+@pytest.mark.parametrize(("spins", "told"), [(True, [("KILL", TRADER)]), (False, [])])
+def test_a_late_task_that_isnt_critical_costs_a_process_its_life_only_if_it_spins(
+    scene: Scene, spins: bool, told: list[tuple[str, str]]
+) -> None:
+    late = TaskProgress("report", 1.0, 5, 0, TASK_OVERDUE_LEAST_S + 1, None)
+    scene.tick(2, beating=(TRADER, MANAGER))
+    scene.overseer.watched[TRADER].finding = Finding(spins=spins)
+    for _ in range(12):
+        scene.beat(TRADER, tasks=[late])
+        scene.tick(beating=(MANAGER,))
+    assert scene.door.told == told
+
+
+def test_a_flood_is_said_and_nobody_is_ended_for_it(scene: Scene) -> None:
+    scene.tick(2, beating=(TRADER, MANAGER))
+    watched = scene.overseer.watched[TRADER]
+    for _ in range(int(FACTS_FLOOD_PER_S) + 10):
+        scene.beat(TRADER)
+    watched.see_flood(log_bytes=2 * int(LOG_FLOOD_BYTES_PER_S), seconds=1.0)
+    scene.tick(beating=(TRADER, MANAGER))
+    assert watched.verdict.status is HealthStatus.DEGRADED
+    assert watched.verdict.causes == ("floods its log: 0.2 MB/s; floods the bus: 112 messages/s taken",)
+    watched.see_flood(log_bytes=0, seconds=1.0)
+    scene.tick(beating=(TRADER, MANAGER))
+    assert scene.status() is HealthStatus.HEALTHY
+    assert (scene.door.told, scene.door.held) == ([], [])
 
 
 def test_the_manager_never_acts_on_itself(scene: Scene) -> None:

@@ -15,7 +15,7 @@ from execution.autonomous.pulse_watch import IDLE_CPU_SHARE, PulseWatch, Silent,
 from execution.autonomous.vitals import Life
 from execution.runtime.clock import ManualClock, SystemClock
 from execution.runtime.pulse import Pulse, read_pulse
-from execution.vocabulary.limits import PULSES_PER_SILENCE, SILENT_AND_BUSY_AFTER_S
+from execution.vocabulary.limits import LOOKS_PER_SILENCE, PULSES_PER_SILENCE, SILENT_AND_BUSY_AFTER_S
 from tests.support import child, eventually, line_of, rounds
 
 TURNING = """
@@ -148,7 +148,7 @@ def test_a_watch_that_came_late_forgives_everybody_for_one_limit(tmp_path: Path)
     assert watch.look() == []
     clock.advance(3600)  # the machine slept, and the watch wakes first
     assert watch.look() == []
-    for _ in range(8):
+    for _ in range(LOOKS_PER_SILENCE - 2):
         clock.advance(watch.period_s)
         watch.look()
     assert (watch.silence_s("me") or 0) < 1.0
@@ -192,3 +192,18 @@ while True:
             has_pulse_after(tmp_path / "p", time.monotonic() + 2 * limit_s)
         os.kill(pid, signal.SIGSTOP)
         assert "stopped by a signal" in line_of(watch), "it still watches"
+
+
+def test_who_writes_into_a_file_made_anew_isnt_taken_for_silent(tmp_path: Path) -> None:
+    clock, path = ManualClock(), tmp_path / "p"
+    watch = PulseWatch(1.0, clock)
+    pulse = Pulse(path, clock)
+    watch.know("me", os.getpid(), path)
+    for number in range(40):
+        if number == 10:
+            path.unlink()
+            pulse = Pulse(path, clock)
+        pulse.beat()
+        assert watch.look() == []
+        clock.advance(watch.period_s)
+    assert watch.silence_s("me") is not None and (watch.silence_s("me") or 0.0) <= 2 * watch.period_s

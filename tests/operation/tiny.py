@@ -35,8 +35,8 @@ class TinyOperation:
         sections = [(FOLDER / "supervisord.conf").read_text()]
         for name, code in WORKERS.items():
             (self.home.root / f"{name}.py").write_text(code)
-            sections.append(_section(name, str(self.home.root / f"{name}.py")))
-        sections.append(_section(MANAGER, "-m agents.manager"))
+            sections.append(section(name, str(self.home.root / f"{name}.py")))
+        sections.append(section(MANAGER, "-m agents.manager"))
         (self.home.run / "supervisord.conf").write_text("\n".join(sections))
         self.door = SupervisorDoor(self.home.socket("supervisor.sock"))
         self.started: list[subprocess.Popen[bytes]] = []
@@ -120,7 +120,8 @@ class TinyOperation:
             child.wait()
 
 
-def _section(name: str, arguments: str) -> str:
+def section(name: str, arguments: str) -> str:
+    """A program of supervisord's that is started with these arguments to Python."""
     template = (FOLDER / "program.conf").read_text()
     lines = [line for line in template.splitlines() if not line.startswith(("command=", "priority=", "startsecs="))]
     command = f'command="%(ENV_NAE_PYTHON)s" -P {arguments}'

@@ -170,6 +170,46 @@ def test_a_listener_drops_and_counts_what_isnt_a_fact(run: Path) -> None:
     asyncio.run(play())
 
 
+def test_beside_a_flood_a_neighbour_is_heard_and_the_listeners_loop_turns(run: Path) -> None:
+    async def play() -> None:
+        context = zmq.Context()
+        flooder = context.socket(zmq.PUB)
+        flooder.setsockopt(zmq.SNDHWM, 100_000)
+        flooder.bind(f"ipc://{run / 'flooder.pub'}")
+        neighbour, listener = Bus(run, "worker", CLOCK), Bus(run, "listener", CLOCK)
+        neighbour.open("worker")
+        heard: dict[str, int] = {"flooder": 0, "worker": 0}
+
+        def hear(one: Fact) -> None:
+            heard[one.process] += 1
+
+        listening = asyncio.create_task(listener.listen(["flooder", "worker"], hear))
+        flood = encode(msgspec.structs.replace(fact(), process="flooder"))
+
+        async def flooded() -> bool:
+            flooder.send(flood)
+            return heard["flooder"] > 0
+
+        await eventually_async(flooded)
+        for _ in range(20_000):
+            flooder.send(flood)
+        before = heard["flooder"]
+
+        async def neighbour_heard() -> bool:
+            await neighbour.publish(fact())
+            return heard["worker"] >= 5
+
+        await eventually_async(neighbour_heard)
+        assert heard["flooder"] - before < 10_000, "of a flood only a part is taken"
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
+        listener.close()
+        neighbour.close()
+        context.destroy(linger=0)
+
+    asyncio.run(play())
+
+
 def test_a_command_gets_one_answer(run: Path) -> None:
     async def scene(bus: Bus, counter: Counter) -> None:
         answer = await ask_async(run, "worker", "count", CLOCK, symbol="BTC/USDT")

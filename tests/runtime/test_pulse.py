@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from execution.runtime.clock import ManualClock
-from execution.runtime.pulse import SHAPE, LastPulse, Pulse, read_pulse
+from execution.runtime.pulse import SHAPE, LastPulse, Pulse, PulseReader, read_pulse
 from tests.support import child, line_of
 
 
@@ -42,3 +42,19 @@ def test_a_new_life_writes_its_own_id_into_the_same_file(tmp_path: Path) -> None
         assert line_of(process) == "up"
         pulse = read_pulse(tmp_path / "p")
         assert pulse is not None and pulse.pid == process.pid
+
+
+def test_a_reader_keeps_its_file_until_it_is_told_to_look_anew(tmp_path: Path) -> None:
+    path, clock = tmp_path / "p", ManualClock()
+    reader = PulseReader(path)
+    assert reader.read() is None, "nothing is there yet"
+    Pulse(path, clock).beat()
+    first = reader.read()
+    assert first == LastPulse(os.getpid(), clock.monotonic())
+    path.unlink()
+    clock.advance(3.0)
+    Pulse(path, clock).beat()
+    assert reader.read() == first, "the file it has open"
+    reader.anew()
+    assert reader.read() == LastPulse(os.getpid(), clock.monotonic())
+    reader.anew()
