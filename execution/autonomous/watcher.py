@@ -144,6 +144,7 @@ def become_supervisord(home: Home, orphaned_at: float) -> NoReturn:
     keep_to_ourselves()
     unbound()
     ask_for_death_signal(0)  # it would go over, and supervisord end with whoever adopted us
+    signal.setitimer(signal.ITIMER_REAL, 0)  # so would an alarm that was to end us
     known = {name: value for name, value in os.environ.items() if not name.startswith("SUPERVISOR_")}
     command = module_command("agents.operation", "--orphaned-at", f"{orphaned_at:.3f}")
     os.execve(command[0], command, known)  # noqa: S606 - an argument list, no shell

@@ -83,7 +83,11 @@ def end_by(deadline_s: float) -> None:
     """Whatever hangs, this process is gone after `deadline_s` (monotonic). May be called again to tighten it."""
     timer = threading.Timer(deadline_s, os._exit, [OVERDUE_EXIT])
     timer.daemon = True
-    timer.start()
+    try:
+        timer.start()
+    except RuntimeError:  # no thread to be had: out of memory, or of processes. The kernel's alarm ends us as well
+        left_s, _ = signal.getitimer(signal.ITIMER_REAL)
+        signal.setitimer(signal.ITIMER_REAL, min(deadline_s, left_s or deadline_s))
 
 
 def keep_to_ourselves() -> None:

@@ -84,6 +84,14 @@ def test_a_hanging_process_is_gone_by_its_deadline_with_its_own_exit_code(deadli
         assert process.wait(timeout=5) == guard.OVERDUE_EXIT == ExitCode.SOFTWARE
 
 
+def test_a_process_that_gets_no_more_threads_is_gone_by_its_deadline_too() -> None:
+    code = "import threading\nfrom execution.runtime import guard\n"
+    code += 'def refuse(*_): raise RuntimeError("can\'t start new thread")\n'
+    code += "threading.Thread.start = refuse\nguard.end_by(0.1)\nguard.end_by(60)\nthreading.Event().wait()\n"
+    with child(code) as process:
+        assert process.wait(timeout=5) == -signal.SIGALRM
+
+
 def test_no_process_of_ours_leaves_a_core_file() -> None:
     code = "import resource\nfrom execution.runtime import guard\nguard.no_core_dumps()\n"
     code += "print(resource.getrlimit(resource.RLIMIT_CORE), flush=True)"
