@@ -49,6 +49,7 @@ class MarketFeed:
         self._timeframe = timeframe
         self._clock = clock
         self._on_bar = on_bar
+        self._on_quote: Callable[[Quote], None] = lambda quote: None
         self._bars = {symbol: BarSequence(symbol, timeframe, on_bar) for symbol in symbols}
         self.quotes: dict[str, Quote] = {}
         self._gaps = asyncio.Event()
@@ -63,6 +64,10 @@ class MarketFeed:
     def quote(self, symbol: str) -> Quote | None:
         """The last good best bid and ask, however old."""
         return self.quotes.get(symbol)
+
+    def tell_quotes(self, hear: Callable[[Quote], None]) -> None:
+        """Call `hear` with each new good quote of the stream from now on."""
+        self._on_quote = hear
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -178,6 +183,7 @@ class MarketFeed:
             return
         self.quotes[symbol] = quote
         self._hear()
+        self._on_quote(quote)
 
     def on_kline(self, message: dict[str, Any]) -> None:
         """A bar's progress; only its end matters."""

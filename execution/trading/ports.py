@@ -38,6 +38,10 @@ class Gateway(Protocol):
 class Feed(Protocol):
     """The market as it is now."""
 
+    def tell_quotes(self, hear: Callable[[Quote], None]) -> None:
+        """Call `hear` with each new good quote from now on."""
+        ...
+
     def quote(self, symbol: str) -> Quote | None:
         """The last good best bid and ask, however old."""
         ...

@@ -94,6 +94,7 @@ class UnifiedSellCoordinator:
         self._entered_ms: dict[str, int] = {}
         self._dust_said: dict[str, Decimal] = {}
         self._emergency: dict[str, str] = {}
+        self._left: dict[str, float] = {}  # positions that the last look left as they are, and what was paid for them
         self._looked_ms: int | None = None
         self.decided = 0
 
@@ -112,6 +113,14 @@ class UnifiedSellCoordinator:
         """Symbols marked for immediate sale, and why."""
         return dict(self._emergency)
 
+    def ended_by(self, quote: Quote) -> bool:
+        """Would this price end a position that the last look left as it was? Said once for each look."""
+        paid = self._left.get(quote.symbol)
+        if paid is None or quote_reason(paid, float(quote.bid), self._exits) is None:
+            return False
+        del self._left[quote.symbol]
+        return True
+
     def look(
         self,
         holdings: Mapping[str, Holding],
@@ -124,6 +133,7 @@ class UnifiedSellCoordinator:
         `waiting` for the end of an order are looked at when it is known. `quotes_old`: the market hasn't been heard for
         a while (a process that was stopped and goes on): then only what closed bars have decided is done."""
         self._forget_gone(holdings)
+        self._left = {}
         self._looked_ms = self._clock.now_ms()
         decisions: list[Decision] = []
         new_dust: list[str] = []
@@ -138,6 +148,8 @@ class UnifiedSellCoordinator:
             decision = self._decide(symbol, holding, rules.get(symbol), quotes.get(symbol), quotes_old)
             if decision is not None:
                 decisions.append(decision)
+            else:
+                self._left[symbol] = float(holding.price_paid)
         self.decided += len(decisions)
         return Exiting(decisions, new_dust)
 

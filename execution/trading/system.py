@@ -4,6 +4,7 @@ start() recovers first (rules, reconciliation, bars) and trades after; what reco
 its tasks. It knows no processes, locks or signals: whoever made it holds the account's lock and runs its tasks().
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -28,7 +29,7 @@ from execution.trading.sell_coordinator import UnifiedSellCoordinator
 from execution.trading.sniper import Sniper
 from execution.trading.streams import Streams
 from execution.vocabulary.health import ComponentHealth
-from execution.vocabulary.market import Condition
+from execution.vocabulary.market import Condition, Quote
 from execution.vocabulary.modes import TradeMode
 
 __all__ = ["TradingParts", "TradingSystem"]
@@ -37,6 +38,7 @@ log = logging.getLogger("nae.trading")
 
 SAVE_PERIOD_S = 5.0
 EXITS_PERIOD_S = 0.25
+FIRST_WORD_S = 1.0
 STREAMS_PERIOD_S = 1.0
 
 
@@ -63,6 +65,7 @@ class TradingSystem(AccountControls):
         self._stopping = False
         self._builds_differ = False
         self._saved: dict[str, Any] = {}
+        self._exit_wanted = asyncio.Event()
         self.started_at = parts.clock.monotonic()
         self.sniper = Sniper(parts.bars.step_ms, parts.clock)
         self.streams = parts.streams or Streams(self.errors.note)
@@ -80,6 +83,7 @@ class TradingSystem(AccountControls):
             entries_off=self.entries_off,
             note_error=self.errors.note,
         )
+        parts.feed.tell_quotes(self._heed)
 
     def _assistants(self, config: TradingConfig, limits: RiskConfig, explore: bool) -> Assistants:
         parts, clock = self.parts, self.parts.clock
@@ -103,7 +107,8 @@ class TradingSystem(AccountControls):
         as the account is looked after, before anything that can wait."""
         self._restore()
         try:
-            await self.recovery.run()
+            async with asyncio.timeout(self._patience_s()):
+                await self.recovery.run()
             await self.manager.check_exits()
             if managed is not None:
                 await managed()
@@ -112,6 +117,16 @@ class TradingSystem(AccountControls):
             log.exception("recovery incomplete")
         self.keep_streams()
         self._record("started", epoch=self.parts.ledger.epoch, reconciled=self.recovery.reconciled, venue=self.venue)
+
+    def _patience_s(self) -> float | None:
+        """Who has the rules and a market goes on without the venue's word after a while: comparing is the reconcile
+        task's, and meanwhile what is held is looked after."""
+        return FIRST_WORD_S if self.recovery.rules and self.parts.bars.newest() else None
+
+    def _heed(self, quote: Quote) -> None:
+        """A price that ends a position is acted on at once; the exits' task looks at all the rest in its own time."""
+        if self.assistants.exits.ended_by(quote):
+            self._exit_wanted.set()
 
     async def stop(self) -> None:
         """Finish the running cycle, open nothing more, save, let go of the ledger. Positions stay as they are."""
@@ -145,7 +160,7 @@ class TradingSystem(AccountControls):
             self.recovery.hasten()
 
         return [
-            Task("exits", EXITS_PERIOD_S, self.manager.check_exits, critical=True),
+            Task("exits", EXITS_PERIOD_S, self.manager.check_exits, critical=True, wake=self._exit_wanted),
             Task("cycle", self.config.interval_s, cycle, critical=True, wake=self.parts.bars.wake),
             Task("reconcile", RECONCILE_PERIOD_S, self.recovery.keep_up, wake=self.recovery.wanted),
             Task("rules", RULES_PERIOD_S, self.recovery.refresh_rules),

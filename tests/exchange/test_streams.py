@@ -15,7 +15,7 @@ from execution.exchange import feed as feed_module
 from execution.exchange.feed import MarketFeed
 from execution.exchange.user_stream import UserStream
 from execution.vocabulary.health import ComponentStatus
-from execution.vocabulary.market import Candle
+from execution.vocabulary.market import Candle, Quote
 from execution.vocabulary.order_states import OrderState
 from tests.exchange.proxy import Loses
 from tests.exchange.world import BTC, CONFIG, ETH, SYMBOLS, World, world
@@ -69,6 +69,10 @@ def test_bars_come_once_in_order_from_warm_start_into_the_stream(tmp_path: Path)
                 await eventually_async(lambda: min(map(len, seen.values())) > 60)
                 assert feed.get_health().status is ComponentStatus.HEALTHY
                 assert feed.stale_for_s() < 2
+                quoted: list[Quote] = []
+                feed.tell_quotes(quoted.append)
+                await eventually_async(lambda: quoted)
+                assert quoted[-1] == feed.quote(quoted[-1].symbol)
             assert_gapless(seen)
             await assert_as_the_venue_says(here, seen)
 

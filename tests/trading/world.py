@@ -1,6 +1,7 @@
 """A small market and a small venue for trading tests: hand-written, instant, on a clock that the test moves."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -73,16 +74,22 @@ class Market:
     quotes: dict[str, Quote] = field(default_factory=dict)
     stale: float = 0.0
     runs: int = 0
+    heard_by: list[Callable[[Quote], None]] = field(default_factory=list)
 
     def price(self, symbol: str, bid: str, ask: str | None = None) -> None:
         spread_up = Decimal(bid) * Decimal("1.0001")
         self.quotes[symbol] = Quote(symbol, Decimal(bid), Decimal(ask) if ask else spread_up, self.clock.monotonic())
+        for hear in self.heard_by:
+            hear(self.quotes[symbol])
 
     def quote(self, symbol: str) -> Quote | None:
         return self.quotes.get(symbol)
 
     def stale_for_s(self) -> float:
         return self.stale
+
+    def tell_quotes(self, hear: Callable[[Quote], None]) -> None:
+        self.heard_by = [hear]
 
     async def warm(self, limit: int) -> None:
         for symbol, bar in self.history[-limit:]:
@@ -191,6 +198,7 @@ class World:
         self.venue = Venue(self.ledger, self.market, self.clock, {name: rules_of(name) for name in symbols})
         self.verdict = Verdict()
         self.verdict_error: Exception | None = None
+        self.silent = False
         self.audit = AuditLogger(folder / "audit.jsonl", self.clock, "optimus")
         self.errors = ErrorBook(self.clock)
         for symbol in symbols:
@@ -218,6 +226,8 @@ class World:
         self.manager = self.system.manager
 
     async def reconcile(self) -> Verdict:
+        if self.silent:
+            await asyncio.Event().wait()
         if self.verdict_error is not None:
             raise self.verdict_error
         return self.verdict
