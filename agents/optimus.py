@@ -18,6 +18,7 @@ from agents.optimus_parts import MarketSide, build_system, reach_market
 from agents.process import Context, in_background, run_process
 from agents.standby import Standby, Twin
 from agents.venue_access import reach_embedded_venue
+from execution.autonomous.stop_marker import stop_is_requested
 from execution.exchange.client import VenueClient
 from execution.exchange.endpoint import move_to
 from execution.ledger.account_lock import AccountLock, account_lock, holder_of, key_holder, key_lock
@@ -118,7 +119,10 @@ class OptimusAgent:
 
     async def _stand_by(self, standby: Standby) -> None:
         await self._lock.acquire_when_free(self._holder)
-        await self._take_over(standby)
+        if stop_is_requested(self._context.home.run):  # everything ends, we too in a moment: no epoch for nothing
+            self._lock.release()
+        else:
+            await self._take_over(standby)
         await asyncio.Event().wait()  # the account is ours until the process ends
 
     async def _take_over(self, standby: Standby) -> None:

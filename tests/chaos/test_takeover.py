@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from execution.autonomous.stop_marker import request_stop, withdraw_stop
 from execution.ledger.account_lock import account_lock, holder_of
 from execution.ledger.audit_log import recent
 from execution.runtime.bus import Refused, ask
@@ -101,6 +102,12 @@ def test_told_to_stop_the_active_one_lets_go_of_the_account_and_its_twin_goes_on
             assert twins.family.stop(holder) == 0
             twins.taken_over(standby, epoch)
             twins.family.start(holder)
+        holder, standby = twins.ready()
+        request_stop(twins.family.home.run, "the test", SystemClock())  # of all: then nobody takes over
+        assert [twins.family.stop(name) for name in (holder, standby)] == [0, 0]
+        assert "epoch=4" not in twins.family.log(standby)
+        withdraw_stop(twins.family.home.run)
+        twins.family.start(holder, standby)
         twins.ready()
         twins.settle()
 
