@@ -19,6 +19,7 @@ BTC = {"symbol": "BTCUSDT"}
 SELL = BTC | {"side": "SELL", "quantity": "0.0005"}
 BUY = BTC | {"side": "BUY", "quantity": "0.0005"}
 D = Decimal
+TOO_MANY = 429
 FAR = {"aboveType": "LIMIT_MAKER", "belowType": "STOP_LOSS_LIMIT", "belowTimeInForce": "GTC"}
 
 
@@ -37,8 +38,8 @@ class Said:
         return len(self.lists) + len(self.orders) + len(self.replaced) + len(self.cancelled_lists)
 
 
-async def act(raw: Raw, seeded: random.Random, said: Said, market: float) -> None:
-    """One request of a random kind; what is acknowledged is written down."""
+async def act(raw: Raw, seeded: random.Random, said: Said, market: float) -> int:
+    """One request of a random kind; what is acknowledged is written down. The answer's status."""
 
     def at(share: float) -> str:
         return f"{market * share:.2f}"
@@ -68,15 +69,16 @@ async def act(raw: Raw, seeded: random.Random, said: Said, market: float) -> Non
         reply = await raw.signed("POST", "order/cancelReplace", **fresh, cancelReplaceMode="STOP_ON_FAILURE")
         if reply.status == 200:
             said.replaced[number] = reply.body["newOrderResponse"]["orderId"]
+    return reply.status
 
 
 async def trade(raw: Raw, seed: int, said: Said, market: float) -> None:
     seeded = random.Random(seed)
-    while True:
-        try:
-            await act(raw, seeded, said, market)
-        except (TimeoutError, aiohttp.ClientError):
-            return
+    try:
+        while await act(raw, seeded, said, market) != TOO_MANY:
+            pass
+    except (TimeoutError, aiohttp.ClientError):
+        return
 
 
 @pytest.mark.parametrize("seed", range(rounds(2)))
@@ -87,8 +89,9 @@ def test_kill_9_leaves_every_acknowledged_stop_list_and_replacement_whole(tmp_pa
             market = float((await raw.public("ticker/price", symbol="BTCUSDT")).body["price"])
             await raw.signed("POST", "order", **BTC, side="BUY", type="MARKET", quantity="0.05")
             traders = [asyncio.create_task(trade(raw, seed * 10 + number, said, market)) for number in range(3)]
-            enough = random.Random(seed).randint(15, 40)
-            await eventually_async(lambda: said.count() >= enough)
+            enough = random.Random(seed).randint(8, 40)
+            await eventually_async(lambda: said.count() >= enough or all(one.done() for one in traders), within_s=20)
+            assert said.count() >= 5
             child.send_signal(signal.SIGKILL)
             await asyncio.gather(*traders)
         async with process(tmp_path) as (raw, _child):
