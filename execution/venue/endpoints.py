@@ -37,6 +37,8 @@ def public_endpoints(market: MarketRest) -> dict[tuple[str, str], Endpoint]:
         "aggTrades": Endpoint(market.aggregate_trades, weight=4),
         "avgPrice": Endpoint(market.average_price, weight=2),
         "ticker/24hr": Endpoint(market.ticker_day, weight=2, weight_all=80),
+        "ticker": Endpoint(market.ticker_window, weight=4),
+        "ticker/tradingDay": Endpoint(market.ticker_trading_day, weight=4),
         "ticker/price": Endpoint(market.ticker_price, weight=2, weight_all=4),
         "ticker/bookTicker": Endpoint(market.book_ticker, weight=2, weight_all=4),
     }
@@ -63,6 +65,8 @@ def signed_endpoints(trading: Trading, wallet: WalletRest, journal: Journal) -> 
         ("GET", API + "myTrades"): Endpoint(signed=trading.my_trades, weight=20),
         ("GET", API + "account"): Endpoint(signed=trading.account, weight=20),
         ("GET", API + "rateLimit/order"): Endpoint(signed=trading.order_rate, weight=40),
+        ("GET", API + "myAllocations"): Endpoint(signed=wallet.none_of_symbol, weight=20),
+        ("GET", API + "order/amendments"): Endpoint(signed=wallet.none_of_symbol, weight=4),
         ("GET", API + "account/commission"): Endpoint(signed=wallet.commission, weight=20),
         ("GET", SAPI + "asset/tradeFee"): Endpoint(signed=trading.trade_fee),
         ("GET", SAPI + "capital/config/getall"): Endpoint(signed=wallet.coins, weight=10),

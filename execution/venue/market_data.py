@@ -140,6 +140,20 @@ class MarketData:
             "count": day.parts,
         }
 
+    def ticker_since(self, name: str, open_ms: int) -> Json:
+        """The same sums over another span: from `open_ms`, as far back as there are candles, to now."""
+        symbol, candles = self.symbols[name], self.market.candles
+        span_ms = candles.now_ms() + candles.step_ms - open_ms
+        kline = candles.kline_at(name, span_ms, open_ms) or self._day(name)
+        change, percent, average = _change(symbol, kline)
+        sums = {"priceChange": change, "priceChangePercent": percent, "weightedAvgPrice": average}
+        sums |= {"openPrice": symbol.price_text(kline.bar.open), "highPrice": symbol.price_text(kline.bar.high)}
+        sums |= {"lowPrice": symbol.price_text(kline.bar.low), "lastPrice": self.last_price(name)}
+        sums |= {"volume": e8_text(kline.bar.volume_e8), "quoteVolume": e8_text(kline.quote_e8(symbol))}
+        day = self.ticker(name)
+        ids = {key: day[key] for key in ("firstId", "lastId")}
+        return {"symbol": name, **sums, "openTime": open_ms, "closeTime": candles.now_ms(), **ids, "count": kline.parts}
+
     def _day(self, name: str) -> Kline:
         day = self.market.candles.last_day(name)
         assert day is not None, "a market begins with at least one closed candle"

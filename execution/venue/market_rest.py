@@ -1,16 +1,21 @@
 """What anybody can ask about the market by REST, without a key. One function per request: parameters in, JSON out."""
 
+import re
 from collections.abc import Callable
 
 from execution.runtime.clock import Clock
 from execution.venue import errors
 from execution.venue.limits import rate_limits
-from execution.venue.market_data import Json, MarketData
+from execution.venue.market_data import DAY_MS, Json, MarketData
 from execution.venue.parameters import Parameters
 from execution.venue.symbols import BREAK, exchange_info
 
 Values = dict[str, str]
 DEPTH_MOST = 5000
+MINUTE_MS = 60_000
+WINDOW_FORM = re.compile(r"[0-9]{1,2}[mhd]")
+WINDOW_UNITS = {"m": (MINUTE_MS, 59), "h": (60 * MINUTE_MS, 23), "d": (DAY_MS, 7)}  # length, how many at most
+WINDOW_PARAMETERS = ("symbol", "symbols", "windowSize", "type", "timeZone", "symbolStatus")
 
 
 class MarketRest:
@@ -107,6 +112,27 @@ class MarketRest:
     def book_ticker(self, values: Values) -> object:
         """GET ticker/bookTicker."""
         return self._each(values, self._data.book_ticker)
+
+    def ticker_window(self, values: Values) -> object:
+        """GET ticker: over the last minutes, hours or days."""
+        text = Parameters(values, WINDOW_PARAMETERS).text("windowSize", WINDOW_FORM) or "1d"
+        unit_ms, most = WINDOW_UNITS[text[-1]]
+        if not 1 <= int(text[:-1]) <= most:
+            raise errors.illegal_characters("windowSize", "1m to 59m, 1h to 23h, 1d to 7d")
+        open_ms = self._data.market.candles.now_ms() - int(text[:-1]) * unit_ms
+        return self._some(values, lambda name: self._data.ticker_since(name, open_ms - open_ms % MINUTE_MS))
+
+    def ticker_trading_day(self, values: Values) -> object:
+        """GET ticker/tradingDay: since midnight, UTC, of market time."""
+        now_ms = self._data.market.candles.now_ms()
+        return self._some(values, lambda name: self._data.ticker_since(name, now_ms - now_ms % DAY_MS))
+
+    def _some(self, values: Values, make: Callable[[str], Json]) -> object:
+        parameters = Parameters(values, WINDOW_PARAMETERS)
+        names = self._names(parameters)
+        if not names:
+            raise errors.missing("symbol")
+        return make(names[0]) if "symbol" in parameters else [make(name) for name in names]
 
     def _names(self, parameters: Parameters) -> list[str] | None:
         return parameters.symbol_list(self._data.symbols)

@@ -53,6 +53,10 @@ class UserStream:
             event = {"e": "eventStreamTerminated", "E": self._clock.now_ms()}
             connection.offer(b'{"subscriptionId":%d,"event":%s}' % (one, orjson.dumps(event)))
 
+    def numbers(self, connection: Connection) -> list[dict[str, int]]:
+        """What a connection listens to."""
+        return [{"subscriptionId": held[connection]} for held in self._listeners.values() if connection in held]
+
     def listens(self, connection: Connection) -> bool:
         """Does this connection listen to any account?"""
         return any(connection in held for held in self._listeners.values())

@@ -7,6 +7,7 @@ from execution.venue.parameters import Parameters
 from execution.venue.symbols import amount_text
 
 Values = dict[str, str]
+NOT_KEPT = ("symbol", "orderId", "startTime", "endTime", "limit", "fromAllocationId", "fromExecutionId")
 NO_FEE = {"maker": "0.00000000", "taker": "0.00000000", "buyer": "0.00000000", "seller": "0.00000000"}
 
 
@@ -28,6 +29,11 @@ class WalletRest:
             flags = {"depositAllEnable": False, "withdrawAllEnable": False, "trading": asset in traded}
             rows.append(row | flags | {"isLegalMoney": False, "networkList": []})
         return rows
+
+    def none_of_symbol(self, account: str, values: Values, window: Window) -> object:
+        """GET myAllocations and order/amendments: neither comes about here."""
+        Parameters(values, NOT_KEPT).symbol(self._exchange.symbols)
+        return []
 
     def commission(self, account: str, values: Values, window: Window) -> object:
         """GET account/commission of a symbol."""

@@ -47,44 +47,12 @@ class WebSocketApi:
         self._keys = keys
         self._limits = limits
         self._clock = clock
-        self._public: dict[str, Callable[[Values], object]] = {
-            "ping": market.ping,
-            "time": market.time,
-            "exchangeInfo": market.exchange_info,
-            "depth": market.depth,
-            "klines": market.klines,
-            "ticker.price": market.ticker_price,
-            "ticker.book": market.book_ticker,
-            "ticker.24hr": market.ticker_day,
-            "avgPrice": market.average_price,
-            "trades.recent": market.trades,
-            "trades.aggregate": market.aggregate_trades,
-            "uiKlines": market.klines,
-        }
-        self._signed: dict[str, Request] = {
-            "order.place": journaled("POST order", trading.place_order, journal),
-            "order.test": journaled("POST order/test", trading.test_order, journal),
-            "order.status": trading.query_order,
-            "order.cancel": journaled("DELETE order", trading.cancel_order, journal),
-            "order.cancelReplace": journaled("POST order/cancelReplace", trading.replacing.replace_order, journal),
-            "orderList.place.oco": journaled("POST orderList/oco", trading.lists.place_pair, journal),
-            "orderList.place": journaled("POST order/oco", trading.lists.place_limit_and_stop, journal),
-            "orderList.cancel": journaled("DELETE orderList", trading.lists.cancel_list, journal),
-            "orderList.status": trading.lists.query_list,
-            "openOrderLists.status": trading.lists.open_lists,
-            "allOrderLists": trading.lists.all_lists,
-            "openOrders.status": trading.open_orders,
-            "openOrders.cancelAll": journaled("DELETE openOrders", trading.cancel_all, journal),
-            "allOrders": trading.all_orders,
-            "myTrades": trading.my_trades,
-            "account.status": trading.account,
-            "account.commission": wallet.commission,
-            "account.rateLimits.orders": trading.order_rate,
-        }
-
+        self._public = _public(market)
+        self._signed = _signed(trading, wallet, journal)
         self._sessioned: dict[str, Callable[[Connection, Values], object]] = {
             "session.status": self._session_status,
             "session.logout": self._log_out,
+            "session.subscriptions": lambda connection, _values: self._users.numbers(connection),
             "userDataStream.unsubscribe": self._unsubscribe,
         }
 
@@ -188,6 +156,49 @@ class WebSocketApi:
         """The connection has gone."""
         self._sessions.pop(connection, None)
         self._users.leave(connection)
+
+
+def _public(market: MarketRest) -> dict[str, Callable[[Values], object]]:
+    return {
+        "ping": market.ping,
+        "time": market.time,
+        "exchangeInfo": market.exchange_info,
+        "depth": market.depth,
+        "klines": market.klines,
+        "ticker.price": market.ticker_price,
+        "ticker.book": market.book_ticker,
+        "ticker.24hr": market.ticker_day,
+        "ticker": market.ticker_window,
+        "ticker.tradingDay": market.ticker_trading_day,
+        "trades.historical": market.historical_trades,
+        "avgPrice": market.average_price,
+        "trades.recent": market.trades,
+        "trades.aggregate": market.aggregate_trades,
+        "uiKlines": market.klines,
+    }
+
+
+def _signed(trading: Trading, wallet: WalletRest, journal: Journal) -> dict[str, Request]:
+    return {
+        "order.place": journaled("POST order", trading.place_order, journal),
+        "order.test": journaled("POST order/test", trading.test_order, journal),
+        "order.status": trading.query_order,
+        "order.cancel": journaled("DELETE order", trading.cancel_order, journal),
+        "order.cancelReplace": journaled("POST order/cancelReplace", trading.replacing.replace_order, journal),
+        "orderList.place.oco": journaled("POST orderList/oco", trading.lists.place_pair, journal),
+        "orderList.place": journaled("POST order/oco", trading.lists.place_limit_and_stop, journal),
+        "orderList.cancel": journaled("DELETE orderList", trading.lists.cancel_list, journal),
+        "orderList.status": trading.lists.query_list,
+        "openOrderLists.status": trading.lists.open_lists,
+        "allOrderLists": trading.lists.all_lists,
+        "openOrders.status": trading.open_orders,
+        "openOrders.cancelAll": journaled("DELETE openOrders", trading.cancel_all, journal),
+        "allOrders": trading.all_orders,
+        "myTrades": trading.my_trades,
+        "account.status": trading.account,
+        "account.commission": wallet.commission,
+        "account.rateLimits.orders": trading.order_rate,
+    }
 
 
 def _with_wait(error: errors.ApiError, now_ms: int) -> dict[str, object]:

@@ -70,6 +70,14 @@ def test_what_clients_ask_beside_the_spot_market_is_answered(tmp_path: Path) -> 
             assert (await raw.ask("GET", "/sapi/v1/margin/allPairs")).body == []
             assert len((await raw.public("uiKlines", symbol="BTCUSDT", interval="1m", limit=3)).body) == 3
             assert (await raw.public("historicalTrades", symbol="BTCUSDT", fromId=1)).body == []
+            hour = (await raw.public("ticker", symbol="BTCUSDT", windowSize="1h")).body
+            assert hour["closeTime"] - hour["openTime"] == 3_600_000
+            assert float(hour["lowPrice"]) <= float(hour["openPrice"]) <= float(hour["highPrice"])
+            day = (await raw.public("ticker/tradingDay", symbols='["BTCUSDT","ETHUSDT"]')).body
+            assert [row["openTime"] % 86_400_000 for row in day] == [0, 0]
+            assert (await raw.public("ticker", symbol="BTCUSDT", windowSize="60m")).code == -1100
+            assert (await raw.public("ticker")).code == -1102
+            assert (await raw.signed("GET", "myAllocations", symbol="BTCUSDT")).body == []
             rates = (await raw.signed("GET", "account/commission", symbol="BTCUSDT")).body
             assert rates["standardCommission"]["taker"] == "0.00100000"
             query = signed({}, SystemClock().now_ms())
