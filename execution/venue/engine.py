@@ -247,7 +247,7 @@ class Engine:
             if order.account != MARKET_MAKER:
                 fee = sellers_fee if order.side == SELL else buyers_fee
                 owner = (trade.id, order.id, order.account, order.symbol, order.side)
-                fill = Fill(*owner, price, quantity, quote, *fee, outcome.now_ms, order is maker)
+                fill = Fill(*owner, price, quantity, quote, *fee, outcome.now_ms, order is maker, order.list_id)
                 self._report(outcome, "TRADE", order, fill)
 
     # bookkeeping

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
 
-from execution.venue.book import Order
+from execution.venue.book import NO_LIST, Order
 
 
 class Fill(NamedTuple):
@@ -22,6 +22,7 @@ class Fill(NamedTuple):
     commission_asset: str
     time_ms: int
     is_maker: bool
+    list_id: int = NO_LIST
 
 
 class Report(NamedTuple):

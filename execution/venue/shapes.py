@@ -145,7 +145,7 @@ def my_trade(fill: Fill) -> Json:
         "symbol": fill.symbol,
         "id": fill.trade_id,
         "orderId": fill.order_id,
-        "orderListId": -1,
+        "orderListId": fill.list_id,
         "price": amount_text(fill.price),
         "qty": amount_text(fill.quantity),
         "quoteQty": amount_text(fill.quote),

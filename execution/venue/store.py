@@ -43,6 +43,7 @@ CREATE TABLE IF NOT EXISTS wishes(account TEXT NOT NULL, name TEXT NOT NULL, val
 """
 CACHE_KIB = 1024
 ORDER_COLUMNS = 15
+FILL_COLUMNS = 12
 
 
 class Terms(NamedTuple):
@@ -119,7 +120,7 @@ class Store:
             for table, rows in (
                 ("orders", [tuple(map(_stored, order[:ORDER_COLUMNS])) for order in orders]),
                 ("order_terms", [(order.id, *map(_stored, order.terms)) for order in orders if order.terms != USUAL]),
-                ("fills", [tuple(map(_stored, fill)) for fill in fills]),
+                ("fills", [tuple(map(_stored, fill[:FILL_COLUMNS])) for fill in fills]),
                 ("balances", [(account, asset, str(held.free), str(held.locked)) for account, asset, held in balances]),
                 ("market", list(market)),
                 ("order_lists", [_flat(state) for state in lists]),
@@ -210,7 +211,8 @@ class Store:
         return [_read_order(row) for row in self._all(query, values)]
 
     def _fills(self, where: str, values: Sequence[object]) -> list[Fill]:
-        query = f"SELECT * FROM fills WHERE {where}"  # noqa: S608 - `where` is written here, values are bound
+        tables = "fills LEFT JOIN order_terms ON order_terms.id = fills.order_id"
+        query = f"SELECT fills.*, order_terms.list_id FROM {tables} WHERE {where}"  # noqa: S608 - `where` is written here, values are bound
         return [_read_fill(row) for row in self._all(query, values)]
 
     def _all(self, query: str, values: Sequence[object]) -> list[Row]:
@@ -259,6 +261,7 @@ def _read_list(row: Row) -> ListState:
 def _read_fill(row: Row) -> Fill:
     trade_id, order_id, account, symbol, side = tuple(row)[:5]
     price, quantity, quote, commission = (Decimal(value) for value in tuple(row)[5:9])
-    asset, time_ms, is_maker = tuple(row)[9:]
+    asset, time_ms, is_maker, list_id = tuple(row)[9:]
     amounts = (price, quantity, quote, commission)
-    return Fill(trade_id, order_id, account, symbol, side, *amounts, asset, time_ms, bool(is_maker))
+    owner = (trade_id, order_id, account, symbol, side)
+    return Fill(*owner, *amounts, asset, time_ms, bool(is_maker), NO_LIST if list_id is None else list_id)

@@ -94,6 +94,7 @@ def test_an_order_list_is_placed_found_and_ends_when_one_of_its_orders_fills(tmp
             go(venue, 1.06)
             states = [(await raw.signed("GET", "order", **BTC, orderId=leg["orderId"])).body for leg in found["orders"]]
             assert [state["status"] for state in states] == ["FILLED", "EXPIRED"]
+            assert (await raw.signed("GET", "myTrades", **BTC)).body[-1]["orderListId"] == number
             assert (await raw.signed("GET", "openOrderList")).body == []
             done = (await raw.signed("GET", "orderList", orderListId=number)).body
             assert (done["listStatusType"], done["listOrderStatus"]) == ("ALL_DONE", "ALL_DONE")
