@@ -80,9 +80,15 @@ class _News(asyncio.DatagramProtocol):
         self._heard()  # a hint only: whatever it says, the levels are read again
 
 
-async def hear_news(path: Path, heard: Callable[[], None]) -> asyncio.DatagramTransport:
-    """Call `heard` whenever the plug-in says that something has changed. The socket is `path`, made anew."""
-    transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(lambda: _News(heard), sock=_ear(path))
+async def hear_news(path: Path, heard: Callable[[], None]) -> asyncio.DatagramTransport | None:
+    """Call `heard` whenever the plug-in says that something has changed. The socket is `path`, made anew; None when it
+    can't be made: what has changed is seen a second later then."""
+    try:
+        ear = _ear(path)
+    except OSError as error:
+        log.warning("no news from supervisord", extra={"fields": {"error": error}})
+        return None
+    transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(lambda: _News(heard), sock=ear)
     return transport
 
 
@@ -90,5 +96,9 @@ def _ear(path: Path) -> socket.socket:
     path.unlink(missing_ok=True)  # a former manager's
     ear = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     ear.setblocking(False)
-    ear.bind(str(path))
+    try:
+        ear.bind(str(path))
+    except OSError:
+        ear.close()
+        raise
     return ear

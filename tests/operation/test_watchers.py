@@ -237,7 +237,7 @@ def test_an_heir_told_to_stop_while_it_ends_orphans_ends_them_first(tiny: TinyOp
 
 
 def test_who_only_asks_for_the_lock_and_is_slow_doesnt_keep_the_heir_out(tiny: TinyOperation) -> None:
-    for _ in range(rounds()):
+    for _ in range(rounds(1)):
         supervisord = tiny.up().supervisord()
         with tiny.home.operation_lock.open() as asked:
             kill(supervisord)

@@ -1,5 +1,6 @@
 """What the plug-in sends out: hints to the manager, and systemd's signs of life, on real datagram sockets."""
 
+import asyncio
 import json
 import os
 import signal
@@ -12,8 +13,9 @@ import pytest
 
 from execution.autonomous.plug_in.news import News
 from execution.autonomous.plug_in.service_watchdog import ServiceWatchdog
+from execution.autonomous.supervisor_link import hear_news
 from tests.autonomous.plug_in.running import STEADY, supervisord
-from tests.support import eventually
+from tests.support import eventually, eventually_async
 
 
 class Listener:
@@ -44,6 +46,28 @@ def listener(folder: Path) -> Iterator[Listener]:
     made = Listener(str(folder / "socket"))
     yield made
     made.socket.close()
+
+
+def test_what_stands_in_the_way_of_the_news_is_replaced_and_what_cant_be_keeps_no_manager_from_starting(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    heard: list[bool] = []
+
+    async def listen(path: Path) -> bool:
+        ear = await hear_news(path, lambda: heard.append(True))
+        if ear is None:
+            return False
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as plug_in:
+            plug_in.sendto(b"{}", str(path))
+        await eventually_async(lambda: bool(heard))
+        ear.close()
+        return True
+
+    (folder / "a file").write_text("left by nobody knows whom")
+    (folder / "a folder").mkdir()
+    assert asyncio.run(listen(folder / "a file"))
+    assert not asyncio.run(listen(folder / "a folder"))
+    assert "no news from supervisord" in caplog.text
 
 
 def test_each_change_of_a_process_is_told(listener: Listener) -> None:
