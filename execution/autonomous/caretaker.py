@@ -17,7 +17,7 @@ from execution.vocabulary.programs import MANAGER
 
 log = logging.getLogger("nae.manager")
 MIB = 2**20
-KIN_PERIOD_S = 60.0  # at least so often: others may end while a bomb grows
+KIN_PERIOD_S = 30.0  # at least so often: others may end while a bomb grows
 HEAVY = {"ralph": 2}  # times what others may use: it holds candles and compiled kernels
 
 
@@ -61,8 +61,10 @@ class Caretaker:
         child = Child.known(watched.pid)
         if child is None or (watched.killed and watched.killed[0] == watched.pid):
             return
-        if child.kill_group():
-            kin.kill()  # those who have left its group
+        if child.stop_group():
+            kin.look()  # those who have left its group, the youngest too
+            child.kill_group()
+            kin.kill()
             self._overseer.killed(watched, name, watched.pid, f"fork bomb: it has become {members} processes")
 
     async def look(self) -> None:

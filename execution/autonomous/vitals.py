@@ -104,12 +104,20 @@ class Child:
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             return None
 
+    def stop_group(self) -> bool:
+        """SIGSTOP to it and to all it has spawned: nobody is born there while they are counted. Was it?"""
+        return self._signal_group(signal.SIGSTOP)
+
     def kill_group(self) -> bool:
-        """SIGKILL to it and to all it has spawned, if it is still the one we know and leads its group; was it?"""
+        """SIGKILL to it and to all it has spawned; was it?"""
+        return self._signal_group(signal.SIGKILL)
+
+    def _signal_group(self, number: signal.Signals) -> bool:
+        """To its group, if it is still the one we know and leads it."""
         try:
             if not self._process.is_running() or os.getpgid(self.pid) != self.pid:
                 return False
-            os.killpg(self.pid, signal.SIGKILL)
+            os.killpg(self.pid, number)
         except (ProcessLookupError, PermissionError):
             return False
         return True

@@ -21,8 +21,8 @@ FLOOD_S = 4.0
 EACH_S = 0.05
 LINES_EACH = 500  # 10,000 a second
 FACTS_EACH = 100  # 2,000 a second
-CHILDREN_IN_ITS_GROUP = 12
-CHILDREN_THAT_LEFT_IT = 12  # neither part alone is too many
+CHILDREN_IN_ITS_GROUP = 16
+CHILDREN_THAT_LEFT_IT = 16  # neither part alone is too many
 BORN = "born"  # the file in the home's data folder where a bomb writes down its children
 log = logging.getLogger("nae.misbehaving")
 

@@ -139,7 +139,7 @@ async def all_is_seen_to(keeper: Keeper) -> None:
         watched = keeper.watched(name)
         return len(keeper.pids[name]) > 1 and watched.verdict.status is HealthStatus.HEALTHY
 
-    await eventually_async(lambda: is_back(BOMB), within_s=40)
+    await eventually_async(partial(is_back, BOMB), within_s=60)
     assert "fork bomb: it has become" in keeper.recorded(BOMB, "restart")
     born = [int(pid) for pid in (keeper.home.data / BORN).read_text().split()]
     assert len(born) > MEMBERS_MAX - 1
