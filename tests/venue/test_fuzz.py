@@ -99,7 +99,7 @@ def test_odd_requests_to_every_endpoint_are_refused_by_code_and_cost_nobody_anyt
                 assert totals(venue) == before, "nothing makes or loses money"
 
             await asyncio.to_thread(storm)
-            assert answers[200] > 10, "some were good"
+            assert answers[200] > 2, "some were good"
             assert answers[400] > 50
             assert venue.server.get_health()["error_count"] == 0
 

@@ -3,7 +3,7 @@ shapes."""
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,10 @@ import pytest
 
 from execution.runtime.clock import SystemClock
 from execution.runtime.config import VenueConfig
+from execution.runtime.sqlite import open_writer
 from execution.venue.journal import JOURNAL_NAME
 from execution.venue.price_path import quotes
+from execution.venue.server import STORE_NAME
 from tests.venue.support import SANDBOX, Raw, Running, ccxt_client, raw_client, running, signed
 
 PAIR = "BTC/USDT"
@@ -338,5 +340,22 @@ def test_an_order_that_meets_its_own_account_is_said_to_be_prevented(tmp_path: P
             assert taker.body["selfTradePreventionMode"] == "EXPIRE_BOTH"
             state = (await raw.signed("GET", "order", **BTC, orderId=mine["orderId"])).body
             assert (state["status"], state["preventedQuantity"]) == ("EXPIRED_IN_MATCH", "0.01000000")
+
+    asyncio.run(scene())
+
+
+def test_a_store_from_before_there_were_stops_and_lists_is_taken_up(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with holding(tmp_path) as (venue, raw):
+            limit = BTC | {"side": "SELL", "type": "LIMIT", "timeInForce": "GTC", "quantity": "0.05"}
+            await raw.signed("POST", "order", **limit, price=price(venue, 1.1))
+            before = [(await raw.signed("GET", path, **BTC)).body for path in ("openOrders", "myTrades", "allOrders")]
+        with closing(open_writer(tmp_path / STORE_NAME, "")) as store:
+            for table in ("order_terms", "order_lists", "wishes"):
+                store.execute(f"DROP TABLE {table}")
+        async with running(tmp_path, driven=False) as venue, raw_client(venue) as raw:
+            after = [(await raw.signed("GET", path, **BTC)).body for path in ("openOrders", "myTrades", "allOrders")]
+            assert after == before
+            assert (await raw.signed("POST", "orderList/oco", **oco(venue, quantity="0.01"))).status == 200
 
     asyncio.run(scene())
