@@ -192,7 +192,9 @@ class ServiceKeeper:
         """The user's folders and log (launchd and systemd would make it root's), and the file to be put in place."""
         with _as_user(plan.user) if self.root else contextlib.nullcontext():
             for folder in plan.folders:
-                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                # a user may have no home; only a real account needs that folder, and its trader says when it's missing
+                with contextlib.suppress(OSError) if folder == plan.state else contextlib.nullcontext():
+                    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             plan.log.touch(mode=0o600)
         # root takes nothing from a folder that a user could change in between
         folder = Path(tempfile.mkdtemp(prefix="nae-service-")) if self.root else plan.folders[0]

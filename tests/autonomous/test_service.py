@@ -6,7 +6,7 @@ import pwd
 import shlex
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -197,6 +197,14 @@ def test_a_users_own_service_is_installed_without_rights(tmp_path: Path) -> None
     log = tmp_path / "home" / "logs" / "continuous_service.log"
     assert log.stat().st_mode & 0o777 == 0o600
     assert keeping.found().home == str((tmp_path / "home").resolve())
+
+
+def test_a_user_without_a_home_gets_a_service_too(tmp_path: Path) -> None:
+    (tmp_path / "nonexistent").write_text("")
+    run = Pretended()
+    homeless = replace(plan(tmp_path, Kind.SYSTEMD_USER), state=tmp_path / "nonexistent" / ".local" / "nae")
+    keeper(tmp_path, run).install(homeless, print)
+    assert run.told[-1][-2:] == ("restart", "nae.service")
 
 
 @pytest.mark.parametrize("kind", [Kind.SYSTEMD, Kind.LAUNCHD])
