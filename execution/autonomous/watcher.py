@@ -53,14 +53,13 @@ class SupervisordWatch:
         """One look, every second. One that comes late (sleep, SIGCONT, load) forgives."""
         late = self._clock.monotonic() - self._looked_at > JUDGE_LATE_AFTER_S + JUDGE_PERIOD_S
         self._silence = Silence()
-        ours = holder_pid(self._lock) == self._pid  # else our parent is a shell, or whoever adopts orphans
-        if suspected and ours and not late:
+        if suspected and not late:
             await self._ask_until_sure()
         self._looked_at = self._clock.monotonic()
 
     async def _ask_until_sure(self) -> None:
         """Ask again and again: until it answers, a time-out comes late, or it is certain that it hangs."""
-        while os.getppid() == self._pid:
+        while os.getppid() == self._pid == holder_pid(self._lock):  # not a shell, nor whoever adopts orphans
             began = self._clock.monotonic()
             if await self._answers() or self._clock.monotonic() - began > RPC_TIMEOUT_S + JUDGE_LATE_AFTER_S:
                 return

@@ -39,6 +39,7 @@ class PlugIn:
         self._manager = manager
         self._logger: Any = None
         self._said = {""}  # problems
+        self._hung_up = False
 
     def attach(self, supervisord: Any) -> None:
         """Take hold of this supervisord, as far as it has the seams."""
@@ -86,9 +87,12 @@ class PlugIn:
             self.service.say("STOPPING=1")
 
     def _hangup(self, *_: Any) -> None:
-        self._logger.warn("SIGHUP ignored: it would restart every program")
+        self._hung_up = True  # said later: a signal's handler may stand in the middle of another line of the log
 
     def _passed(self) -> None:
+        if self._hung_up:
+            self._hung_up = False
+            self._logger.warn("SIGHUP ignored: it would restart every program")
         self.service.feed(self.steward.monotonic())
         self.news.flush()
         for problem in {self.news.problem, self.service.problem} - self._said:

@@ -25,7 +25,7 @@ def make_logs_last() -> str:
     def log(logger: Any, level: int, msg: Any, **kw: Any) -> None:
         try:
             write(logger, level, msg, **kw)
-        except (OSError, ValueError) as error:  # a rotation cut off half way leaves a closed file
+        except (OSError, ValueError) as error:  # the latter: a rotation cut off half way leaves a closed file
             say(f"a log couldn't be written: {error}")
             _reopen(logger)
 
