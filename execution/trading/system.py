@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from execution.ledger.rows import LedgerTaken
 from execution.runtime.config import RiskConfig, TradingConfig
 from execution.runtime.tasks import Task
 from execution.trading.assistants.data_analysis import DataAnalysisAssistant
@@ -133,7 +134,10 @@ class TradingSystem(AccountControls):
         self._stopping = True
         await self.manager.finished()
         await self.streams.stop()
-        self.save_state()
+        try:
+            self.save_state()
+        except LedgerTaken as error:  # what is kept there is another process's by now
+            log.warning("nothing saved: %s", error)
         self._record("stopped", cycles=self.manager.cycles)
         self.parts.audit.close()
         self.parts.ledger.close()
