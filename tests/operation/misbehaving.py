@@ -17,7 +17,7 @@ from execution.vocabulary.lifecycle import ProcessState
 from execution.vocabulary.messages import Heartbeat
 
 MIB = 2**20
-FLOOD_RUNS = 80  # four seconds, and longer where it is short of a core
+FLOOD_RUNS = 40  # two seconds, and longer where it is short of a core
 EACH_S = 0.05
 LINES_EACH = 500  # 10,000 a second
 FACTS_EACH = 100  # 2,000 a second
