@@ -50,11 +50,11 @@ def test_a_venue_by_itself_serves_a_ccxt_client_and_ends_cleanly_when_told(tmp_p
         assert key["secret"] not in str(said), "a secret is never printed"
         asyncio.run(trade(port, ApiKey("trader", key["key"], key["secret"])))
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        assert process.wait(30) == 0
     with serving(folder, "--symbols", "BTC/USDT,DOGE/USDT") as (process, said):
         assert Path(said["key"].removeprefix("trader: ")).read_text() == json.dumps(key, separators=(",", ":"))
         process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 0
+        assert process.wait(30) == 0
 
 
 def test_one_folder_serves_one_venue_and_one_port_one_of_them(tmp_path: Path) -> None:

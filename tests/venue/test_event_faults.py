@@ -19,7 +19,7 @@ FAST = VenueConfig(speed=600)
 
 
 async def soon(awaitable: Any) -> Any:
-    return await asyncio.wait_for(awaitable, 10)
+    return await asyncio.wait_for(awaitable, 30)
 
 
 class Heard:
@@ -46,10 +46,10 @@ class Heard:
 async def bought(venue: Running, client: Any, faults: Faults, rule: Rule, wanted: int) -> list[str]:
     """The statuses that are heard of one order while a rule holds."""
     heard = Heard(client)
-    await eventually_async(lambda: venue.server.users.listeners("sandbox"))
+    await eventually_async(lambda: venue.server.users.listeners("sandbox"), 30)
     faults.add(rule)
     await client.create_order(PAIR, "market", "buy", 0.001)
-    await eventually_async(lambda: len(heard.events) >= wanted)
+    await eventually_async(lambda: len(heard.events) >= wanted, 30)
     await heard.end()
     return heard.statuses()
 
@@ -83,10 +83,10 @@ def test_a_silent_stream_stays_connected_and_speaks_again(tmp_path: Path) -> Non
             await soon(client.watch_bids_asks([PAIR]))
             number = faults.add(Rule(Fault.DROP_EVENT, "btcusdt@bookTicker", for_s=3600))
             (connection,) = venue.server._sockets.at("streams")
-            await eventually_async(lambda: len(faults.happened) >= 5)
+            await eventually_async(lambda: len(faults.happened) >= 5, 30)
             queued = asyncio.create_task(client.watch_bids_asks([PAIR]))
             steps = venue.server.market.bars_closed
-            await eventually_async(lambda: venue.server.market.bars_closed > steps + 2)
+            await eventually_async(lambda: venue.server.market.bars_closed > steps + 2, 30)
             assert not queued.done(), "the market moves, the line stands, and nothing is heard"
             assert venue.server._sockets.at("streams") == [connection]
             faults.remove(number)

@@ -126,9 +126,9 @@ def test_ccxt_meets_faults_by_web_socket_too(tmp_path: Path) -> None:
             ):
                 faults.add(Rule(fault, "WS order.place"))
                 with pytest.raises(error):
-                    await asyncio.wait_for(client.create_order_ws(*order), 10)
+                    await asyncio.wait_for(client.create_order_ws(*order), 30)
                 assert len(await client.fetch_my_trades(PAIR)) == filled
-            assert (await asyncio.wait_for(client.create_order_ws(*order), 10))["status"] == "closed"
+            assert (await asyncio.wait_for(client.create_order_ws(*order), 30))["status"] == "closed"
 
     asyncio.run(scene())
 
@@ -144,8 +144,8 @@ def test_spoilt_answers_by_web_socket_are_no_json(tmp_path: Path) -> None:
             for fault, begins in ((Fault.HTML_REPLY, "<html>"), (Fault.EMPTY_REPLY, "")):
                 faults.add(Rule(fault, "WS time"))
                 await socket.send_json({"id": 1, "method": "time"})
-                assert (await socket.receive_str(timeout=5)).startswith(begins)
+                assert (await socket.receive_str(timeout=30)).startswith(begins)
             await socket.send_json({"id": 2, "method": "time"})
-            assert (await socket.receive_json(timeout=5))["status"] == 200
+            assert (await socket.receive_json(timeout=30))["status"] == 200
 
     asyncio.run(scene())

@@ -30,7 +30,7 @@ class Line:
     async def ask(self, method: str, **params: Any) -> dict[str, Any]:
         """The reply to one request; events that come before it are kept."""
         await self.socket.send_json({"id": "1", "method": method, "params": params})
-        while "id" not in (message := await self.socket.receive_json(timeout=5)):
+        while "id" not in (message := await self.socket.receive_json(timeout=30)):
             self.events.append(message)
         return dict(message)
 
@@ -133,7 +133,7 @@ def test_who_goes_on_after_429_is_banned_for_longer_each_time_and_the_web_socket
                 async with line(venue.url) as connection:
                     told = await connection.ask("ping")
                     assert (told["status"], told["error"]["data"]["retryAfter"] > clock.now_ms()) == (418, True)
-                    assert (await connection.socket.receive(timeout=5)).type is aiohttp.WSMsgType.CLOSE
+                    assert (await connection.socket.receive(timeout=30)).type is aiohttp.WSMsgType.CLOSE
                 clock.advance(seconds)
                 assert (await raw.public("ping")).status == 200
 
