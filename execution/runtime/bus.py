@@ -63,6 +63,7 @@ class Bus:
         self._context: zmq.asyncio.Context = zmq.asyncio.Context()
         self._publisher: zmq.asyncio.Socket | None = None
         self._router: zmq.asyncio.Socket | None = None
+        self._ears: list[zmq.Socket[bytes]] = []
         self._answered: OrderedDict[str, bytes] = OrderedDict()
         self.garbage = 0
 
@@ -87,6 +88,8 @@ class Bus:
 
     def close(self) -> None:
         """Give up the name. Messages still queued are dropped: facts repeat, commands have deadlines."""
+        for ear in self._ears:  # the context knows only the sockets that it made itself, and waits for all
+            ear.close(linger=0)
         self._context.destroy(linger=0)
         if self._lock.held:  # else the sockets of that name are another process's
             for kind in ("pub", "cmd"):
@@ -122,13 +125,14 @@ class Bus:
             ear.close()
 
     def ear(self, processes: Iterable[str]) -> "zmq.Socket[bytes]":
-        """A subscription to `processes`, which may come up later, or again. To be closed before the bus."""
+        """A subscription to `processes`, which may come up later, or again."""
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context.shadow(self._context.underlying)
         socket = self._limited(context.socket(zmq.SUB), MESSAGE_MAX_BYTES)  # a plain one: futures cost more than facts
         socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
         socket.setsockopt(zmq.SUBSCRIBE, b"")
         for process in processes:
             socket.connect(_address(self._run, process, "pub"))
+        self._ears.append(socket)
         return socket
 
     def hear(self, ear: "zmq.Socket[bytes]", heard: Callable[[Fact], None]) -> bool:

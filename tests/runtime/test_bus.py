@@ -331,6 +331,17 @@ def test_a_closed_bus_leaves_its_name_free_and_no_socket_behind(run: Path) -> No
     assert {path.name for path in run.iterdir()} == {"worker.lock"}
 
 
+def test_a_bus_that_still_listens_closes_at_once(run: Path) -> None:
+    async def scene() -> None:
+        bus = Bus(run, "listener", SystemClock())
+        listening = asyncio.create_task(bus.listen(["somebody"], lambda fact: None))
+        await asyncio.sleep(0)  # it has begun, and waits
+        listening.cancel()
+        await asyncio.wait_for(asyncio.to_thread(bus.close), 10)
+
+    asyncio.run(scene())
+
+
 def test_a_process_that_never_ran_gives_no_answer_at_once(run: Path) -> None:
     with pytest.raises(NoAnswer, match="worker isn't running"):
         ask(run, "worker", "count", CLOCK, deadline_s=30)
