@@ -24,7 +24,7 @@ READY_WITHIN_S = 60.0
 AGAIN_WITHIN_S = 30.0
 HANDOVER_WITHIN_S = 10.0
 LOOK_S = 0.02
-PACE_S = 8.0  # a fresh trader costs some 350 of the 6,000 request weight that a venue allows in a minute
+PACE_S = 3.0  # a takeover and the fallen one's return cost some 71 of the 6,000 weight that a venue allows in a minute
 CONFIG = "[venue]\nspeed = 60\nseed = 7\n[trading]\ntime_exit_bars = 5\n[operation]\nhang_after_s = {hang_after_s}\n"
 KILLED, HUNG, SUPERVISORD_KILLED = "live trader killed", "live trader hung, as shipped (1 s)", "supervisord killed"
 MANAGER = "continuous_operation"
