@@ -99,7 +99,7 @@ class Home:
 
     def prepare(self) -> None:
         """Make the folders. Raises OSError when one can't be made, ConfigError when the run folder isn't ours alone."""
-        for folder in (self.data, self.logs, self.logs / "boot", self.logs / "audit"):
+        for folder in (self.operation_lock.parent, self.logs, self.logs / "boot", self.logs / "audit"):
             folder.mkdir(parents=True, exist_ok=True)
         self.data.chmod(0o700)
         self.run.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -122,7 +122,7 @@ def test_a_local_drive_beside_a_network_drive_is_fit(home: Home, monkeypatch: py
 
 def test_a_running_operation_is_busy_and_named(home: Home) -> None:
     home.prepare()
-    lock = FileLock(home.run / "operation.lock")
+    lock = FileLock(home.operation_lock)
     lock.acquire("pid 4711 mode dual")
     with pytest.raises(BusyError, match=r"already running \(pid 4711 mode dual\); `scripts/nae down` stops it"):
         check_ground(home)
@@ -133,7 +133,7 @@ def test_a_running_operation_is_busy_and_named(home: Home) -> None:
 def test_the_pid_file_of_a_running_operation_stays(home: Home) -> None:
     home.prepare()
     home.pid_file.write_text("4711")
-    lock = FileLock(home.run / "operation.lock")
+    lock = FileLock(home.operation_lock)
     lock.acquire("pid 4711 mode dual")
     with pytest.raises(BusyError):
         check_ground(home)

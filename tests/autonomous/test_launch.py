@@ -71,7 +71,7 @@ def test_a_failure_shows_what_this_start_said_and_no_earlier_one(home: Home) -> 
 
 
 def test_only_a_held_lock_names_a_running_operation(home: Home) -> None:
-    lock = home.run / "operation.lock"
+    lock = home.operation_lock
     assert operation_pid(home) is None
     lock.write_text("pid 1 mode dual")
     assert operation_pid(home) is None, "the name of the dead is no process"
@@ -103,7 +103,7 @@ def test_stop_returns_when_nothing_is_left_and_names_whom_it_had_to_kill(
 ) -> None:
     if temper == "stubborn":
         monkeypatch.setattr(launch, "STOP_ALL_WITHIN_S", 0.3)
-    with child(FAMILY, str(home.run / "operation.lock"), temper) as leader:
+    with child(FAMILY, str(home.operation_lock), temper) as leader:
         worker = int(line_of(leader))
         stopped = stop(home, CLOCK)
         assert stopped is not None
@@ -121,7 +121,7 @@ def test_stop_returns_when_nothing_is_left_and_names_whom_it_had_to_kill(
 def test_nothing_to_stop_is_said_and_nobody_is_signalled(home: Home) -> None:
     with child("import sys; print('up', flush=True); sys.stdin.read()") as stranger:
         assert line_of(stranger) == "up"
-        (home.run / "operation.lock").write_text(f"pid {stranger.pid} mode dual")
+        home.operation_lock.write_text(f"pid {stranger.pid} mode dual")
         home.pid_file.write_text(str(stranger.pid))
         assert stop(home, CLOCK) is None
         assert stranger.poll() is None
@@ -197,7 +197,7 @@ def test_a_supervisord_that_is_stopping_is_said_to_be_stopping(home: Home, monke
         raise SupervisorRefused("getAllProcessInfo(): SHUTDOWN_STATE")
 
     monkeypatch.setattr(SupervisorDoor, "programs", refuse)
-    lock = FileLock(home.run / "operation.lock")
+    lock = FileLock(home.operation_lock)
     lock.acquire("pid 4711 mode dual")
     status = ContinuousOperationManager(home.root).get_status()
     lock.release()
@@ -212,7 +212,7 @@ def test_without_manager_and_supervisord_nothing_is_said_to_run(home: Home) -> N
 
 
 def test_without_an_answer_a_held_lock_is_critical_and_says_why(home: Home) -> None:
-    lock = FileLock(home.run / "operation.lock")
+    lock = FileLock(home.operation_lock)
     lock.acquire("pid 1 mode live")
     status = ContinuousOperationManager(home.root).get_status()
     lock.release()

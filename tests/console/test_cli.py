@@ -102,7 +102,7 @@ def test_status_is_one_json_document_with_the_promised_words(say: Say) -> None:
 
 def test_status_of_an_operation_whose_manager_doesnt_answer_is_critical(home: Home, say: Say) -> None:
     home.prepare()
-    lock = FileLock(home.run / "operation.lock")
+    lock = FileLock(home.operation_lock)
     lock.acquire("pid 1 mode sandbox")
     code, out, _ = say("status", "--json")
     lock.release()
@@ -119,7 +119,7 @@ def test_down_of_what_doesnt_run_is_done(say: Say) -> None:
 
 def test_down_never_touches_the_pid_that_a_dead_operation_left(home: Home, say: Say) -> None:
     home.prepare()
-    (home.run / "operation.lock").write_text("pid 1 mode dual")
+    home.operation_lock.write_text("pid 1 mode dual")
     home.pid_file.write_text("1")
     code, out, _ = say("down")
     assert (code, out) == (ExitCode.OK, "not running\n")
@@ -141,7 +141,7 @@ def test_up_refuses_a_wrong_nae_toml_by_file_and_key(home: Home, say: Say) -> No
 
 def test_up_refuses_a_second_operation_and_names_the_first(home: Home, say: Say) -> None:
     home.prepare()
-    lock = FileLock(home.run / "operation.lock")
+    lock = FileLock(home.operation_lock)
     lock.acquire("pid 4711 mode dual")
     code, _, err = say("up")
     lock.release()
