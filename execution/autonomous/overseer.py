@@ -28,7 +28,6 @@ from execution.vocabulary.programs import BY_NAME, MANAGER
 
 NEVER_ENDED = Exits(0, 0, 0)
 CRASHED = Exits(1, 0, 1)  # for want of the plug-in's word
-GUARDED = "live"  # the account that is never without a guard
 log = logging.getLogger("nae.manager")
 
 
@@ -204,7 +203,7 @@ class Overseer:
             killed=watched.killed is not None,
             stuck=beat is not None
             and any((task.critical or spins) and overdue(task, beat.uptime_s, fair_s) for task in beat.tasks),
-            guards=BY_NAME[name].account == GUARDED,
+            guards=BY_NAME[name].guards,
             twin_active=other is not None
             and other.role == "active"
             and other.verdict.status is not HealthStatus.CRITICAL,

@@ -1,8 +1,8 @@
 """When is a program that has ended started again, and when is one killed? Pure functions; the edge is overseer.py.
 
 A first crash comes back at once, by supervisord alone. From the second on the program is held back 1 s, 2, 4 ... 300 s;
-five crashes of its own in five minutes are a quarantine; ten good minutes forget it all. One that guards an account is
-never held longer than GUARD_HELD_AT_MOST_S, unless it is in quarantine and its twin has it. Times are monotonic.
+five crashes of its own in five minutes are a quarantine; ten good minutes forget it all. Whom the live account needs
+is never held longer than GUARD_HELD_AT_MOST_S, unless in quarantine while its twin is active. Times are monotonic.
 """
 
 from dataclasses import dataclass, replace
@@ -36,8 +36,8 @@ class Action(StrEnum):
 
 @dataclass(frozen=True)
 class Seen:
-    """What is seen of one program at one moment. `killed`: we killed its last life. `guards`: it guards an account.
-    `stuck`: a task without which there's no trading makes no progress, or it spins; the process itself still beats."""
+    """What is seen of one program at one moment. `killed`: we killed its last life. `guards`: the live account needs
+    it. `stuck`: a task without which there's no trading makes no progress, or it spins; the process itself still beats."""
 
     state: str
     verdict: Verdict

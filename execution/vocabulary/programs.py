@@ -27,6 +27,11 @@ class Program:
     twin: str | None = None
     nice: int = 0
 
+    @property
+    def guards(self) -> bool:
+        """Is the live account unmanaged without it? Its traders, and the exchange that they trade on."""
+        return self.account == "live" or self.group == "market"
+
 
 PROGRAMS: tuple[Program, ...] = (
     Program("venue", "market", "agents.venue"),

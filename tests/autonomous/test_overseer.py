@@ -309,6 +309,12 @@ def test_five_crashes_of_its_own_are_a_quarantine_that_is_said(scene: Scene) -> 
     assert (row["status"], row["restarts_1h"], row["restarts_24h"]) == ("CRITICAL", 5, 5)
 
 
+def test_the_venue_is_held_no_longer_than_seconds_for_without_it_the_live_account_is_not_managed(scene: Scene) -> None:
+    scene.overseer.watched["venue"] = Watched()
+    row = crash_five_times(scene, "venue")
+    assert row["quarantined"] and row["held_for_s"] is None
+
+
 def test_a_quarantine_outlives_the_manager(scene: Scene) -> None:
     scene.overseer.watched["ralph"] = Watched()
     crash_five_times(scene, "ralph")
