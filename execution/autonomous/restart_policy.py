@@ -37,7 +37,7 @@ class Action(StrEnum):
 @dataclass(frozen=True)
 class Seen:
     """What is seen of one program at one moment. `killed`: we killed its last life. `guards`: the live account needs
-    it. `stuck`: a task without which there's no trading makes no progress, or it spins; the process itself still beats."""
+    it. `stuck`: a task without which there's no trading makes no progress, or it spins; the process still beats."""
 
     state: str
     verdict: Verdict
