@@ -74,7 +74,7 @@ def test_during_a_stop_nobody_is_killed_early_or_waited_for_an_hour(stepped: Ste
     for name in NAMES:
         eventually(lambda name=name: running.program(name).state == "STOPPED")  # type: ignore[misc]
     took = time.monotonic() - began
-    assert 1.5 < took < 5, "each had its two seconds, and that was all"
+    assert 1.5 < took < 30, "each had its two seconds, and no hour"
     assert [running.door.plug_in().exits[name].last_status for name in NAMES] == [0, 0, -signal.SIGKILL]
 
 
