@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 
 import psutil
 
+from execution.runtime.pulse import LastPulse, PulseReader
+
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -76,3 +78,12 @@ def is_running(pid: int) -> bool:
 def rounds(fewest: int = 2) -> int:
     """How often a fault is tried: a few times as a rule; NAE_ROUNDS=20 is the full count."""
     return max(1, int(os.environ.get("NAE_ROUNDS", fewest)))
+
+
+def read_pulse(path: Path) -> LastPulse | None:
+    """One look at the pulse in `path`."""
+    reader = PulseReader(path)
+    try:
+        return reader.read()
+    finally:
+        reader.anew()

@@ -67,12 +67,3 @@ class PulseReader:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
-
-
-def read_pulse(path: Path) -> LastPulse | None:
-    """One look at the pulse in `path`."""
-    reader = PulseReader(path)
-    try:
-        return reader.read()
-    finally:
-        reader.anew()

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from execution.autonomous.pulse_watch import IDLE_CPU_SHARE, PulseWatch, Silent, stopped_turning
 from execution.autonomous.vitals import Life
 from execution.runtime.clock import ManualClock, SystemClock
-from execution.runtime.pulse import Pulse, read_pulse
+from execution.runtime.pulse import Pulse
 from execution.vocabulary.limits import LOOKS_PER_SILENCE, PULSES_PER_SILENCE, SILENT_AND_BUSY_AFTER_S
-from tests.support import child, eventually, line_of, rounds
+from tests.support import child, eventually, line_of, read_pulse, rounds
 
 TURNING = """
 import asyncio, sys, time

@@ -3,11 +3,9 @@
 import asyncio
 from pathlib import Path
 
-from execution.exchange.gateway import ExchangeGateway
 from execution.ledger.account_lock import account_lock
 from execution.runtime.home import Home
-from execution.vocabulary.modes import TradeMode
-from tests.exchange.world import GENEROUS, SYMBOLS, world
+from tests.exchange.world import SYMBOLS, make_gateway, world
 
 
 def test_the_holder_of_a_replaced_lock_file_sends_no_order_and_no_probe(tmp_path: Path) -> None:
@@ -15,16 +13,7 @@ def test_the_holder_of_a_replaced_lock_file_sends_no_order_and_no_probe(tmp_path
         async with world(tmp_path) as here:
             here.quotes.update(await here.gateway.fetch_quotes(SYMBOLS))
             lock, another = account_lock(Home(tmp_path), "live"), account_lock(Home(tmp_path), "live")
-            gateway = ExchangeGateway(
-                here.client,
-                here.ledger,
-                GENEROUS,
-                here.clock,
-                trade_mode=TradeMode.PAPER,
-                quote=here.quotes.get,
-                symbols=SYMBOLS,
-                may_send=lock.lost,
-            )
+            gateway = make_gateway(here.client, here.ledger, here.clock, here.quotes, may_send=lock.lost)
             gateway.rules = here.gateway.rules
             lock.acquire("one")
             assert (await gateway.place(await here.order())).refusal is None

@@ -8,12 +8,11 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from execution.exchange.gateway import ExchangeGateway
 from execution.exchange.probe import NOTHING_TO_ASK, smallest_quantity
 from execution.vocabulary.market import SymbolRules
 from execution.vocabulary.modes import TradeMode
 from tests.exchange.proxy import Loses
-from tests.exchange.world import BTC, GENEROUS, SYMBOLS, World, make_gateway, world
+from tests.exchange.world import BTC, SYMBOLS, World, make_gateway, world
 
 
 def probes(here: World) -> list[tuple[str, int]]:
@@ -44,16 +43,7 @@ def test_a_lost_lease_and_a_dry_run_send_no_probe(tmp_path: Path) -> None:
         async with world(tmp_path) as here:
             here.quotes.update(await here.gateway.fetch_quotes(SYMBOLS))
             dry = make_gateway(here.client, here.ledger, here.clock, here.quotes, trade_mode=TradeMode.DRY_RUN)
-            lost = ExchangeGateway(
-                here.client,
-                here.ledger,
-                GENEROUS,
-                here.clock,
-                trade_mode=TradeMode.PAPER,
-                quote=here.quotes.get,
-                symbols=SYMBOLS,
-                may_send=lambda: "the lock is lost",
-            )
+            lost = make_gateway(here.client, here.ledger, here.clock, here.quotes, may_send=lambda: "the lock is lost")
             dry.rules = lost.rules = here.gateway.rules
             assert await dry.probe(1) == "dry_run"
             assert await lost.probe(1) == "the lock is lost"

@@ -101,9 +101,18 @@ def make_gateway(
     limits: RiskConfig = GENEROUS,
     trade_mode: TradeMode = TradeMode.PAPER,
     on_step: Callable[[str], None] = lambda step: None,
+    may_send: Callable[[], str | None] = lambda: None,
 ) -> ExchangeGateway:
     return ExchangeGateway(
-        client, ledger, limits, clock, trade_mode=trade_mode, quote=quotes.get, symbols=SYMBOLS, on_step=on_step
+        client,
+        ledger,
+        limits,
+        clock,
+        trade_mode=trade_mode,
+        quote=quotes.get,
+        symbols=SYMBOLS,
+        on_step=on_step,
+        may_send=may_send,
     )
 
 

@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 
 from execution.runtime.clock import ManualClock
-from execution.runtime.pulse import SHAPE, LastPulse, Pulse, PulseReader, read_pulse
-from tests.support import child, line_of
+from execution.runtime.pulse import SHAPE, LastPulse, Pulse, PulseReader
+from tests.support import child, line_of, read_pulse
 
 
 def test_what_was_written_last_is_read(tmp_path: Path) -> None:
