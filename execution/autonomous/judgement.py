@@ -33,7 +33,7 @@ class Sample:
     `program_state` is supervisord's word, `silent_s` the time since its last heartbeat (None: never heard in this
     life), `idle` whether it used no CPU at all in that time, `os_status` psutil's word for the process, `held` why it
     is kept from starting again, `leak` what of it grows towards its ceiling, `spins` whether it uses a whole core,
-    `flood` what it says too much of.
+    `flood` what it says too much of, `fair_s` how long there has been a judge who was in time.
     """
 
     program_state: str
@@ -48,15 +48,18 @@ class Sample:
     leak: str = ""
     spins: bool = False
     flood: str = ""
+    fair_s: float = inf
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The judgement over one process, with its causes. `hung`: only a kill helps."""
+    """The judgement over one process, with its causes. `hung`: only a kill helps. `stuck`: a task without which there's
+    no trading makes no progress, or any does and it spins; the process still beats."""
 
     status: HealthStatus
     causes: tuple[str, ...] = ()
     hung: bool = False
+    stuck: bool = False
 
 
 def overdue(task: TaskProgress, up_s: float, fair_s: float = inf) -> bool:
@@ -119,9 +122,9 @@ def _not_running_yet(sample: Sample) -> Verdict | None:
 
 def _spins(sample: Sample) -> Verdict | None:
     beat = sample.heartbeat
-    if not sample.spins or beat is None or not any(overdue(task, beat.uptime_s, sample.up_s) for task in beat.tasks):
+    if not sample.spins or beat is None or not any(overdue(task, beat.uptime_s, sample.fair_s) for task in beat.tasks):
         return None
-    return Verdict(HealthStatus.CRITICAL, ("spins: a whole core used, and a task overdue",))
+    return Verdict(HealthStatus.CRITICAL, ("spins: a whole core used, and a task overdue",), stuck=True)
 
 
 def _leaking(sample: Sample) -> Verdict | None:
@@ -130,11 +133,12 @@ def _leaking(sample: Sample) -> Verdict | None:
 
 def _overdue(sample: Sample) -> Verdict | None:
     beat = sample.heartbeat
-    late = [task for task in beat.tasks if overdue(task, beat.uptime_s, sample.up_s)] if beat else []
+    late = [task for task in beat.tasks if overdue(task, beat.uptime_s, sample.fair_s)] if beat else []
     if not late:
         return None
     causes = tuple(f"task {task.name} is overdue" for task in late)
-    return Verdict(HealthStatus.CRITICAL if any(task.critical for task in late) else HealthStatus.UNHEALTHY, causes)
+    stuck = any(task.critical for task in late)
+    return Verdict(HealthStatus.CRITICAL if stuck else HealthStatus.UNHEALTHY, causes, stuck=stuck)
 
 
 def _erring(sample: Sample) -> Verdict | None:

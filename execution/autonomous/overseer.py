@@ -10,7 +10,7 @@ from typing import Any
 
 from execution.autonomous.change_log import ChangeLog
 from execution.autonomous.crash_memory import CrashMemory
-from execution.autonomous.judgement import Sample, Verdict, judge, judge_machine, overdue
+from execution.autonomous.judgement import Sample, Verdict, judge, judge_machine
 from execution.autonomous.pulse_watch import PulseWatch
 from execution.autonomous.resources import Finding
 from execution.autonomous.restart_policy import DOWN, Action, Seen, decide
@@ -155,7 +155,7 @@ class Overseer:
         sample = Sample(
             program_state=watched.program.state,
             pid=watched.program.pid,
-            up_s=min(watched.program.since_s, now - self._fair_since),
+            up_s=min(watched.program.since_s, now - self._fair_since),  # supervisord's clock is the wall's
             heartbeat=watched.heartbeat,
             silent_s=watched.silent_s(now) if watched.heartbeat else None,
             os_status=vitals.status if vitals and vitals.pid == watched.program.pid else "sleeping",
@@ -165,6 +165,7 @@ class Overseer:
             leak=watched.finding.leak,
             spins=watched.finding.spins,
             flood=watched.flood,
+            fair_s=now - self._fair_since,
         )
         return judge(sample, builds_differ)
 
@@ -193,16 +194,13 @@ class Overseer:
         self._held = held
 
     def _seen(self, name: str, watched: Watched, program: ProgramState) -> Seen:
-        beat, twin = watched.heartbeat, BY_NAME[name].twin
+        twin = BY_NAME[name].twin
         other = self.watched.get(twin) if twin else None
-        spins, fair_s = watched.finding.spins, self._clock.monotonic() - self._fair_since
         return Seen(
             state=program.state,
             verdict=watched.verdict,
             exits=self.link.plug_in.exits.get(name, NEVER_ENDED) if self.link.plug_in.working else None,
             killed=watched.killed is not None,
-            stuck=beat is not None
-            and any((task.critical or spins) and overdue(task, beat.uptime_s, fair_s) for task in beat.tasks),
             guards=BY_NAME[name].guards,
             twin_active=other is not None
             and other.role == "active"

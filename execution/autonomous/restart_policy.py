@@ -37,13 +37,12 @@ class Action(StrEnum):
 @dataclass(frozen=True)
 class Seen:
     """What is seen of one program at one moment. `killed`: we killed its last life. `guards`: the live account needs
-    it. `stuck`: a task without which there's no trading makes no progress, or it spins; the process still beats."""
+    it."""
 
     state: str
     verdict: Verdict
     exits: Exits | None = None
     killed: bool = False
-    stuck: bool = False
     guards: bool = False
     twin_active: bool = False
 
@@ -124,7 +123,7 @@ def _to_be_killed(seen: Seen, history: History, now: float) -> bool:
     if seen.verdict.hung:
         return since_kill_s >= REAPED_WITHIN_S
     waited = since_kill_s >= max(LET_RECOVER_S, pause_s(history.crashes, history.quarantined, False, False))
-    return seen.stuck and seen.state == "RUNNING" and waited
+    return seen.verdict.stuck and seen.state == "RUNNING" and waited
 
 
 def _note(history: History, seen: Seen, now: float) -> History:

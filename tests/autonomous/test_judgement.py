@@ -169,6 +169,8 @@ SAMPLES = st.builds(
     silent_s=st.none() | st.floats(0, 30),
     os_status=st.sampled_from(["sleeping", "running", "stopped", "zombie"]),
     idle=st.booleans(),
+    spins=st.booleans(),
+    fair_s=AGES,
 )
 
 
@@ -187,6 +189,14 @@ def test_only_a_silent_living_process_is_called_hung(seen: Sample) -> None:
         assert verdict.status is CRITICAL
         silent = seen.up_s > FIRST_HEARTBEAT_WITHIN_S if seen.silent_s is None else seen.silent_s > SILENT_AFTER_S
         assert silent
+
+
+@given(SAMPLES)
+def test_whoever_is_called_stuck_is_critical_for_a_cause_and_lives(seen: Sample) -> None:
+    verdict = judge(seen)
+    if verdict.stuck:
+        assert verdict.status is CRITICAL and verdict.causes and seen.program_state in ALIVE
+        assert min(seen.fair_s, seen.heartbeat.uptime_s if seen.heartbeat else 0.0) > 0
 
 
 @given(SAMPLES)

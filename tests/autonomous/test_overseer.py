@@ -352,6 +352,16 @@ def test_a_trading_task_without_progress_is_killed_and_then_given_time(scene: Sc
         scene.beat(TRADER, tasks=[stuck])
         scene.tick(beating=(MANAGER,))
     assert scene.door.told == [("KILL", TRADER)]
+    assert scene.overseer.watched[TRADER].killed == (7, "task cycle is overdue")
+
+
+def test_a_wall_clock_that_steps_back_hides_no_stuck_task(scene: Scene) -> None:
+    stuck = TaskProgress("cycle", 1.0, 5, 0, TASK_OVERDUE_LEAST_S + 1, None, critical=True)
+    scene.door.set(TRADER, since_s=0.0)  # as supervisord says for as long as its clock is behind the start
+    for _ in range(12):
+        scene.beat(TRADER, tasks=[stuck])
+        scene.tick(beating=(MANAGER,))
+    assert scene.overseer.watched[TRADER].killed == (7, "task cycle is overdue")
 
 
 @pytest.mark.parametrize(("spins", "told"), [(True, [("KILL", TRADER)]), (False, [])])

@@ -28,7 +28,7 @@ from execution.vocabulary.limits import GUARD_HELD_AT_MOST_S, QUARANTINE_CRASHES
 WELL = Verdict(HealthStatus.HEALTHY)
 DEAD = Verdict(HealthStatus.CRITICAL, ("not running: exited",))
 HUNG = Verdict(HealthStatus.CRITICAL, ("hung",), hung=True)
-STUCK = Verdict(HealthStatus.CRITICAL, ("task cycle is overdue",))
+STUCK = Verdict(HealthStatus.CRITICAL, ("task cycle is overdue",), stuck=True)
 STATES = ["STOPPED", "STARTING", "RUNNING", "BACKOFF", "STOPPING", "EXITED", "FATAL", "UNKNOWN"]
 EXITS = st.none() | st.builds(Exits, st.integers(0, 99), st.integers(0, 9), st.sampled_from([0, 1, -9, -11]))
 HISTORIES = st.builds(
@@ -47,7 +47,6 @@ SEEN = st.builds(
     verdict=st.sampled_from([WELL, DEAD, HUNG, STUCK]),
     exits=EXITS,
     killed=st.booleans(),
-    stuck=st.booleans(),
     guards=st.booleans(),
     twin_active=st.booleans(),
 )
@@ -111,7 +110,7 @@ def crashed(world: World, times: int, status: int = 1) -> list[float]:
 
 @given(SEEN, HISTORIES, st.floats(1000, 2000))
 def test_a_healthy_process_is_never_acted_on(seen: Seen, history: History, now: float) -> None:
-    well = replace(seen, state="RUNNING", verdict=WELL, stuck=False)
+    well = replace(seen, state="RUNNING", verdict=WELL)
     assert decide(well, history, now).action is Action.NONE
 
 
@@ -130,7 +129,7 @@ def test_only_the_given_up_is_started_only_the_living_is_killed_only_the_dead_is
     if decision.action is Action.START:
         assert seen.state == "FATAL"
     if decision.action is Action.KILL:
-        assert seen.state not in DOWN and (seen.verdict.hung or seen.stuck)
+        assert seen.state not in DOWN and (seen.verdict.hung or seen.verdict.stuck)
     if decision.free_in_s is not None:
         assert seen.state in DOWN and decision.hold
         assert 0 < decision.free_in_s <= RESTART_LAST_BACKOFF_S + 1e-6
@@ -271,7 +270,7 @@ def test_a_kill_that_supervisord_hasnt_seen_yet_isnt_repeated() -> None:
 
 
 def test_a_restarted_process_gets_time_to_make_progress() -> None:
-    history = decide(Seen("RUNNING", STUCK, stuck=True), History(), 100.0).history
-    again = Seen("RUNNING", STUCK, stuck=True)
+    history = decide(Seen("RUNNING", STUCK), History(), 100.0).history
+    again = Seen("RUNNING", STUCK)
     assert decide(again, history, 100.0 + LET_RECOVER_S - 0.1).action is Action.NONE
     assert decide(again, history, 100.0 + LET_RECOVER_S).action is Action.KILL
