@@ -20,6 +20,7 @@ from execution.ledger.rows import base36
 from execution.ledger.store import Ledger
 from execution.runtime.clock import Clock, iso
 from execution.runtime.config import RiskConfig
+from execution.runtime.steps import reached
 from execution.vocabulary.health import ComponentHealth, ComponentStatus
 from execution.vocabulary.market import Candle, Quote, SymbolRules
 from execution.vocabulary.modes import TradeMode
@@ -45,7 +46,7 @@ class ExchangeGateway:
         quote: Callable[[str], Quote | None],
         symbols: Sequence[str] = (),
         may_send: Callable[[], str | None] = lambda: None,
-        on_step: Callable[[str], None] = lambda step: None,
+        on_step: Callable[[str], None] = reached,
     ) -> None:
         self.reader = VenueReader(client, symbols)
         self.ledger = ledger
@@ -55,7 +56,7 @@ class ExchangeGateway:
         self._trade_mode = trade_mode
         self._quote = quote
         self._may_send = may_send
-        self._on_step = on_step  # crash tests end the process at a named step
+        self._on_step = on_step  # hears the durable steps of an order's life
         self._record = RiskRecord(ledger, clock)
         self.in_flight: set[str] = set()
         self.evidence = VenueEvidence(client, self.reader, ledger, self.in_flight)
@@ -154,6 +155,7 @@ class ExchangeGateway:
         self._counts["placed"] += 1
         try:
             parameters = translate.order_parameters(request, client_order_id, sent_ms)
+            self._on_step("leaving")
             reply = await self._client.call("privatePostOrder", parameters)
             self._on_step("reply_read")
             report = translate.order_report_of(reply, request.symbol)

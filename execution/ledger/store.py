@@ -63,7 +63,7 @@ class Ledger:
         # the tag keeps ids apart from those given out before, should a ledger be begun anew or an old copy be put back
         known = self._facts.get("tag") if self._high_water.read() else None
         self._tag = known or "".join(secrets.choice(rows.DIGITS) for _ in range(4))
-        with self._writing():
+        with self._writing("epoch"):
             for name, value in (("account", self.account), ("epoch", str(self.epoch)), ("tag", self._tag)):
                 self._facts.put(name, value)
             self._facts.put_json("reconciliation", ReconciliationFact(differences=["not compared since the start"]))
@@ -71,10 +71,10 @@ class Ledger:
                 self._orders.apply(order, OrderEvent.AMBIGUOUS, note=f"found unanswered by epoch {self.epoch}")
 
     @contextmanager
-    def _writing(self) -> Iterator[None]:
+    def _writing(self, commit: str) -> Iterator[None]:
         """One commit. When it fails, memory goes back to what the disk holds, and the error goes on to the caller."""
         try:
-            with transaction(self._connection):
+            with transaction(self._connection, commit):
                 self._facts.expect("epoch", self._mine)
                 yield
         except BaseException as error:
@@ -102,7 +102,7 @@ class Ledger:
         if len(client_order_id) > CLIENT_ORDER_ID_MAX:
             raise ValueError(f"client order id {client_order_id!r} is longer than {CLIENT_ORDER_ID_MAX} characters")
         order = rows.new_order(request, client_order_id, self.epoch, now, now if sent_ms is None else sent_ms)
-        with self._writing():
+        with self._writing("intent"):
             self._orders.insert(order)
         return client_order_id
 
@@ -117,7 +117,7 @@ class Ledger:
         if event is OrderEvent.SENT:
             return self._orders.hold_sent(client_order_id)
         order = self._orders.get(client_order_id)
-        with self._writing():
+        with self._writing("order"):
             return self._orders.apply(order, event, venue_order_id, note)
 
     def order(self, client_order_id: str) -> OrderRow | None:
@@ -152,7 +152,7 @@ class Ledger:
         offered = list(fills)
         if not offered and not swept:
             return 0
-        with self._writing():
+        with self._writing("fills"):
             for fill in offered:
                 owned = with_owner(fill, self._owner_of(fill))
                 if self._money.insert_fill(owned):
@@ -190,7 +190,7 @@ class Ledger:
         """
         if self.opened_ms is not None:
             raise ValueError(f"the books of {self.account} were opened at {self.opened_ms}")
-        with self._writing():
+        with self._writing("opening"):
             for currency, total in balances.items():
                 self._money.insert_cash_flow(currency, total, "opening", "", self._clock.now_ms())
             for symbol, trade_id in swept.items():
@@ -207,7 +207,7 @@ class Ledger:
         booked = list(flows)
         if odd := [f"{currency} {delta}" for currency, delta in booked if not delta.is_finite()]:
             raise ValueError(f"a cash flow must be finite, not {', '.join(odd)}")
-        with self._writing():
+        with self._writing("cash_flows"):
             for currency, delta in booked:
                 self._money.insert_cash_flow(currency, delta, kind, note, self._clock.now_ms())
         self._add_up()
@@ -244,7 +244,7 @@ class Ledger:
         known = self._facts.lot_steps()
         if all(known.get(symbol) == step for symbol, step in steps.items()):
             return
-        with self._writing():
+        with self._writing("lot_steps"):
             self._facts.put_lot_steps(known | dict(steps))
         self._add_up()
 
@@ -257,7 +257,7 @@ class Ledger:
 
     def set_trading_state(self, state: TradingState, reason: str, by: str) -> None:
         """Change what the account may do. Survives every restart."""
-        with self._writing():
+        with self._writing("trading_state"):
             self._facts.put_json("trading_state", TradingStateFact(state, reason, by, self._clock.now_ms()))
 
     def reconciliation(self) -> ReconciliationFact:
@@ -266,12 +266,12 @@ class Ledger:
 
     def set_reconciliation(self, reconciled: bool, differences: list[str]) -> None:
         """Remember a comparison with the venue."""
-        with self._writing():
+        with self._writing("reconciliation"):
             self._facts.put_json("reconciliation", ReconciliationFact(reconciled, self._clock.now_ms(), differences))
 
     def save_runtime_state(self, state: dict[str, Any]) -> None:
         """Keep what a trader wants to find again after a restart (plain JSON values). TypeError otherwise."""
-        with self._writing():
+        with self._writing("runtime_state"):
             self._facts.put_json("runtime_state", state)
 
     def restore_runtime_state(self) -> dict[str, Any] | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from execution.runtime.platform import sqlite_pragmas
+from execution.runtime.steps import DURABLE, WRITTEN, reached
 
 Row = sqlite3.Row
 Connection = sqlite3.Connection
@@ -79,13 +80,16 @@ def read_all(path: Path, query: str, parameters: tuple[Any, ...] = ()) -> list[R
 
 
 @contextmanager
-def transaction(connection: Connection) -> Iterator[Connection]:
-    """All or nothing, durable when the block has ended. Nested use raises sqlite3.OperationalError."""
+def transaction(connection: Connection, commit: str = "commit") -> Iterator[Connection]:
+    """All or nothing, durable when the block has ended. Nested use raises sqlite3.OperationalError. `commit`: its name
+    among the durable steps."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield connection
+        reached(f"{commit} {WRITTEN}")
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:  # a full disk has rolled it back already; a refused COMMIT has not
             connection.execute("ROLLBACK")
         raise
+    reached(f"{commit} {DURABLE}")
