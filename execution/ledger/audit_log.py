@@ -1,7 +1,8 @@
 """The audit trail of one process: one JSON line per cycle or decision, each carrying the hash of the line before it.
 
 The chain goes on after a restart and from a full file to the next. A line torn by a kill stays, marked by the next one.
-A disk that refuses costs lines, counted and logged, never the caller's work: exits must go on.
+A disk that refuses costs lines, counted, logged and said in the next line that gets through, never the caller's work:
+exits must go on. `correlation` names what a line belongs to (a cycle), `cause` what led to it (a condition, an order).
 """
 
 import hashlib
@@ -15,60 +16,86 @@ from typing import Any
 
 import msgspec
 
+from execution.ledger.audit_check import KEEP, decoded, files, head_file, read_head, rotated
 from execution.runtime.clock import Clock, iso
 from execution.vocabulary.health import ComponentHealth, ComponentStatus
 from execution.vocabulary.limits import AUDIT_MAX_BYTES
 from execution.vocabulary.money import text
 
 LOG = logging.getLogger("nae.audit")
-KEEP = 5  # full files kept beside the current one
 START = "0" * 64
 _TAIL_BYTES = 65_536
-_TORN = "not a whole line, and nothing says why"
+_HASH_SHOWN = 12
 
 
 class AuditLogger:
     """Writes and reads back one trail. `path` is the current file; full ones are `<path>.1` (newest) to `<path>.5`."""
 
-    def __init__(self, path: Path, clock: Clock, process: str, max_bytes: int = AUDIT_MAX_BYTES) -> None:
-        """Open the trail and find the end of its chain. Raises OSError when the folder can't be written."""
+    def __init__(
+        self, path: Path, clock: Clock, process: str, max_bytes: int = AUDIT_MAX_BYTES, config: str = ""
+    ) -> None:
+        """Open the trail and find the end of its chain. `config` is the hash of the settings that hold (config_hash),
+        told in every line. Raises OSError when the folder can't be written."""
         self.path = path
         self._clock = clock
         self._process = process
         self._max_bytes = max_bytes
+        self._config = config
         self._error_count = 0
+        self._lost = 0
+        self._head: int | None = None
         self._last_ms: int | None = None
         path.parent.mkdir(parents=True, exist_ok=True)
         self._sequence, self._previous, torn = _end_of_chain(path)
+        missing = self._missing()
         self._descriptor = self._open()
         self._size = os.fstat(self._descriptor).st_size
         self._torn_bytes = torn
         if torn:
             self._mark_torn_line()
+        self._head = os.open(head_file(path), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        if missing:
+            self._append("cut_short", "", "", {"had": missing})
+
+    def _missing(self) -> int:
+        """How far the trail had come, when it is less far now, or 0: one that was cut short looks whole."""
+        try:
+            had, _ = read_head(self.path)
+        except ValueError as error:
+            LOG.error("%s", error)
+            return 0
+        return had if had > self._sequence else 0
 
     def _open(self) -> int:
         return os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
 
-    def record(self, kind: str, correlation: str = "", **fields: Any) -> None:
+    def record(self, kind: str, correlation: str = "", cause: str = "", **fields: Any) -> None:
         """Add a line. Decimals become plain text. Raises ValueError for NaN, infinities and what JSON can't hold."""
         values = {name: plain(value, name) for name, value in fields.items()}
-        if self._torn_bytes and not self._mark_torn_line():
-            return
-        self._append(kind, correlation, values)
+        gaps_said = not (self._torn_bytes and not self._mark_torn_line()) and not (self._lost and not self._say_lost())
+        if not gaps_said or not self._append(kind, correlation, cause, values):
+            self._lost += 1
+
+    def _say_lost(self) -> bool:
+        lost, self._lost = self._lost, 0
+        if not self._append("lost_lines", "", "", {"lines": lost}):
+            self._lost = lost
+        return not self._lost
 
     def _mark_torn_line(self) -> bool:
         """End the broken line and say so in the next, whose `prev` is the last whole line's hash."""
         torn, self._torn_bytes = self._torn_bytes, 0
-        marked = self._append("torn_line", "", {"bytes": torn}, start=b"\n")  # one write: a kill leaves both or neither
+        marked = self._append("torn_line", "", "", {"bytes": torn}, b"\n")  # one write: a kill leaves both or neither
         if not marked:
             self._torn_bytes += torn
         return marked
 
-    def _append(self, kind: str, correlation: str, values: dict[str, Any], start: bytes = b"") -> bool:
+    def _append(self, kind: str, correlation: str, cause: str, values: dict[str, Any], start: bytes = b"") -> bool:
         now = self._clock.now_ms()
         entry: dict[str, Any] = {"seq": self._sequence + 1, "at": iso(now), "process": self._process, "kind": kind}
-        if correlation:
-            entry["correlation"] = correlation
+        for name, word in (("correlation", correlation), ("cause", cause), ("config", self._config)):
+            if word:
+                entry[name] = word
         body = msgspec.json.encode({**entry, **values, "prev": self._previous})
         digest = hashlib.sha256(body).hexdigest()
         if not self._write(start + body[:-1] + b',"hash":"' + digest.encode() + b'"}\n'):
@@ -76,7 +103,17 @@ class AuditLogger:
         self._sequence += 1
         self._previous = digest
         self._last_ms = now
+        self._note_head()
         return True
+
+    def _note_head(self) -> None:
+        """One small write in place; a disk that refuses it costs nothing but the note."""
+        if self._head is None:
+            return
+        try:
+            os.pwrite(self._head, f"{self._sequence:>20} {self._previous}\n".encode(), 0)
+        except OSError as error:
+            LOG.warning("%s can't be written: %s", head_file(self.path), error.strerror)
 
     def _write(self, line: bytes) -> bool:
         try:
@@ -118,8 +155,16 @@ class AuditLogger:
         )
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the files."""
         os.close(self._descriptor)
+        if self._head is not None:
+            os.close(self._head)
+            self._head = None
+
+
+def config_hash(settings: msgspec.Struct) -> str:
+    """Names the settings that a line was written under; the same settings give the same name."""
+    return hashlib.sha256(msgspec.json.encode(settings, order="deterministic")).hexdigest()[:_HASH_SHOWN]
 
 
 def plain(value: Any, place: str) -> Any:
@@ -143,22 +188,12 @@ def plain(value: Any, place: str) -> Any:
     raise ValueError(f"{place} is a {type(value).__name__}: the audit trail can't hold that")
 
 
-def rotated(path: Path, number: int) -> Path:
-    """The file after `number` rotations; 0 is the current one."""
-    return path if number == 0 else path.with_name(f"{path.name}.{number}")
-
-
-def files(path: Path) -> list[Path]:
-    """The files of a trail that exist, oldest first."""
-    return [file for number in range(KEEP, -1, -1) if (file := rotated(path, number)).exists()]
-
-
 def recent(path: Path, count: int, kind: str | None = None) -> list[dict[str, Any]]:
     """The last `count` whole lines (of one kind), oldest first. Works on a trail that another process is writing."""
     found: list[dict[str, Any]] = []
     for file in reversed(files(path)):
         for line in _lines_backwards(file):
-            entry = _decoded(line)
+            entry = decoded(line)
             if entry is not None and kind in (None, entry.get("kind")):
                 found.append(entry)
             if len(found) >= count:
@@ -166,60 +201,18 @@ def recent(path: Path, count: int, kind: str | None = None) -> list[dict[str, An
     return found[::-1]
 
 
-def verify(path: Path) -> str | None:
-    """What is wrong with the trail, naming the first bad line; None when every line follows from the one before."""
-    previous: str | None = None
-    torn_at: str | None = None
-    being_written = False
-    for file in files(path):
-        with file.open("rb") as lines:
-            for number, line in enumerate(lines, 1):
-                entry = _decoded(line)
-                if entry is None:
-                    torn_at = torn_at or f"{file}:{number}"
-                    being_written = not line.endswith(b"\n")
-                    continue
-                if torn_at and entry.get("kind") != "torn_line":
-                    return f"{torn_at}: {_TORN}"
-                torn_at = None
-                problem = _problem(line, entry, previous)
-                if problem:
-                    return f"{file}:{number}: {problem}"
-                previous = entry["hash"]
-    if torn_at and not being_written:
-        return f"{torn_at}: {_TORN}"
-    return None  # a line without its end at the very end is one being written, or one a kill has just torn
-
-
-def _problem(line: bytes, entry: dict[str, Any], previous: str | None) -> str | None:
-    body, _, _ = line.rpartition(b',"hash":"')
-    if hashlib.sha256(body + b"}").hexdigest() != entry.get("hash"):
-        return f"line {entry.get('seq')} was changed: its hash doesn't fit"
-    if previous is not None and entry.get("prev") != previous:
-        return f"line {entry.get('seq')} doesn't follow the line before it: something was removed or put in"
-    return None
-
-
-def _decoded(line: bytes) -> dict[str, Any] | None:
-    if not line.endswith(b"}\n"):
-        return None
-    try:
-        entry = msgspec.json.decode(line, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
-    return entry if isinstance(entry.get("seq"), int) and "hash" in entry else None
-
-
 def _end_of_chain(path: Path) -> tuple[int, str, int]:
     """Sequence number and hash of the last whole line, and how many bytes of a torn one follow it."""
     torn = 0
     for file in reversed(files(path)):
         for line in _lines_backwards(file):
-            entry = _decoded(line)
+            entry = decoded(line)
             if entry is not None:
                 return entry["seq"], str(entry["hash"]), torn
             if not line.endswith(b"\n"):
                 torn += len(line)
+                if (entry := decoded(line + b"\n")) is not None:  # whole, but for its end
+                    return entry["seq"], str(entry["hash"]), torn
     return 0, START, torn
 
 

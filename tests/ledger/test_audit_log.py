@@ -2,6 +2,8 @@
 
 import json
 import math
+import os
+import threading
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -10,8 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from execution.ledger.audit_log import AuditLogger, files, plain, recent, verify
+from execution.ledger.audit_check import files, head_file, verify
+from execution.ledger.audit_log import AuditLogger, config_hash, plain, recent
 from execution.runtime.clock import ManualClock
+from execution.runtime.config import RiskConfig, TradingConfig
 from execution.vocabulary.health import ComponentStatus
 from execution.vocabulary.market import Quote
 
@@ -92,17 +96,83 @@ def test_two_lines_run_together_at_the_end_are_a_problem(tmp_path: Path) -> None
     assert "nothing says why" in (verify(trail.path) or "")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.data())
-def test_any_changed_byte_is_found(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
-    trail = open_trail(tmp_path_factory.mktemp("trail"))
-    for number in range(4):
+def test_any_changed_byte_of_any_file_is_found(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    trail = open_trail(tmp_path_factory.mktemp("trail"), max_bytes=700)
+    for number in range(8):
         trail.record("cycle", number=number)
-    content = bytearray(trail.path.read_bytes())
-    position = data.draw(st.integers(0, content.rindex(b"\n", 0, len(content) - 1)))  # not in the very last line
+    trail.close()
+    file = data.draw(st.sampled_from(files(trail.path)))
+    content = bytearray(file.read_bytes())
+    position = data.draw(st.integers(0, len(content) - 1))
     content[position] ^= data.draw(st.integers(1, 255))
-    trail.path.write_bytes(content)
-    assert verify(trail.path) is not None
+    file.write_bytes(content)
+    problem = verify(trail.path)
+    assert problem is not None and str(trail.path.parent) in problem, "names the place"
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(2, 2_000))
+def test_an_end_that_was_cut_off_is_found_and_said_by_the_next_writer(
+    tmp_path_factory: pytest.TempPathFactory, cut: int
+) -> None:
+    trail = open_trail(tmp_path_factory.mktemp("trail"))
+    for number in range(8):
+        trail.record("cycle", number=number)
+    trail.close()
+    content = trail.path.read_bytes()
+    trail.path.write_bytes(content[: -min(cut, len(content))])
+    assert "had been written" in (verify(trail.path) or "") or "nothing says why" in (verify(trail.path) or "")
+    again = open_trail(trail.path.parent)
+    again.record("cycle", number=9)
+    again.close()
+    assert "had been written" in (verify(trail.path) or "")
+
+
+def test_a_line_that_lost_only_its_end_is_still_a_line(tmp_path: Path) -> None:
+    trail = open_trail(tmp_path)
+    trail.record("cycle", number=1)
+    trail.close()
+    trail.path.write_bytes(trail.path.read_bytes()[:-1])
+    again = open_trail(tmp_path)
+    again.record("cycle", number=2)
+    assert [entry["kind"] for entry in recent(trail.path, 9)] == ["cycle", "torn_line", "cycle"]
+    assert verify(trail.path) is None
+
+
+def test_a_trail_begun_anew_from_an_older_copy_is_found(tmp_path: Path) -> None:
+    trail = open_trail(tmp_path)
+    for number in range(3):
+        trail.record("cycle", number=number)
+    copy = trail.path.read_bytes()
+    trail.record("cycle", number=3)
+    trail.close()
+    head = head_file(trail.path).read_bytes()
+    trail.path.write_bytes(copy)
+    head_file(trail.path).unlink()
+    other = open_trail(tmp_path)
+    other.record("cycle", number=30)
+    other.close()
+    head_file(trail.path).write_bytes(head)
+    assert "isn't the one that was written" in (verify(trail.path) or "")
+
+
+def test_a_trail_may_be_checked_while_it_is_written_and_rotated(tmp_path: Path) -> None:
+    trail = open_trail(tmp_path, max_bytes=20_000)
+    over = threading.Event()
+
+    def write() -> None:
+        while not over.is_set():
+            trail.record("cycle", number=1)
+
+    writing = threading.Thread(target=write)
+    writing.start()
+    try:
+        assert [verify(trail.path) for _ in range(30)] == [None] * 30
+    finally:
+        over.set()
+        writing.join()
 
 
 def test_a_removed_line_is_found(tmp_path: Path) -> None:
@@ -130,6 +200,29 @@ def test_a_refusing_disk_costs_lines_but_never_the_callers_work(tmp_path: Path) 
     assert trail.get_health().status is ComponentStatus.DEGRADED
     assert trail.get_health().error_count == 1
     assert verify(trail.path) is None
+
+
+def test_lines_that_a_refusing_disk_has_cost_are_said_by_the_next_that_gets_through(tmp_path: Path) -> None:
+    trail = open_trail(tmp_path)
+    trail.record("cycle", number=1)
+    whole, trail._descriptor = trail._descriptor, os.open(trail.path, os.O_RDONLY)  # it refuses every write
+    for number in range(3):
+        trail.record("cycle", number=number)
+    os.close(trail._descriptor)
+    trail._descriptor = whole
+    trail.record("cycle", number=2)
+    told = recent(trail.path, 2)
+    assert (told[0]["kind"], told[0]["lines"], told[1]["number"]) == ("lost_lines", 3, 2)
+    assert verify(trail.path) is None
+
+
+def test_every_line_names_its_cause_and_the_settings_it_was_written_under(tmp_path: Path) -> None:
+    one, same, other = config_hash(TradingConfig()), config_hash(TradingConfig()), config_hash(RiskConfig())
+    assert one == same != other
+    trail = AuditLogger(tmp_path / "trail.jsonl", ManualClock(), "sandbox_optimus", config=one)
+    trail.record("decision", "sandbox-1-7", "c1", quantity=Decimal("0.1"))
+    (entry,) = recent(trail.path, 1)
+    assert (entry["correlation"], entry["cause"], entry["config"]) == ("sandbox-1-7", "c1", one)
 
 
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists, max_leaves=5))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from execution.ledger.audit_log import verify
+from execution.ledger.audit_check import verify
 from execution.runtime.config import RiskConfig, TradingConfig
 from execution.runtime.tasks import TaskRunner
 from execution.trading.streams import Streams

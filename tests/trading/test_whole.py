@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from execution.exchange.reconciliation import reconcile
-from execution.ledger.audit_log import verify
+from execution.ledger.audit_check import verify
 from execution.research.strategies import STRATEGIES
 from execution.trading.system import TradingSystem
 from execution.venue.faults import Fault, Faults
