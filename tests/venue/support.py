@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import aiohttp
 
@@ -67,10 +67,10 @@ def ccxt_options(port: int, key: ApiKey = SANDBOX) -> dict[str, Any]:
 
 
 def point_at(client: Any, port: int) -> Any:
-    """Turn every URL of a ccxt client to the venue."""
+    """Turn every URL of a ccxt client to the venue; their paths stay."""
     api = client.urls["api"]
     for name in [name for name in api if isinstance(api[name], str)]:
-        api[name] = f"http://127.0.0.1:{port}/" + ("api/v3" if name in ("public", "private") else name)
+        api[name] = f"http://127.0.0.1:{port}{urlsplit(api[name]).path}"
     socket = f"ws://127.0.0.1:{port}"
     api["ws"] = {"spot": f"{socket}/stream/ws", "ws-api": {"spot": f"{socket}/ws-api/v3"}}
     return client
