@@ -28,7 +28,7 @@ class Connection:
         self._wake = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
         self.too_slow = False
-        self._last = False
+        self._last: int | None = None
 
     async def open(self) -> web.WebSocketResponse:
         """Shake hands. Raises aiohttp's HTTPBadRequest for a request that isn't a WebSocket's."""
@@ -59,9 +59,9 @@ class Connection:
         if not self._socket.closed:
             await self._socket.close(code=code)
 
-    def end_after_this(self) -> None:
+    def end_after_this(self, code: int = POLICY_VIOLATION) -> None:
         """Close once everything that waits has been sent."""
-        self._last = True
+        self._last = code
         self._wake.set()
 
     def cut(self) -> None:
@@ -76,8 +76,8 @@ class Connection:
                 self._wake.clear()
                 while self._queue:
                     await self._socket.send_frame(self._queue.popleft(), WSMsgType.TEXT)
-                if self._last:
+                if self._last is not None:
                     break
-            await self._socket.close(code=POLICY_VIOLATION)
+            await self._socket.close(code=POLICY_VIOLATION if self._last is None else self._last)
         except ConnectionError:
             return  # the reader sees the end of the connection and cleans up

@@ -70,6 +70,7 @@ def signed_endpoints(trading: Trading, wallet: WalletRest, journal: Journal) -> 
         ("GET", API + "account/commission"): Endpoint(signed=wallet.commission, weight=20),
         ("GET", SAPI + "asset/tradeFee"): Endpoint(signed=trading.trade_fee),
         ("GET", SAPI + "capital/config/getall"): Endpoint(signed=wallet.coins, weight=10),
+        ("GET", SAPI + "account/apiRestrictions"): Endpoint(signed=wallet.rights),
         ("GET", SAPI + "bnbBurn"): Endpoint(signed=trading.fee_wish),
         ("POST", SAPI + "bnbBurn"): Endpoint(signed=trading.fee_wish),
     } | _list_endpoints(trading, noted)

@@ -210,6 +210,12 @@ def no_such_order() -> ApiError:
     return ApiError(-2013, "Order does not exist.")
 
 
+def archived_order() -> ApiError:
+    """It ended long ago, and nothing of it was filled."""
+    text = "Order was canceled or expired with no executed qty over 90 days ago and has been archived."
+    return ApiError(-2026, text)
+
+
 def no_such_list() -> ApiError:
     """The account never had such an order list."""
     return ApiError(-2018, "Order list does not exist.")

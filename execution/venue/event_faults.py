@@ -1,5 +1,5 @@
-"""What a faulty venue does with an event on its way to a listener: loses it, sends it twice, late, or after the next
-one. The one place where events go wrong; which do is decided in faults.py."""
+"""What a faulty venue does with an event on its way to a listener: loses it, sends it twice, late, after the next one,
+or with wrong prices. The one place where events go wrong; which do is decided in faults.py."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,8 +7,9 @@ from weakref import WeakKeyDictionary
 
 from execution.runtime.clock import Clock
 from execution.venue.connection import Connection
-from execution.venue.fault_kinds import EVENTS, Fault
+from execution.venue.fault_kinds import EVENTS, WRONG_PRICES, Fault
 from execution.venue.faults import Faults
+from execution.venue.wrong_prices import with_wrong_prices
 
 Deliver = Callable[[Connection, str, bytes], None]
 
@@ -41,6 +42,8 @@ class EventFaults:
         if fault is Fault.SWAP_EVENTS:
             self._held.setdefault(connection, []).append(message)
             return
+        if rule is not None and rule.fault in WRONG_PRICES:
+            message = with_wrong_prices(message, rule.fault, rule.amount)
         for one in (message, *self._held.pop(connection, ())):
             connection.offer(one)
         if fault is Fault.DUPLICATE_EVENT:

@@ -1,8 +1,8 @@
 """What goes wrong at the venue by itself, without a request: a closed market, a thin one, a leap of the price, money
-that comes or goes, lines that are cut. The one place where the venue's own state goes wrong."""
+that comes or goes, lines that are cut, nobody at home. The one place where the venue's own state goes wrong."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 from execution.runtime.clock import Clock
 from execution.venue.connection import Connection
@@ -30,14 +30,17 @@ class FaultDriver:
         users: UserStream,
         *,
         connections: Callable[[str], Iterable[Connection]],
+        listen: Callable[[bool], Awaitable[None]],
         clock: Clock,
     ) -> None:
-        """`connections` gives those of a door, "streams" or "ws-api"."""
+        """`connections` gives those of a door, "streams" or "ws-api"; `listen` opens all doors, or shuts them."""
         self._faults = faults
         self._exchange = exchange
         self._market = market
         self._users = users
         self._connections = connections
+        self._listen = listen
+        self._listening = True
         self._clock = clock
         self._closed: set[str] = set()
 
@@ -53,11 +56,18 @@ class FaultDriver:
             self._open_or_close(name)
             thin = self._faults.standing(Fault.DRIBBLE, name)
             self._market.shares[name] = float(thin.amount) if thin else 1.0
+        await self._open_or_shut_doors()
+        for account in self._exchange.accounts:
+            if self._faults.standing(Fault.REVOKED_KEY, account) is not None:
+                self._users.end_all(account)
         for rule in self._faults.due():
             if rule.fault is Fault.DISCONNECT:
                 await self._disconnect(rule)
             elif rule.fault is Fault.SPIKE:
                 self._market.leap(rule.on, float(rule.amount))
+            elif rule.fault is Fault.END_USER_STREAM:
+                for account in filter(rule.reaches, self._exchange.accounts):
+                    self._users.end_all(account)
             else:
                 self._pay(rule)
 
@@ -67,6 +77,17 @@ class FaultDriver:
             return
         self._exchange.symbols[name].status = BREAK if closed else TRADING
         (self._closed.add if closed else self._closed.discard)(name)
+
+    async def _open_or_shut_doors(self) -> None:
+        wanted = self._faults.standing(Fault.OFFLINE) is None
+        if wanted == self._listening:
+            return
+        try:
+            await self._listen(wanted)
+        except OSError as error:
+            log.warning("the port isn't free yet", extra={"fields": {"error": str(error)}})
+            return  # tried again at the next look
+        self._listening = wanted
 
     async def _disconnect(self, rule: Rule) -> None:
         for connection in [c for door in ("streams", "ws-api") if rule.reaches(door) for c in self._connections(door)]:

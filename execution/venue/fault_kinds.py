@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
+from execution.venue.archive import ARCHIVED_AFTER_S
+
 
 class Fault(StrEnum):
     """The kinds. After a request's fault that isn't a clear refusal, the client can't know whether it was executed."""
@@ -34,20 +36,44 @@ class Fault(StrEnum):
     DRIBBLE = "dribble"
     SPIKE = "spike"
     BALANCE = "balance"
+    INTERNAL_ERROR = "internal_error"
+    UNKNOWN_ERROR = "unknown_error"
+    OFFLINE = "offline"
+    SHORT_LIFE = "short_life"
+    END_USER_STREAM = "end_user_stream"
+    REVOKED_KEY = "revoked_key"
+    READ_ONLY_KEY = "read_only_key"
+    WITHDRAW_RIGHT = "withdraw_right"
+    ARCHIVE = "archive"
+    ENDPOINT_GONE = "endpoint_gone"
+    ERROR_CODE = "error_code"
+    ZERO_PRICE = "zero_price"
+    NAN_PRICE = "nan_price"
+    PRICE_TIMES = "price_times"
+    CROSSED_BOOK = "crossed_book"
 
 
 INSIDE = frozenset(
     (
         *(Fault.REFUSE_504, Fault.EXECUTE_504, Fault.CUT, Fault.EXECUTE_CUT, Fault.DELAY, Fault.LATE_REPLY),
-        *(Fault.SERVER_BUSY, Fault.UNEXPECTED_RESPONSE),
+        *(Fault.SERVER_BUSY, Fault.UNEXPECTED_RESPONSE, Fault.INTERNAL_ERROR, Fault.UNKNOWN_ERROR),
     )
 )  # befall a signed request that has been found good
 REFUSED_AT_DOOR = frozenset((Fault.TOO_MANY_REQUESTS, Fault.BANNED, Fault.HTML_502))
 SPOILT_REPLY = frozenset((Fault.HTML_REPLY, Fault.EMPTY_REPLY))
 AT_DOOR = REFUSED_AT_DOOR | SPOILT_REPLY  # befall any request
-EVENTS = frozenset((Fault.DROP_EVENT, Fault.DUPLICATE_EVENT, Fault.SWAP_EVENTS, Fault.DELAY_EVENT))
-AT_ONCE = frozenset((Fault.DISCONNECT, Fault.SPIKE, Fault.BALANCE))  # happen by themselves, without a request
-STANDING = frozenset((Fault.READ_LAG, Fault.LATENCY, Fault.CLOCK_OFFSET, Fault.MAINTENANCE, Fault.DRIBBLE))
+WRONG_PRICES = frozenset((Fault.ZERO_PRICE, Fault.NAN_PRICE, Fault.PRICE_TIMES, Fault.CROSSED_BOOK))
+EVENTS = WRONG_PRICES | {Fault.DROP_EVENT, Fault.DUPLICATE_EVENT, Fault.SWAP_EVENTS, Fault.DELAY_EVENT}
+AT_ONCE = frozenset(
+    (Fault.DISCONNECT, Fault.SPIKE, Fault.BALANCE, Fault.END_USER_STREAM)
+)  # happen by themselves, without a request
+STANDING = frozenset(
+    (
+        *(Fault.READ_LAG, Fault.LATENCY, Fault.CLOCK_OFFSET, Fault.MAINTENANCE, Fault.DRIBBLE, Fault.OFFLINE),
+        *(Fault.SHORT_LIFE, Fault.REVOKED_KEY, Fault.READ_ONLY_KEY, Fault.WITHDRAW_RIGHT, Fault.ARCHIVE),
+        *(Fault.ENDPOINT_GONE, Fault.ERROR_CODE),
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -70,6 +96,8 @@ class Meaning:
 REQUEST = "a request: POST /api/v3/order, WS order.place"
 EVENT = "an event: btcusdt@depth, ACCOUNT executionReport"
 SYMBOL = "a symbol: BTCUSDT"
+ACCOUNT = "an account"
+DAY_S = 86_400
 
 
 def _seconds(what: str, on: str, usual: str, most: int = 3600) -> Meaning:
@@ -110,4 +138,23 @@ MEANINGS: dict[Fault, Meaning] = {
     Fault.BALANCE: Meaning(
         "somebody pays in or, below 0, out", "ACCOUNT/ASSET", "amount", None, Decimal("-1e15"), Decimal("1e15")
     ),
+    Fault.INTERNAL_ERROR: Meaning("not executed, answered 503 and -1001", REQUEST),
+    Fault.UNKNOWN_ERROR: Meaning("executed, answered 503 and -1000", REQUEST),
+    Fault.OFFLINE: Meaning("nobody can connect, and who was connected is cut off", "nothing"),
+    Fault.SHORT_LIFE: _seconds("WebSocket connections end at this age", "a door: streams, ws-api", "10", DAY_S),
+    Fault.END_USER_STREAM: Meaning("user streams end, with eventStreamTerminated", ACCOUNT),
+    Fault.REVOKED_KEY: Meaning("the account's key is nobody's any more", ACCOUNT),
+    Fault.READ_ONLY_KEY: Meaning("the account's key may read, and no longer trade", ACCOUNT),
+    Fault.WITHDRAW_RIGHT: Meaning("the account's key may withdraw", ACCOUNT),
+    Fault.ARCHIVE: _seconds("orders that ended unfilled are archived at this age", REQUEST, "1", ARCHIVED_AFTER_S),
+    Fault.ENDPOINT_GONE: Meaning("there is no such request any more: 404", REQUEST),
+    Fault.ERROR_CODE: Meaning(
+        "refused with this code instead", REQUEST, "code", Decimal(-1099), Decimal(-9999), Decimal(-1)
+    ),
+    Fault.ZERO_PRICE: Meaning("sent with prices of 0", EVENT),
+    Fault.NAN_PRICE: Meaning("sent with prices that are no numbers", EVENT),
+    Fault.PRICE_TIMES: Meaning(
+        "sent with prices times this", EVENT, "factor", Decimal(10), Decimal("0.0001"), Decimal(10_000)
+    ),
+    Fault.CROSSED_BOOK: Meaning("sent with bids and asks exchanged", EVENT),
 }

@@ -22,7 +22,8 @@ RULES_MAX = 1_000
 
 @dataclass(frozen=True)
 class Rule:
-    """One thing that shall go wrong. `times` None: as often as it comes; seconds count from when the rule is given."""
+    """One thing that shall go wrong. `times` None: as often as it comes; seconds count from when the rule is given.
+    `chance` is drawn each time it could happen; of a standing kind, once: it holds, or it doesn't."""
 
     fault: Fault
     on: str = "*"
@@ -57,11 +58,13 @@ class _Given:
     random: Random
     happened: int = 0
     ends_after: int | None = field(init=False)
+    holds: bool = field(init=False)
 
     def __post_init__(self) -> None:
         rule = self.rule
         once = rule.for_s is None and rule.chance >= 1 and rule.fault not in STANDING
         self.ends_after = 1 if rule.times is None and (once or rule.fault in AT_ONCE) else rule.times
+        self.holds = rule.fault not in STANDING or self._by_chance()
 
     def begun(self, now: float) -> bool:
         return now >= self.since + self.rule.after_s
@@ -146,7 +149,7 @@ class Faults:
     def standing(self, kind: Fault, subject: str = "") -> Rule | None:
         """The newest rule of a standing kind that holds for the subject. Not counted."""
         living = self._living((kind,))
-        return next((g.rule for g in reversed(living) if g.rule.reaches(subject)), None)
+        return next((g.rule for g in reversed(living) if g.holds and g.rule.reaches(subject)), None)
 
     def due(self) -> list[Rule]:
         """What is to happen by itself now; each counted."""

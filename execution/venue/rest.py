@@ -1,6 +1,7 @@
 """The REST door: finds the endpoint, counts weight, checks key, signature and time, and answers in JSON. A client never
 sees a traceback or a 500: what isn't foreseen is counted, logged and answered with a code."""
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from functools import partial
@@ -23,10 +24,12 @@ from execution.venue.wallet_rest import WalletRest
 log = logging.getLogger("nae.venue")
 
 BODY_MAX_BYTES = 64 * 1024
+BODY_WITHIN_S = 10.0
 JSON_TYPE = "application/json"
 GONE = errors.ApiError(-1020, "The listenKey user data stream was removed; use userDataStream.subscribe.", 410)
 NOT_FOUND = errors.ApiError(-1020, "This operation is not supported.", 404)
 NOT_ALLOWED = errors.ApiError(-1020, "This operation is not supported with this HTTP method.", 405)
+HALF_SENT = errors.ApiError(-1007, "Timeout waiting for the rest of the request.", 408)
 UNFORESEEN = errors.ApiError(-1000, "An unknown error occurred while processing the request.", 503)
 
 
@@ -81,7 +84,7 @@ class Rest:
     async def _answer(self, request: web.Request, headers: dict[str, str]) -> object:
         endpoint = self._find(request)
         raw_query = request.raw_path.partition("?")[2]
-        raw_body = _text(await request.read()) if request.can_read_body else ""
+        raw_body = _text(await _body(request)) if request.can_read_body else ""
         now_ms = self._clock.now_ms()
         weight = endpoint.weight_all if endpoint.weight_all and "symbol" not in raw_query else endpoint.weight
         used = self._limits.spend(request.remote or "", weight, now_ms)
@@ -98,7 +101,7 @@ class Rest:
         try:
             if self._faults is None:
                 return run()
-            return await self._faults.inside(_named(request), run, partial(_hang_up, request))
+            return await self._faults.inside(_named(request), key.account, run, partial(_hang_up, request))
         finally:
             if endpoint.counts_orders:
                 counts = self._limits.order_counts(key.account, now_ms)
@@ -111,6 +114,15 @@ class Rest:
         if request.path == API + "userDataStream":
             raise GONE
         raise NOT_ALLOWED if request.path in self._paths else NOT_FOUND
+
+
+async def _body(request: web.Request) -> bytes:
+    """All that was sent; who doesn't finish within a time is refused."""
+    try:
+        async with asyncio.timeout(BODY_WITHIN_S):
+            return await request.read()
+    except TimeoutError as error:
+        raise HALF_SENT from error
 
 
 def _named(request: web.Request) -> str:

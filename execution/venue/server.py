@@ -3,17 +3,18 @@ parts from [venue] and connects them; what they do is written in their own modul
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
-from execution.runtime.clock import Clock, iso
+from execution.runtime.clock import Clock, SystemClock, iso
 from execution.runtime.config import VenueConfig
 from execution.venue.auth import ApiKey
 from execution.venue.bars import Source
 from execution.venue.candle_file import RecordedMarket, load_candles
+from execution.venue.doors import Doors
 from execution.venue.errors import ApiError
 from execution.venue.event_faults import EventFaults
 from execution.venue.exchange import Exchange
@@ -26,6 +27,7 @@ from execution.venue.market_data import MarketData
 from execution.venue.market_rest import MarketRest
 from execution.venue.request_faults import RequestFaults
 from execution.venue.rest import BODY_MAX_BYTES, Rest
+from execution.venue.revoked_keys import RevokedKeys
 from execution.venue.shifted_clock import ShiftedClock
 from execution.venue.store import Store
 from execution.venue.streams import Streams
@@ -43,7 +45,6 @@ log = logging.getLogger("nae.venue")
 
 STALLED_AFTER_S = 5.0
 STANDS_STILL = "the market stands still"
-CLOSE_WITHIN_S = 1.0
 STORE_NAME = "venue.db"
 
 
@@ -62,16 +63,16 @@ class VenueServer:
     ) -> None:
         """`faults` makes it misbehave on purpose, for drills; leave it out otherwise."""
         self._folder = folder
-        self._host = host
         if faults is not None:
             faults.begin(clock)
             clock = ShiftedClock(clock, faults)
         self._clock = clock
         wrong = None if faults is None else RequestFaults(faults, clock)
-        keys = {key.key: key for key in accounts}
+        keys: Mapping[str, ApiKey] = {key.key: key for key in accounts}
         names = list(dict.fromkeys(key.account for key in accounts))
         if len(keys) < len(accounts) or any(not name or name.startswith("@") for name in names):
             raise ConfigError("the venue's accounts need a key each, all different, and names that don't begin with @")
+        keys = keys if faults is None else RevokedKeys(keys, faults)
         source = make_source(config)
         fees = (config.taker_fee, config.maker_fee)
         self.exchange = Exchange(source.symbols, names, config.opening_balance, fees)
@@ -87,32 +88,34 @@ class VenueServer:
         api = WebSocketApi(
             public, trading, wallet, self.journal, users=self.users, keys=keys, limits=limits, clock=clock, faults=wrong
         )
-        self._sockets = WebSockets(streams, api, clock)
+        self._sockets = WebSockets(streams, api, clock, faults)
+        self._doors = Doors(self._application, host, SystemClock())
         self._fault_driver: FaultDriver | None = None
         if faults is not None:
             streams.deliver = self.users.deliver = EventFaults(faults, clock).deliver
             self._fault_driver = FaultDriver(
-                faults, self.exchange, self.market, self.users, connections=self._sockets.at, clock=clock
+                faults,
+                self.exchange,
+                self.market,
+                self.users,
+                connections=self._sockets.at,
+                listen=self._doors.listen,
+                clock=clock,
             )
-        self._runner: web.AppRunner | None = None
+        self._serving = False
         self._driving = False
 
     async def start(self, port: int = 0) -> int:
         """Open the store, quote the books, listen; the port. Raises OSError (EADDRINUSE), DatabaseError."""
-        runner = web.AppRunner(
-            self._application(), handle_signals=False, access_log=None, shutdown_timeout=CLOSE_WITHIN_S
-        )
-        await runner.setup()
         try:
-            await web.TCPSite(runner, self._host, port).start()
+            bound = await self._doors.open(port)
             self.exchange.open(Store(self._folder / STORE_NAME), self._clock.now_ms())
             self.market.resume()  # nobody is served before: there is no await since the port was bound
             self.journal.open()
         except BaseException:
-            await runner.cleanup()
+            await self._doors.close()
             raise
-        self._runner = runner
-        bound = int(runner.addresses[0][1])
+        self._serving = True
         log.info("listening", extra={"fields": {"port": bound, "candle": self.market.candles.next_index}})
         return bound
 
@@ -130,6 +133,8 @@ class VenueServer:
         try:
             async with asyncio.TaskGroup() as running:
                 running.create_task(self.market.run())
+                running.create_task(self._doors.run())
+                running.create_task(self._sockets.run(SystemClock()))
                 if self._fault_driver is not None:
                     running.create_task(self._fault_driver.run())
         finally:
@@ -137,11 +142,11 @@ class VenueServer:
 
     async def stop(self) -> None:
         """Close the doors, then the store. Nothing that was acknowledged depends on it."""
-        if self._runner is None:
+        if not self._serving:
             return
-        runner, self._runner = self._runner, None
+        self._serving = False
         await self._sockets.close()
-        await runner.cleanup()
+        await self._doors.close()
         try:
             self.market.remember_exactly()
         except ApiError as error:
@@ -166,7 +171,7 @@ class VenueServer:
         return {"status": status, "last_activity": activity, "error_count": errors, "metrics": metrics}
 
     def _status(self) -> tuple[str, str]:
-        if self._runner is None:
+        if not self._serving:
             return "stopped", ""
         if self.market.ended:
             return "degraded", "replay ended"

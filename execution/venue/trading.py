@@ -6,6 +6,7 @@ from secrets import token_hex
 
 from execution.runtime.clock import Clock
 from execution.venue import errors, shapes
+from execution.venue.archive import is_archived
 from execution.venue.auth import Window
 from execution.venue.book import Order
 from execution.venue.exchange import Exchange
@@ -54,7 +55,10 @@ class Trading:
         found = self._exchange.store.order(account, symbol, order_id, client_id)
         if found is None:
             raise errors.no_such_order()
-        return shapes.order_state(found)
+        reply = shapes.order_state(found)
+        if is_archived(reply, self._clock.now_ms()):
+            raise errors.archived_order()
+        return reply
 
     def cancel_order(self, account: str, values: Values, window: Window) -> object:
         """DELETE order."""

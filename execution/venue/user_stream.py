@@ -53,6 +53,11 @@ class UserStream:
             event = {"e": "eventStreamTerminated", "E": self._clock.now_ms()}
             connection.offer(b'{"subscriptionId":%d,"event":%s}' % (one, orjson.dumps(event)))
 
+    def end_all(self, account: str) -> None:
+        """Stop every subscription to an account, and say so on each connection."""
+        for connection, number in list(self._listeners.get(account, {}).items()):
+            self.end(connection, number)
+
     def numbers(self, connection: Connection) -> list[dict[str, int]]:
         """What a connection listens to."""
         return [{"subscriptionId": held[connection]} for held in self._listeners.values() if connection in held]

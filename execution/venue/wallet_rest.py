@@ -8,6 +8,7 @@ from execution.venue.symbols import amount_text
 
 Values = dict[str, str]
 NOT_KEPT = ("symbol", "orderId", "startTime", "endTime", "limit", "fromAllocationId", "fromExecutionId")
+CREATED_MS = 1_700_000_000_000  # nobody keeps when a key was made
 NO_FEE = {"maker": "0.00000000", "taker": "0.00000000", "buyer": "0.00000000", "seller": "0.00000000"}
 
 
@@ -29,6 +30,17 @@ class WalletRest:
             flags = {"depositAllEnable": False, "withdrawAllEnable": False, "trading": asset in traded}
             rows.append(row | flags | {"isLegalMoney": False, "networkList": []})
         return rows
+
+    def rights(self, account: str, values: Values, window: Window) -> object:
+        """GET sapi/v1/account/apiRestrictions: a key may read and trade, and never withdraw."""
+        Parameters(values, ())
+        may = ("enableReading", "enableSpotAndMarginTrading")
+        may_not = (
+            *("enableWithdrawals", "enableInternalTransfer", "enableMargin", "enableFutures", "enableVanillaOptions"),
+            *("permitsUniversalTransfer", "enableFixApiTrade", "enableFixReadOnly", "enablePortfolioMarginTrading"),
+        )
+        rights = dict.fromkeys(may, True) | dict.fromkeys(may_not, False)
+        return {"ipRestrict": False, "createTime": CREATED_MS} | rights
 
     def none_of_symbol(self, account: str, values: Values, window: Window) -> object:
         """GET myAllocations and order/amendments: neither comes about here."""

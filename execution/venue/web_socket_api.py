@@ -95,7 +95,8 @@ class WebSocketApi:
         if method == "userDataStream.subscribe":
             if logged_on is None:
                 raise errors.ApiError(-2014, "This session is not logged on; see session.logon.", 401)
-            return {"subscriptionId": self._users.subscribe(connection, logged_on[0].account)}
+            key = find_account(self._keys, logged_on[0].key)
+            return {"subscriptionId": self._users.subscribe(connection, key.account)}
         if method not in self._signed and method not in SIGNED_HERE:
             raise errors.ApiError(-1020, "This operation is not supported.")
         key = self._signer(connection, values)
@@ -108,7 +109,7 @@ class WebSocketApi:
             request = partial(self._signed[method], key.account, values, window)
             if self._faults is None:
                 return request()
-            return await self._faults.inside(f"WS {method}", request, connection.cut)
+            return await self._faults.inside(f"WS {method}", key.account, request, connection.cut)
         return {"subscriptionId": self._users.subscribe(connection, key.account)}
 
     def _signer(self, connection: Connection, values: Values) -> ApiKey:
@@ -116,7 +117,7 @@ class WebSocketApi:
         logged_on = self._sessions.get(connection)
         if logged_on is not None and "apiKey" not in values and "signature" not in values:
             values.setdefault("timestamp", str(self._clock.now_ms()))
-            return logged_on[0]
+            return find_account(self._keys, logged_on[0].key)  # it may have been revoked since
         key = find_account(self._keys, values.get("apiKey"))
         payload = "&".join(f"{name}={values[name]}" for name in sorted(values) if name != "signature")
         check_signature(key.secret, payload, values.get("signature"))

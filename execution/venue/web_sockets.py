@@ -1,5 +1,5 @@
 """The two WebSocket doors: market streams (/ws, /stream) with SUBSCRIBE and friends, and the way to the WebSocket API
-(/ws-api/v3). Bad messages get an error, never silence, never a traceback."""
+(/ws-api/v3). Bad messages get an error, never silence, never a traceback. A connection lives for a day."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -11,21 +11,27 @@ from aiohttp import web
 
 from execution.runtime.clock import Clock
 from execution.venue import errors
-from execution.venue.connection import Connection
+from execution.venue.connection import GOING_AWAY, Connection
+from execution.venue.fault_kinds import DAY_S, Fault
+from execution.venue.faults import Faults
 from execution.venue.streams import Streams, Subscriber
 from execution.venue.web_socket_api import WebSocketApi, json_object
 
 log = logging.getLogger("nae.venue")
 
 PROPERTIES = ("SET_PROPERTY", "GET_PROPERTY")
+LIFE_S = float(DAY_S)
+LOOK_PERIOD_S = 0.25
 UNFORESEEN = errors.ApiError(-1000, "An unknown error occurred while processing the request.", 503)
 
 
 class WebSockets:
     """All open connections."""
 
-    def __init__(self, streams: Streams, api: WebSocketApi, clock: Clock) -> None:
+    def __init__(self, streams: Streams, api: WebSocketApi, clock: Clock, faults: Faults | None = None) -> None:
         self._clock = clock
+        self._faults = faults
+        self._since: dict[Connection, float] = {}
         self.connections: dict[Connection, str] = {}
         self.failures = 0
         self._streams = streams
@@ -67,13 +73,28 @@ class WebSockets:
 
     async def _read(self, connection: Connection, door: str, answer: Callable[[str], Awaitable[object]]) -> None:
         self.connections[connection] = door
+        self._since[connection] = self._clock.monotonic()
         try:
             while (text := await connection.next_text()) is not None:
                 reply = await self._guarded(answer, text)
                 connection.offer(reply if isinstance(reply, bytes) else orjson.dumps(reply))
         finally:
             self.connections.pop(connection, None)
+            self._since.pop(connection, None)
             await connection.close()
+
+    async def run(self, pace: Clock) -> None:
+        """End connections that are too old, for ever, looking as often as `pace` lets it."""
+        while True:
+            now = self._clock.monotonic()
+            for connection, since in list(self._since.items()):
+                if now - since >= self._life_s(self.connections[connection]):
+                    connection.end_after_this(GOING_AWAY)
+            await pace.sleep(LOOK_PERIOD_S)
+
+    def _life_s(self, door: str) -> float:
+        short = self._faults.standing(Fault.SHORT_LIFE, door) if self._faults is not None else None
+        return LIFE_S if short is None else short.seconds
 
     async def _guarded(self, answer: Callable[[str], Awaitable[object]], text: str) -> object:
         try:
