@@ -136,6 +136,7 @@ class OptimusAgent:
         await self._trade(standby.side, ledger)
         times.append(clock.monotonic())
         self._context.runner.switch(self.tasks())
+        self._context.changed.set()
         reason = str(self._twin.last_facts.get("handover") or "") if self._twin else ""
         fields: dict[str, Any] = {
             "epoch": ledger.epoch,

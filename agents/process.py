@@ -53,6 +53,7 @@ class Context:
     runner: TaskRunner = field(init=False)
     background: set[asyncio.Task[None]] = field(default_factory=set)
     broken: asyncio.Event = field(default_factory=asyncio.Event)  # a part that must run has ended
+    changed: asyncio.Event = field(default_factory=asyncio.Event)  # others should hear of it now, not in a second
 
     def __post_init__(self) -> None:
         self.runner = TaskRunner(self.clock, self.errors)
@@ -110,6 +111,7 @@ class Process:
         living = asyncio.create_task(self._live())
         try:
             always.append(asyncio.create_task(self._until_broken()))
+            always.append(asyncio.create_task(self._beat_when_changed()))
             always.append(asyncio.create_task(self._show_pulse()))
             done, _ = await asyncio.wait({living, *always}, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -197,6 +199,12 @@ class Process:
             await self._context.bus.publish(self.heartbeat())
             runs = self._state is ProcessState.RUNNING
             await self._context.clock.sleep(HEARTBEAT_PERIOD_S if runs else HEARTBEAT_FIRST_PERIOD_S)
+
+    async def _beat_when_changed(self) -> None:
+        while True:
+            await self._context.changed.wait()
+            self._context.changed.clear()
+            await self._context.bus.publish(self.heartbeat())
 
     def heartbeat(self) -> Heartbeat:
         """The whole current state, in one message."""

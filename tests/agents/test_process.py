@@ -14,6 +14,7 @@ from execution.runtime.errors import ErrorBook
 from execution.runtime.home import Home
 from execution.runtime.tasks import Task
 from execution.vocabulary.health import ComponentHealth
+from execution.vocabulary.messages import Fact
 from tests.support import eventually_async
 
 
@@ -57,6 +58,42 @@ class Agent:
     async def stop(self) -> None:
         self.stopped = True
         self.stopped_in_the_middle = self.running
+
+
+class Stopped(SystemClock):
+    """Nobody's sleep ever ends."""
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.Event().wait()
+
+
+def test_what_has_changed_is_said_at_once_and_not_with_the_next_heartbeat(tmp_path: Path) -> None:
+    class Quiet(Agent):
+        async def start(self) -> None:
+            """Nothing in the background."""
+
+    async def scene() -> None:
+        home, clock = Home(tmp_path), Stopped()
+        home.prepare()
+        context = Context("ralph", home, Config(), clock, Bus(home.run, "ralph", clock), ErrorBook(clock))
+        listener, heard = Bus(home.run, "master_controller", clock), list[Fact]()
+        ear = listener.ear(["ralph"])
+        running = asyncio.create_task(Process(context, Quiet(context, None)).run())
+
+        def said_again() -> bool:
+            context.changed.set()  # more than once: a fact that nobody is connected for yet is lost
+            listener.hear(ear, heard.append)
+            return len(heard) >= 3
+
+        try:
+            await eventually_async(said_again)
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+            ear.close()
+            listener.close()
+
+    asyncio.run(scene())
 
 
 @pytest.mark.parametrize("error", [OSError("the part broke"), None], ids=["by an error", "without a word"])
