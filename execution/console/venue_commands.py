@@ -43,8 +43,12 @@ def _drilled_folder(folder: Path | None) -> Path:
 @venue.command()
 def serve(
     *,
-    market: Annotated[str | None, typer.Option("--market", help="synthetic, or replay:FILE of candles.")] = None,
-    speed: Annotated[float | None, typer.Option("--speed", help="Market minutes per real minute.")] = None,
+    market: Annotated[
+        str | None, typer.Option("--market", help="synthetic, or replay:FILE of candles or trades.")
+    ] = None,
+    speed: Annotated[
+        float | None, typer.Option("--speed", help="Market minutes per real minute; 100000 is as fast as it goes.")
+    ] = None,
     port: Annotated[int, typer.Option("--port", help="0: any free one.")] = 0,
     seed: Annotated[int | None, typer.Option("--seed", help="The synthetic market is a function of it.")] = None,
     symbols: Annotated[str | None, typer.Option("--symbols", help="BTC/USDT,ETH/USDT; one name for a replay.")] = None,
@@ -58,7 +62,11 @@ def serve(
 
     What isn't given is as nae.toml's venue section says. Keys are made at the first start, readable by you only.
 
+    A recording is parquet or CSV. Candles: timestamp (ms), open, high, low, close, volume. Trades: as Binance, Bybit, OKX,
+    Kraken, Tardis or ccxt write them: a time, a price, a quantity, a side if there is one; its header says which.
+
     Examples: nae venue serve · nae venue serve --market replay:BTC_USDT-1m.parquet --speed 60 --port 8080 ·
+    nae venue serve --market replay:BTCUSDT-trades-2026-11-20.csv --speed 1 ·
     nae venue serve --symbols BTC/USDT,DOGE/USDT --seed 3 --account anna --account bob ·
     nae venue serve --faults drill.json, where drill.json is a list like
     {"fault": "execute_504", "on": "POST /api/v3/order", "chance": 0.05}, {"fault": "maintenance", "for_s": 60}

@@ -1,5 +1,5 @@
-"""Candles as whole numbers in columns: prices in ticks, volume in 0.00000001 of the base currency. The shape that
-recorded and invented markets share, small enough to keep and exact enough to serve."""
+"""Candles as whole numbers in columns: prices in ticks, volume in 0.00000001 of the base currency; and the moves that
+make one. The shape that recorded and invented markets share, small enough to keep and exact enough to serve."""
 
 from array import array
 from typing import NamedTuple, Protocol
@@ -15,6 +15,15 @@ class Bar(NamedTuple):
     low: int
     close: int
     volume_e8: int
+
+
+class Move(NamedTuple):
+    """The market goes to a price, in ticks; `volume_e8` of the base currency change hands there, sold if `falling`."""
+
+    ticks: int
+    volume_e8: int
+    falling: bool
+    time_ms: int
 
 
 class BarColumns:
@@ -65,4 +74,13 @@ class Source(Protocol):
 
     def bar(self, symbol: str, index: int) -> Bar:
         """One candle. Raises IndexError past the end."""
+        ...
+
+    def moves(self, symbol: str, index: int, steps: int) -> list[list[Move]]:
+        """How the market gets through a candle: at least one move in each of `steps` parts of its time, always the
+        same ones. Raises IndexError past the end."""
+        ...
+
+    def moves_most(self, steps: int) -> int:
+        """More than this many moves no candle has, in so many steps."""
         ...

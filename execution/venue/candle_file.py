@@ -1,7 +1,6 @@
-"""A recorded market from a candle file: parquet (read by polars) or CSV. Every row is checked; what is wrong is said by
-file, row and column. Missing candles become flat ones, counted; nothing else is repaired."""
+"""Recorded candles from a file, parquet or CSV. Every row is checked; what is wrong is said by file, row and column.
+Missing candles become flat ones, counted; nothing else is repaired."""
 
-import csv
 import logging
 import math
 import re
@@ -10,10 +9,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
-from typing import NoReturn
 
 from execution.venue.bars import Bar, BarColumns
 from execution.venue.symbols import E8, E8_DIGITS, Symbol, split_pair, steps_for
+from execution.venue.table_file import Columns, bad, csv_rows, read_header, read_parquet
 from execution.vocabulary.exit_codes import ConfigError
 
 log = logging.getLogger("nae.venue")
@@ -21,8 +20,9 @@ log = logging.getLogger("nae.venue")
 COLUMNS = ("timestamp", "open", "high", "low", "close", "volume")
 PRICES = COLUMNS[1:5]
 MINUTE_MS = 60_000
+NAME_FORM = re.compile(r"([A-Z0-9]+)[_-]([A-Z0-9]+)(-[\w-]+)?")  # BTC_USDT-1m
+PUBLISHED_FORM = re.compile(r"([A-Z0-9]+)(USDT|USDC|FDUSD|BTC|ETH|BNB)-[\w-]+")  # BTCUSDT-trades-2026-11-20
 FILLED_MAX_SHARE = 20  # more missing candles than this many times the recorded ones: not one market's file
-Columns = dict[str, list[float]]
 
 
 @dataclass(frozen=True)
@@ -36,29 +36,15 @@ class CandleSeries:
     missing: int
 
 
-class RecordedMarket:
-    """A candle series as the source of a market (see bars.Source)."""
-
-    def __init__(self, path: Path, series: CandleSeries) -> None:
-        self.name = f"replay:{path.name}:{series.first_ms}:{len(series.bars)}"
-        self.interval_ms = series.interval_ms
-        self.first_ms = series.first_ms
-        self.length: int | None = len(series.bars)
-        self.symbols = [series.symbol]
-        self._bars = series.bars
-
-    def bar(self, symbol: str, index: int) -> Bar:
-        """One recorded candle. Raises IndexError past the end."""
-        return self._bars[index]
-
-
 def load_candles(path: Path, volume_unit: str = "base", pair: str = "") -> CandleSeries:
     """Read and check a candle file. `pair` ("BTC/USDT") overrides the symbol in the file's name.
 
     Raises ConfigError naming the file, the row (the first data row is 1), the column, the value and what is right.
     """
-    base, quote = _pair(path, pair)
-    columns = _read_csv(path) if path.suffix == ".csv" else _read_parquet(path)
+    base, quote = market_of(path, pair)
+    header = read_header(path)
+    _check_header(path, header)
+    columns = _read_csv(path, header) if path.suffix == ".csv" else read_parquet(path, COLUMNS[0], COLUMNS[1:])
     if not columns["timestamp"]:
         raise ConfigError(f"{path}: there are no rows; at least two candles are needed")
     _check_rows(path, columns)
@@ -71,10 +57,11 @@ def load_candles(path: Path, volume_unit: str = "base", pair: str = "") -> Candl
     return CandleSeries(symbol, interval, int(columns["timestamp"][0]), bars, missing)
 
 
-def _pair(path: Path, pair: str) -> tuple[str, str]:
+def market_of(path: Path, pair: str) -> tuple[str, str]:
+    """Base and quote, as `pair` or the file's name says. Raises ConfigError."""
     if pair:
         return split_pair(pair, "venue.replay_symbol")
-    match = re.fullmatch(r"([A-Z0-9]+)[_-]([A-Z0-9]+)(-\w+)?", path.stem)
+    match = NAME_FORM.fullmatch(path.stem) or PUBLISHED_FORM.fullmatch(path.stem)
     if not match:
         raise ConfigError(
             f"{path}: the file's name doesn't say which market it is; name it like BTC_USDT-1m.parquet"
@@ -82,10 +69,6 @@ def _pair(path: Path, pair: str) -> tuple[str, str]:
         )
     base, quote = match.group(1), match.group(2)
     return split_pair(f"{base}/{'USDT' if quote == 'USD' else quote}", f"{path}: the market in the name")
-
-
-def _bad(path: Path, row: int, column: str, value: object, right: str) -> NoReturn:
-    raise ConfigError(f"{path}: row {row + 1}, column {column} = {value!r}: {right}")
 
 
 def _check_header(path: Path, names: list[str]) -> None:
@@ -97,18 +80,9 @@ def _check_header(path: Path, names: list[str]) -> None:
             raise ConfigError(f"{path}: column {name!r} isn't known; the columns must be {', '.join(COLUMNS)}")
 
 
-def _read_csv(path: Path) -> Columns:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.reader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ConfigError(f"{path}: can't be read as a CSV file: {_reason(error)}") from error
-    header = [name.strip() for name in rows[0]] if rows else []
-    _check_header(path, header)
+def _read_csv(path: Path, header: list[str]) -> Columns:
     columns: Columns = {name: [] for name in header}
-    for number, row in enumerate(filter(None, rows[1:])):
-        if len(row) != len(header):
-            _bad(path, number, "count", len(row), f"a row must have {len(header)} values")
+    for number, row in csv_rows(path, len(header)):
         for name, text in zip(header, row, strict=True):
             columns[name].append(_number(path, number, name, text))
     return columns
@@ -119,74 +93,46 @@ def _number(path: Path, row: int, column: str, text: str) -> float:
         return int(text) if column == "timestamp" else float(text)
     except ValueError:
         right = "it must be whole milliseconds since 1970" if column == "timestamp" else "it must be a number"
-        _bad(path, row, column, text, right)
-
-
-def _read_parquet(path: Path) -> Columns:
-    import polars  # noqa: PLC0415 - 60 MiB that an invented market doesn't carry
-
-    if path.suffix != ".parquet":
-        raise ConfigError(f"{path}: must be a .parquet or a .csv file")
-    try:
-        frame = polars.read_parquet(path)
-    except (OSError, polars.exceptions.PolarsError) as error:
-        raise ConfigError(f"{path}: can't be read as a parquet file: {_reason(error)}") from error
-    _check_header(path, frame.columns)
-    for name, kind in frame.schema.items():
-        if not kind.is_integer() if name == "timestamp" else not kind.is_numeric():
-            right = "whole milliseconds since 1970" if name == "timestamp" else "numbers"
-            raise ConfigError(f"{path}: row 1, column {name} has the type {kind}; it must hold {right}")
-    kinds = {name: polars.Int64 if name == "timestamp" else polars.Float64 for name in COLUMNS}
-    columns = {name: frame[name].cast(kind).to_list() for name, kind in kinds.items()}
-    for name, values in columns.items():
-        if None in values:
-            _bad(path, values.index(None), name, None, "there must be a value")
-    return columns
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
+        bad(path, row, column, text, right)
 
 
 def _check_rows(path: Path, columns: Columns) -> None:
     for name in COLUMNS[1:]:
         for row, value in enumerate(columns[name]):
             if not math.isfinite(value):
-                _bad(path, row, name, value, "it must be a finite number")
+                bad(path, row, name, value, "it must be a finite number")
             if name == "volume" and value < 0:
-                _bad(path, row, name, value, "a volume can't be negative")
+                bad(path, row, name, value, "a volume can't be negative")
             if name != "volume" and value <= 0:
-                _bad(path, row, name, value, "a price must be above 0")
+                bad(path, row, name, value, "a price must be above 0")
             if value >= 1e9 and name != "volume":
-                _bad(path, row, name, value, "a price must be below 1,000,000,000")
+                bad(path, row, name, value, "a price must be below 1,000,000,000")
     prices = zip(*(columns[name] for name in PRICES), strict=True)
     for row, (first, high, low, last) in enumerate(prices):
         if high < low:
-            _bad(path, row, "high", high, f"it is below the low ({low!r})")
+            bad(path, row, "high", high, f"it is below the low ({low!r})")
         if high < max(first, last):
-            _bad(path, row, "high", high, f"it is below the open or the close ({max(first, last)!r})")
+            bad(path, row, "high", high, f"it is below the open or the close ({max(first, last)!r})")
         if low > min(first, last):
-            _bad(path, row, "low", low, f"it is above the open or the close ({min(first, last)!r})")
+            bad(path, row, "low", low, f"it is above the open or the close ({min(first, last)!r})")
 
 
 def _interval(path: Path, times: list[float]) -> int:
     """The usual distance of two rows; every row must lie on that grid, in order."""
     for row, (before, after) in enumerate(pairwise(times), start=1):
         if after == before:
-            _bad(path, row, "timestamp", after, "the same as in the row before; every candle must be there once")
+            bad(path, row, "timestamp", after, "the same as in the row before; every candle must be there once")
         if after < before:
-            _bad(path, row, "timestamp", after, f"before the row above ({before!r}); rows must be in order of time")
+            bad(path, row, "timestamp", after, f"before the row above ({before!r}); rows must be in order of time")
     if len(times) < 2:
         raise ConfigError(f"{path}: row 1 is the only one; at least two candles are needed to know their length")
     interval = int(Counter(after - before for before, after in pairwise(times)).most_common(1)[0][0])
     if interval % MINUTE_MS:
-        _bad(path, 1, "timestamp", times[1], f"candles of {interval} ms; the length must be whole minutes")
+        bad(path, 1, "timestamp", times[1], f"candles of {interval} ms; the length must be whole minutes")
     for row, time_ms in enumerate(times):
         if time_ms % interval or time_ms < 0:
             right = f"it must be a multiple of the candle's length ({interval} ms)"
-            _bad(path, row, "timestamp", time_ms, right)
+            bad(path, row, "timestamp", time_ms, right)
     return interval
 
 
@@ -203,7 +149,7 @@ def _fill(path: Path, columns: Columns, symbol: Symbol, interval: int, volume_un
     times = columns["timestamp"]
     expected = int((times[-1] - times[0]) // interval) + 1
     if expected > FILLED_MAX_SHARE * len(times):
-        _bad(path, len(times) - 1, "timestamp", times[-1], f"{expected - len(times)} candles before it are missing")
+        bad(path, len(times) - 1, "timestamp", times[-1], f"{expected - len(times)} candles before it are missing")
     for row, values in enumerate(zip(*(columns[name] for name in COLUMNS), strict=True)):
         if row:
             gap = int((values[0] - times[row - 1]) // interval) - 1
@@ -213,9 +159,9 @@ def _fill(path: Path, columns: Columns, symbol: Symbol, interval: int, volume_un
                 bars.append(Bar(close, close, close, close, 0))
         prices = [round(value * scale) for value in values[1:5]]
         if min(prices) < 1:
-            _bad(path, row, "low", values[3], "a price must be at least 0.00000001")
+            bad(path, row, "low", values[3], "a price must be at least 0.00000001")
         volume = values[5] / values[4] if volume_unit == "quote" else values[5]
         if volume >= 1e10:
-            _bad(path, row, "volume", values[5], "a volume must be below 10,000,000,000 of the base currency")
+            bad(path, row, "volume", values[5], "a volume must be below 10,000,000,000 of the base currency")
         bars.append(Bar(prices[0], prices[1], prices[2], prices[3], round(volume * E8)))
     return bars, missing

@@ -8,15 +8,17 @@ import math
 from collections import deque
 from collections.abc import Callable
 from functools import partial
+from itertools import groupby
+from operator import attrgetter
 from typing import NamedTuple
 
 from execution.runtime.clock import Clock
-from execution.venue.bars import Bar, Source
+from execution.venue.bars import Bar, Move, Source
 from execution.venue.candles import Candles, Progress
 from execution.venue.engine import Outcome, Print
 from execution.venue.errors import ApiError
 from execution.venue.exchange import Exchange
-from execution.venue.price_path import level_lots, price_path, progress, quotes
+from execution.venue.price_path import grown, level_lots, quotes
 from execution.venue.symbols import BREAK
 
 log = logging.getLogger("nae.venue")
@@ -91,7 +93,8 @@ class Market:
         self._remember(self.candles.next_index)
 
     def _remember(self, index: int) -> None:
-        ahead = self._reserve * self._steps * len(self._exchange.symbols) + TRADE_IDS_SPARE
+        trades = self._source.moves_most(self._steps) * len(self._exchange.symbols)
+        ahead = (self._reserve + 1) * trades + TRADE_IDS_SPARE
         trade_id = str(self._exchange.engine.next_trade_id + ahead)  # those on the tape aren't stored one by one
         values = {"name": self._source.name, "next_index": str(index), "next_trade_id": trade_id}
         self._exchange.remember_market(values)
@@ -108,9 +111,10 @@ class Market:
         due = self._clock.monotonic()
         while not self.ended:
             bars = {name: self._source.bar(name, self.candles.next_index) for name in self._exchange.symbols}
-            paths = {name: price_path(bar, self._steps, self._seed(name)) for name, bar in bars.items()}
-            for step in range(self._steps):
-                self._guarded(partial(self._step, step, bars, paths))
+            index, steps = self.candles.next_index, self._steps
+            moves = {name: self._source.moves(name, index, steps) for name in bars}
+            for step in range(steps):
+                self._guarded(partial(self._step, step, bars, moves))
                 due = await self._wait(due + self._bar_s / self._steps)
             self._guarded(self._close)
             self._end_if_over()
@@ -129,36 +133,46 @@ class Market:
             self.failures += 1
             log.error("a market step was not stored", extra={"fields": {"error": str(error)}})
 
-    def _seed(self, name: str) -> str:
-        return f"{self._source.name}/{name}/{self.candles.next_index}"
-
-    def _step(self, step: int, bars: dict[str, Bar], paths: dict[str, list[int]]) -> None:
+    def _step(self, step: int, bars: dict[str, Bar], moves: dict[str, list[list[Move]]]) -> None:
         self.last_step, self.last_step_ms = self._clock.monotonic(), self._clock.now_ms()
         index = self.candles.next_index
         self._time_ms = self.candles.now_ms() + step * self._source.interval_ms // self._steps
         for name, bar in bars.items():
-            path, symbol = paths[name], self._exchange.symbols[name]
-            ticks, best = self._price(name, path[step]), level_lots(symbol, bar)
-            volume = bar.volume_e8 // symbol.lot_e8 // self._steps
-            self.candles.progress[name] = Progress(index, progress(bar, path, step))
-            best, reach = self._on_offer(name, best), self._on_offer(name, max(best, volume))
-            self._exchange.move(name, ticks, reach, quotes(ticks, best), self._clock.now_ms())
-            fresh: list[Tick] = []
-            if volume:
-                falling = step > 0 and ticks < path[step - 1]
-                fresh.append(Tick(self._exchange.engine.print_trade(ticks, volume, falling), self._time_ms))
-                self.tape[name].extend(fresh)
+            fresh = self._go(name, bar, moves[name][step])
+            so_far = self.candles.progress.get(name)
+            last = step == self._steps - 1
+            reached = bar if last else grown(so_far.bar if so_far else None, moves[name][step])
+            self.candles.progress[name] = Progress(index, reached)
+            self.tape[name].extend(fresh)
             self._tell(name, fresh, False)
+
+    def _go(self, name: str, bar: Bar, moves: list[Move]) -> list[Tick]:
+        """Take the book to each price in turn; the trades for the tape."""
+        symbol, shift, fresh = self._exchange.symbols[name], self._shift(name), []
+        best = self._on_offer(name, level_lots(symbol, bar))
+        for ticks, run in groupby(moves, key=attrgetter("ticks")):
+            same = list(run)
+            price = max(1, round(ticks * shift)) if shift != 1 else ticks
+            lots = sum(move.volume_e8 for move in same) // symbol.lot_e8
+            reach = max(best, self._on_offer(name, lots)) if len(moves) == 1 else self._on_offer(name, lots)
+            self._exchange.move(name, price, reach, quotes(price, best), self._clock.now_ms())
+            for move in same:
+                volume = move.volume_e8 // symbol.lot_e8
+                if volume:
+                    trade = self._exchange.engine.print_trade(price, volume, move.falling)
+                    fresh.append(Tick(trade, move.time_ms))
+        return fresh
 
     def leap(self, pattern: str, share: float) -> None:
         """At the next step the price of these symbols is off by a share, for that step; no candle remembers it."""
         self._leaps += [(name, share) for name in fnmatch.filter(self._exchange.symbols, pattern)]
 
-    def _price(self, name: str, ticks: int) -> int:
+    def _shift(self, name: str) -> float:
+        shift = 1.0
         for leap in [leap for leap in self._leaps if leap[0] == name]:
             self._leaps.remove(leap)
-            ticks = max(1, round(ticks * (1 + leap[1])))
-        return ticks
+            shift *= 1 + leap[1]
+        return shift
 
     def _on_offer(self, name: str, lots: int) -> int:
         share = self.shares[name]

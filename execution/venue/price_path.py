@@ -5,7 +5,7 @@ from itertools import pairwise
 from random import Random
 from zlib import crc32
 
-from execution.venue.bars import Bar
+from execution.venue.bars import Bar, Move
 from execution.venue.symbols import Symbol, quote_unit
 
 LEVELS = 10
@@ -34,10 +34,26 @@ def price_path(bar: Bar, steps: int, seed: str) -> list[int]:
     return path
 
 
-def progress(bar: Bar, path: list[int], step: int) -> Bar:
-    """The candle as far as it has come with `step`; after the last step, the whole candle."""
-    seen = path[: step + 1]
-    return Bar(bar.open, max(seen), min(seen), seen[-1], bar.volume_e8 * (step + 1) // len(path))
+def candle_moves(bar: Bar, steps: int, seed: str, open_ms: int, interval_ms: int) -> list[list[Move]]:
+    """A candle of which only the four prices are known: one move in each step, along the path."""
+    path, volume = price_path(bar, steps, seed), bar.volume_e8 // steps
+    before = [path[0], *path]
+    return [
+        [Move(ticks, volume, ticks < before[step], open_ms + step * interval_ms // steps)]
+        for step, ticks in enumerate(path)
+    ]
+
+
+def grown(so_far: Bar | None, moves: list[Move]) -> Bar:
+    """The candle as far as it has come, after these moves; it opens with its first trade."""
+    bar = so_far
+    for ticks, volume, _, _ in moves:
+        if bar is None or not bar.volume_e8:
+            bar = Bar(ticks, ticks, ticks, ticks, volume)
+        elif volume:
+            bar = Bar(bar.open, max(bar.high, ticks), min(bar.low, ticks), ticks, bar.volume_e8 + volume)
+    assert bar is not None, "every step has at least one move"
+    return bar
 
 
 def level_lots(symbol: Symbol, bar: Bar) -> int:

@@ -13,7 +13,6 @@ from execution.runtime.clock import Clock, SystemClock, iso
 from execution.runtime.config import VenueConfig
 from execution.venue.auth import ApiKey
 from execution.venue.bars import Source
-from execution.venue.candle_file import RecordedMarket, load_candles
 from execution.venue.doors import Doors
 from execution.venue.errors import ApiError
 from execution.venue.event_faults import EventFaults
@@ -25,6 +24,7 @@ from execution.venue.limits import RateLimits
 from execution.venue.market import Market
 from execution.venue.market_data import MarketData
 from execution.venue.market_rest import MarketRest
+from execution.venue.recorded import open_recording
 from execution.venue.request_faults import RequestFaults
 from execution.venue.rest import BODY_MAX_BYTES, Rest
 from execution.venue.revoked_keys import RevokedKeys
@@ -189,5 +189,5 @@ def make_source(config: VenueConfig) -> Source:
     kind, _, path = config.market.partition(":")
     if kind == "replay" and path:
         file = Path(path).expanduser()
-        return RecordedMarket(file, load_candles(file, config.volume_unit, config.replay_symbol))
+        return open_recording(file, config.volume_unit, config.replay_symbol)
     raise ConfigError(f'venue.market = {config.market!r} isn\'t known; it must be "synthetic" or "replay:FILE"')

@@ -108,12 +108,13 @@ def split_pair(pair: str, where: str) -> tuple[str, str]:
     return base, quote
 
 
-def steps_for(base: str, quote: str, price: float, decimals_seen: int = 0) -> Symbol:
-    """A market whose tick is fine enough for `price` (and for prices already recorded) and whose lot is small money."""
+def steps_for(base: str, quote: str, price: float, decimals_seen: int = 0, lot_decimals_seen: int = 0) -> Symbol:
+    """A market whose tick is fine enough for `price` and whose lot is small money; both fine enough for prices and
+    quantities already recorded."""
     magnitude = floor(log10(price))
     price_decimals = min(E8_DIGITS, max(2, PRICE_DIGITS - 1 - magnitude, decimals_seen))
     dollars = floor(log10(price / float(quote_unit(quote))))
-    return Symbol(base, quote, price_decimals, min(5, max(0, dollars + 1)))
+    return Symbol(base, quote, price_decimals, max(lot_decimals_seen, min(5, max(0, dollars + 1))))
 
 
 def closed(symbol: Symbol) -> Symbol:

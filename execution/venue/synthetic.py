@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from random import Random
 
-from execution.venue.bars import Bar, BarColumns
+from execution.venue.bars import Bar, BarColumns, Move
+from execution.venue.price_path import candle_moves
 from execution.venue.symbols import E8, Symbol, quote_unit, split_pair, steps_for
 from execution.vocabulary.exit_codes import ConfigError
 
@@ -71,6 +72,15 @@ class SyntheticMarket:
             while len(self._blocks) > BLOCKS_KEPT * len(self._by_name):
                 self._blocks.popitem(last=False)
         return block[offset]
+
+    def moves(self, symbol: str, index: int, steps: int) -> list[list[Move]]:
+        """Along a seeded path through the candle's four prices."""
+        seed, open_ms = f"{self.name}/{symbol}/{index}", self.first_ms + index * self.interval_ms
+        return candle_moves(self.bar(symbol, index), steps, seed, open_ms, self.interval_ms)
+
+    def moves_most(self, steps: int) -> int:
+        """One in each step."""
+        return steps
 
     def _random(self, *parts: object) -> Random:
         return Random("/".join(map(str, (self._seed, *parts))))

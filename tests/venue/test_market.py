@@ -66,6 +66,11 @@ def test_the_last_price_passes_through_every_corner_of_every_candle(tmp_path: Pa
 
         def look(name: str, _fresh: object, closed: bool) -> None:
             if not closed and name in candles.progress:
+                book, last = server.exchange.engine.books[name], server.exchange.engine.last_ticks[name]
+                bid, ask = book.best_bid(), book.best_ask()
+                assert bid is not None
+                assert ask is not None
+                assert bid[0] < last < ask[0] <= bid[0] + last // 1000, "the book stands around it"
                 seen.setdefault(candles.next_index, []).append(server.exchange.engine.last_ticks[name])
 
         await server.start()

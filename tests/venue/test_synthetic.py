@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from execution.venue.bars import Bar
 from execution.venue.candles import Candles, Progress, join
-from execution.venue.price_path import price_path, progress, quotes
+from execution.venue.price_path import candle_moves, grown, price_path, quotes
 from execution.venue.symbols import amount_text, e8_text, steps_for
 from execution.venue.synthetic import BLOCK, SyntheticMarket
 from execution.vocabulary.exit_codes import ConfigError
@@ -101,8 +101,10 @@ def test_a_candle_is_played_through_exactly_its_four_prices(bar: Bar, steps: int
     path = price_path(bar, steps, seed)
     assert len(path) == steps
     assert (path[0], max(path), min(path), path[-1]) == (bar.open, bar.high, bar.low, bar.close)
-    assert progress(bar, path, steps - 1) == bar
-    assert progress(bar, path, 0)[:4] == (bar.open,) * 4
+    moves = candle_moves(bar, steps, seed, 0, 60_000)
+    assert [move.ticks for step in moves for move in step] == path
+    assert grown(None, moves[0])[:4] == (bar.open,) * 4
+    assert grown(None, [move for step in moves for move in step])[:4] == bar[:4]
     assert path == price_path(bar, steps, seed)
 
 
