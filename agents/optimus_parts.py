@@ -16,9 +16,10 @@ from execution.exchange.gateway import ExchangeGateway
 from execution.exchange.reconciliation import reconcile
 from execution.exchange.user_stream import UserStream
 from execution.exchange.venue_reader import VenueReader
-from execution.ledger.audit_log import AuditLogger
+from execution.ledger.audit_log import AuditLogger, config_hash
 from execution.ledger.state_store import StateStore
 from execution.ledger.store import Ledger
+from execution.runtime.build import build_id
 from execution.trading.bars import BarBook
 from execution.trading.streams import Streams
 from execution.trading.system import TradingParts, TradingSystem
@@ -71,10 +72,19 @@ async def reach_market(
             bars=bars,
             feed=MarketFeed(client, symbols, trading.timeframe, clock, bars.add),
             streams=Streams(context.errors.note),
-            audit=AuditLogger(home.audit_trail(context.name), clock, context.name),
+            audit=_trail(context),
         )
         undone.pop_all()
     return side
+
+
+def _trail(context: Context) -> AuditLogger:
+    """The process's audit trail; it begins with the settings whose hash stands in every line."""
+    config = context.config
+    name = config_hash(config)
+    trail = AuditLogger(context.home.audit_trail(context.name), context.clock, context.name, config=name)
+    trail.record("settings", build=build_id(), trading=config.trading, risk=config.risk)
+    return trail
 
 
 def build_system(

@@ -7,6 +7,8 @@ became of it. "No such order" counts only after the venue could no longer accept
 import logging
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from execution.exchange import translate
 from execution.exchange.booking import book
 from execution.exchange.classify import BadReply, Outcome, VenueError, Verdict
@@ -15,6 +17,7 @@ from execution.exchange.evidence import VenueEvidence
 from execution.exchange.probe import OrderPathProbe
 from execution.exchange.risk_facts import RiskRecord
 from execution.exchange.risk_gate import check
+from execution.exchange.risk_numbers import numbers
 from execution.exchange.venue_reader import VenueReader
 from execution.ledger.rows import base36
 from execution.ledger.store import Ledger
@@ -138,14 +141,15 @@ class ExchangeGateway:
             refusal = f"the venue wants to hear nothing for {quiet:.0f} s"
         if refusal is not None:
             self._counts["refused"] += 1
-            return OrderOutcome(None, None, [], refusal)
+            return OrderOutcome(None, None, [], refusal, numbers(request, facts, self.limits))
         sent_ms = self._client.venue_clock.now_ms()
         client_order_id = self.ledger.record_intent(request, sent_ms=sent_ms)
         self._record.sent(request)
         self._on_step("intent_durable")
         self.in_flight.add(client_order_id)
         try:
-            return await self._send(request, client_order_id, sent_ms)
+            outcome = await self._send(request, client_order_id, sent_ms)
+            return msgspec.structs.replace(outcome, checked=numbers(request, facts, self.limits))
         finally:
             self.in_flight.discard(client_order_id)
             self._leave_no_loose_end(client_order_id)

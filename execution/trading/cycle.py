@@ -4,13 +4,16 @@ It holds facts and shapes them for people and machines; it decides nothing.
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
+from execution.trading.assistants.data_analysis import Universe
 from execution.trading.assistants.order_execution import Executed
+from execution.trading.assistants.risk_management import Assessment
 from execution.trading.assistants.signal_generation import Signals
 from execution.vocabulary.money import ZERO, text
 from execution.vocabulary.orders import OrderRequest
@@ -62,6 +65,7 @@ class CycleRecord:
     equity: Decimal = ZERO
     duration_ms: float = 0.0
     errors: list[str] = field(default_factory=list)
+    numbers: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def failed(self, error: BaseException) -> None:
         """A stage raised. The first error is the cycle's reason."""
@@ -69,10 +73,25 @@ class CycleRecord:
             self.reason = exception_reason(error)
         self.errors.append(f"{type(error).__name__}: {error}"[:300])
 
-    def stay_out(self, reason: str) -> None:
-        """Why nothing is bought. What raised before stays the reason."""
+    def stay_out(self, reason: str, numbers: Mapping[str, Any] | None = None) -> None:
+        """Why nothing is bought, and by what numbers. What raised before stays the reason."""
         if not self.errors:
             self.reason = reason
+        if numbers:
+            self.numbers["entries_off"] = dict(numbers)
+
+    def take_universe(self, universe: Universe) -> None:
+        """Note what may be traded now. What the others were judged by is told with a new bar: that is a decision."""
+        self.universe, self.excluded = sorted(universe.listings), universe.excluded
+        if self.fresh and universe.numbers:
+            self.numbers["excluded"] = universe.numbers
+
+    def take_assessment(self, assessment: Assessment) -> None:
+        """Note what risk made of the proposals."""
+        self.approved, self.refused = len(assessment.approved), assessment.refused
+        refused = {name: row for name, row in assessment.numbers.items() if name in assessment.refused}
+        if refused:
+            self.numbers["refused"] = refused
 
     def take_signals(self, signals: Signals) -> None:
         """Note what the strategies said and what the rules made of it."""
@@ -98,6 +117,8 @@ class CycleRecord:
             for row in signals.proposals
         ]
         self.dropped = signals.dropped
+        if signals.numbers:
+            self.numbers["dropped"] = signals.numbers
 
     @property
     def sent(self) -> int:
@@ -155,6 +176,7 @@ class CycleRecord:
             "exit_orders": self.exits,
             "closed": self.closed,
             "errors": self.errors,
+            "numbers": self.numbers,
         }
         return numbers | {name: value for name, value in details.items() if value}
 

@@ -3,6 +3,10 @@
 Pure: one table, first hit wins.
 """
 
+import math
+from collections.abc import Sequence
+from typing import Any
+
 from execution.vocabulary.lifecycle import TradingState
 from execution.vocabulary.limits import ENTRIES_OFF_AFTER_S
 from execution.vocabulary.reasons import NoTradeReason
@@ -28,3 +32,17 @@ def entries_off(
     if not stale_for_s <= ENTRIES_OFF_AFTER_S:
         return NoTradeReason.STALE_DATA
     return "" if reconciled else NoTradeReason.NOT_RECONCILED
+
+
+def off_numbers(
+    state: TradingState, why: str, stale_for_s: float, differences: Sequence[str], builds_differ: bool
+) -> dict[str, Any]:
+    """What entries_off was judged by, for the audit trail."""
+    return {
+        "trading_state": state.value,
+        "why": why,
+        "market_silent_for_s": round(stale_for_s, 3) if math.isfinite(stale_for_s) else None,
+        "market_silent_max_s": ENTRIES_OFF_AFTER_S,
+        "differences": list(differences),
+        "builds_differ": builds_differ,
+    }

@@ -14,6 +14,7 @@ from execution.ledger.audit_log import AuditLogger
 from execution.ledger.store import Ledger
 from execution.runtime.clock import Clock
 from execution.runtime.config import TradingConfig
+from execution.trading import decisions
 from execution.trading.assistants.data_analysis import DataAnalysisAssistant
 from execution.trading.assistants.order_execution import Executed, OrderExecutionAssistant
 from execution.trading.assistants.performance_tracking import PerformanceTrackingAssistant
@@ -62,6 +63,7 @@ class InfinityTradingManager:
         entries_off: Callable[[], str],
         note_error: Callable[[BaseException], object],
     ) -> None:
+        off_numbers: Callable[[], Mapping[str, Any]] = dict,
         self._config = config
         self._with = assistants
         self._ledger = ledger
@@ -73,6 +75,7 @@ class InfinityTradingManager:
         self._entries_off = entries_off
         self._note_error = note_error
         self._running = asyncio.Lock()
+        self._off_numbers = off_numbers
         self._exits_running = asyncio.Lock()
         self._exits_at: float | None = None
         self.cycles = 0
@@ -112,9 +115,13 @@ class InfinityTradingManager:
                 "cycle failed", extra={"fields": {"cycle": record.number, "stage": getattr(half, "__name__", "")}}
             )
 
-    def _write(self, kind: str, correlation_id: str, fields: dict[str, Any]) -> None:
+    def _write_order(self, one: Executed, cause: str) -> None:
+        checked = one.outcome.checked if one.outcome is not None else {}
+        self._write("order", one.request.correlation_id, order_line(one) | {"checked": checked}, cause)
+
+    def _write(self, kind: str, correlation_id: str, fields: dict[str, Any], cause: str = "") -> None:
         try:
-            self._audit.record(kind, correlation=correlation_id, **fields)
+            self._audit.record(kind, correlation_id, cause, **fields)
         except ValueError as error:  # a number that isn't one: the line is lost, counted and logged; exits go on
             self._note_error(error)
             log.exception("audit line lost", extra={"fields": {"kind": kind}})
@@ -135,12 +142,12 @@ class InfinityTradingManager:
         held = self.portfolio()
         record.fresh, record.equity = sorted(fresh), held.equity
         universe = self._with.data.universe(self._rules(), self._with.risk.order_value(held))
-        record.universe, record.excluded = sorted(universe.listings), universe.excluded
+        record.take_universe(universe)
         signals = self._with.signals.look(fresh, universe, held)  # also while entries are off: memories stay in step
         record.take_signals(signals)
         off = self._entries_off()
         if off:
-            record.stay_out(off)
+            record.stay_out(off, self._off_numbers())
             return
         if not universe.listings:
             record.stay_out(NoTradeReason.EMPTY_UNIVERSE)
@@ -157,15 +164,22 @@ class InfinityTradingManager:
 
     async def _enter(self, signals: Signals, held: Portfolio, record: CycleRecord) -> None:
         assessment = self._with.risk.assess(signals.proposals, held, record.correlation_id)
-        record.approved, record.refused = len(assessment.approved), assessment.refused
+        record.take_assessment(assessment)
         if not assessment.approved:
             record.stay_out(NoTradeReason.BLOCKED_BY_RISK)
             return
         executed = await self._with.execution.execute_all(assessment.approved)
         record.orders += [order_line(one) for one in executed]
         for one in executed:
+        chosen = {proposal.symbol: proposal for proposal in signals.proposals}
+        for request in assessment.approved:  # before it leaves: whoever is killed meanwhile has said why
+            proposal = chosen[request.symbol]
+            line = decisions.entry(request, proposal, assessment.numbers[proposal.condition.id], self._config)
+            self._write("decision", record.correlation_id, line, proposal.condition.id)
             if one.sent:
                 self.entry_orders += 1
+        for one in executed:
+            self._write_order(one, chosen[one.request.symbol].condition.id)
                 self._with.exits.entered(one.request.symbol, one.request.signal_bar_ms)
         if not any(one.sent for one in executed):
             dry = any(one.dry_run for one in executed)
@@ -206,9 +220,13 @@ class InfinityTradingManager:
             sold = [row for row in done if isinstance(row, Executed)]
             self.exit_orders += sum(row.sent for row in sold)
             return [*lines, *map(order_line, sold)], [row for row in done if isinstance(row, Exception)]
+            for row, request in zip(found.decisions, requests, strict=True):
+                self._write("decision", correlation_id, decisions.leaving(row, request), decisions.cause_of(request))
 
     def _looked(self) -> None:
         """Everything held has just been looked at; it counts when the market was heard a moment ago."""
+            for one in sold:
+                self._write_order(one, decisions.cause_of(one.request))
         if self._feed.stale_for_s() <= FRESH_TICK_S:
             self._exits_at = self._clock.monotonic()
 

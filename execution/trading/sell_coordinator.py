@@ -6,6 +6,7 @@ a closed bar has decided stays decided until the position is gone. It sends noth
 
 from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 
@@ -17,19 +18,22 @@ from execution.trading.bars import BarBook
 from execution.trading.portfolio import Holding
 from execution.vocabulary.health import ComponentHealth, ComponentStatus
 from execution.vocabulary.market import Quote, SymbolRules
+from execution.vocabulary.money import text
 from execution.vocabulary.orders import OrderRequest, OrderType, Purpose, Side
 from execution.vocabulary.reasons import ExitReason
 
 PRECEDENCE = tuple(ExitReason)
+SHOWN = 8  # decimals of what is told
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """Sell all that can be sold of one position, now."""
+    """Sell all that can be sold of one position, now. `numbers`: what it was decided by, for the audit trail."""
 
     symbol: str
     reason: ExitReason
     quantity: Decimal
     price: Decimal
+    numbers: dict[str, Any] = {}
 
 
 class Exiting(msgspec.Struct, frozen=True):
@@ -87,6 +91,7 @@ class UnifiedSellCoordinator:
     """Looks at every position, on each closed bar and on the price of the moment."""
 
     def __init__(self, config: TradingConfig, bars: BarBook, clock: Clock) -> None:
+        self._config = config
         self._bars = bars
         self._clock = clock
         self._exits = Exits(float(config.profit_target), float(config.stop_loss), config.time_exit_bars)
@@ -161,9 +166,27 @@ class UnifiedSellCoordinator:
         if quote is None:
             if symbol not in self._emergency:
                 return None
-            return Decision(symbol, ExitReason.EMERGENCY, holding.sellable, self._last_price(symbol, holding))
+            price = self._last_price(symbol, holding)
+            return Decision(symbol, ExitReason.EMERGENCY, holding.sellable, price, self._numbers(symbol, holding, None))
         reason = self._reason(symbol, holding, quote.bid, rules.taker_fee, quotes_old)
-        return None if reason is None else Decision(symbol, reason, holding.sellable, quote.bid)
+        if reason is None:
+            return None
+        return Decision(symbol, reason, holding.sellable, quote.bid, self._numbers(symbol, holding, quote))
+
+    def _numbers(self, symbol: str, holding: Holding, quote: Quote | None) -> dict[str, Any]:
+        watch, paid = self._watches.get(symbol), holding.price_paid
+        told: dict[str, Any] = {
+            "price_paid": text(round(paid, SHOWN)),
+            "bid": None if quote is None else text(quote.bid),
+            "stop": text(round(paid * (1 - self._config.stop_loss), SHOWN)),
+            "target": text(round(paid * (1 + self._config.profit_target), SHOWN)),
+            "bars_held": 0 if watch is None else watch.bars_held,
+            "time_exit_bars": self._config.time_exit_bars,
+            "by": "the price of the moment" if watch is None or watch.decided is None else "a closed bar",
+        }
+        if symbol in self._emergency:
+            told |= {"by": "an order to sell everything", "why": self._emergency[symbol]}
+        return told
 
     def _last_price(self, symbol: str, holding: Holding) -> Decimal:
         """What risk is counted at while nobody quotes."""

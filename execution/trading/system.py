@@ -20,7 +20,7 @@ from execution.trading.assistants.performance_tracking import PerformanceTrackin
 from execution.trading.assistants.risk_management import RiskManagementAssistant
 from execution.trading.assistants.signal_generation import SignalGenerationAssistant
 from execution.trading.controls import AccountControls
-from execution.trading.entry_rules import entries_off
+from execution.trading.entry_rules import entries_off, off_numbers
 from execution.trading.error_log import ErrorLog
 from execution.trading.manager import Assistants, InfinityTradingManager
 from execution.trading.parts import TradingParts
@@ -92,6 +92,7 @@ class TradingSystem(AccountControls):
         return Assistants(
             data=DataAnalysisAssistant(config, parts.bars, parts.feed, clock),
             signals=SignalGenerationAssistant(config, parts.bars, self.sniper, clock, performance.standing),
+            off_numbers=self.off_numbers,
             risk=RiskManagementAssistant(config, limits, explore),
             execution=OrderExecutionAssistant(
                 config, parts.gateway, parts.ledger, parts.feed, clock, may_enter=self.entries_off
@@ -224,6 +225,12 @@ class TradingSystem(AccountControls):
         marked = self.assistants.exits.sell_all(self.parts.ledger.positions(), reason)
         self.save_state()
         self._record("sell_everything", reason=reason, symbols=marked)
+    def off_numbers(self) -> dict[str, Any]:
+        """What entries_off is judged by."""
+        state, why = self.parts.ledger.trading_state()
+        stale_for_s = self.parts.feed.stale_for_s()
+        return off_numbers(state, why, stale_for_s, self.recovery.differences, self._builds_differ)
+
         return marked
 
     def trigger_reflection(self) -> dict[str, Any]:

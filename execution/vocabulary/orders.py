@@ -131,9 +131,11 @@ class OrderRow(msgspec.Struct, frozen=True):
 
 
 class OrderOutcome(msgspec.Struct, frozen=True):
-    """What became of one request. Refused: no id, no state. UNKNOWN: the symbol waits until the venue has told."""
+    """What became of one request. Refused: no id, no state. UNKNOWN: the symbol waits until the venue has told.
+    `checked`: the numbers that the risk gate looked at."""
 
     client_order_id: str | None
     state: OrderState | None
     fills: list[Fill]
     refusal: str | None
+    checked: dict[str, str | int | float | bool | None] = {}

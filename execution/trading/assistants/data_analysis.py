@@ -5,6 +5,7 @@ It looks at quotes, bars and the venue's rules. It proposes nothing and knows no
 
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 
@@ -16,7 +17,7 @@ from execution.trading.ports import Feed
 from execution.vocabulary.health import ComponentHealth, ComponentStatus
 from execution.vocabulary.limits import ENTRIES_OFF_AFTER_S
 from execution.vocabulary.market import Quote, SymbolRules
-from execution.vocabulary.money import ZERO
+from execution.vocabulary.money import ZERO, text
 
 REGIME_BARS = 240
 LIQUIDITY_BARS = 60
@@ -34,10 +35,11 @@ class Listing(msgspec.Struct, frozen=True):
 
 
 class Universe(msgspec.Struct, frozen=True):
-    """What may be traded, and why the others may not."""
+    """What may be traded, and why the others may not. `numbers`: by symbol, what each left out was judged by."""
 
     listings: dict[str, Listing]
     excluded: dict[str, str]
+    numbers: dict[str, dict[str, Any]] = {}
 
 
 def exclusion(
@@ -69,6 +71,19 @@ def exclusion(
     return None
 
 
+def _quote_numbers(quote: Quote | None, age_s: float, config: TradingConfig) -> dict[str, Any]:
+    if quote is None:
+        return {}
+    return {
+        "bid": text(quote.bid),
+        "ask": text(quote.ask),
+        "spread": text(round(quote.spread_share, 8)) if quote.bid > 0 else None,
+        "spread_max": text(config.spread_max),
+        "quote_age_s": round(age_s, 3),
+        "quote_age_max_s": ENTRIES_OFF_AFTER_S,
+    }
+
+
 class DataAnalysisAssistant:
     """Looks at the market for one cycle."""
 
@@ -86,23 +101,27 @@ class DataAnalysisAssistant:
         now = self._clock.monotonic()
         listings: dict[str, Listing] = {}
         excluded: dict[str, str] = {}
+        numbers: dict[str, dict[str, Any]] = {}
         for symbol in self._config.symbols or [name for name, row in rules.items() if row.quote == self._config.quote]:
             rule, quote, series = rules.get(symbol), self._feed.quote(symbol), self._bars.series(symbol)
             age = 0.0 if quote is None else now - quote.received
+            traded = series.mean_value(LIQUIDITY_BARS)
             reason = exclusion(
                 rule,
                 quote,
                 quote_age_s=age,
-                traded_per_bar=series.mean_value(LIQUIDITY_BARS),
+                traded_per_bar=traded,
                 config=self._config,
                 order_value=order_value,
             )
             if reason is not None or rule is None or quote is None:
                 excluded[symbol] = reason or "no_rules"
+                numbers[symbol] = {"traded_per_bar": text(round(traded, 2)), "order_value": text(round(order_value, 2))}
+                numbers[symbol] |= _quote_numbers(quote, age, self._config)
                 continue
             listings[symbol] = Listing(symbol, rule, quote, series.newest_ms, self.regime(symbol, series))
         self._looked_ms, self._seen = self._clock.now_ms(), len(listings)
-        return Universe(listings, excluded)
+        return Universe(listings, excluded, numbers)
 
     def regime(self, symbol: str, series: Series) -> Regime:
         """The kind of market, worked out once per closed bar."""

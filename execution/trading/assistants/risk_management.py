@@ -6,6 +6,7 @@ that bind are checked once more inside the gateway; this is where a proposal lea
 
 from collections.abc import Iterable
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 
@@ -13,10 +14,11 @@ from execution.runtime.config import RiskConfig, TradingConfig
 from execution.trading.assistants.signal_generation import Proposal
 from execution.trading.portfolio import Portfolio, is_dust
 from execution.vocabulary.health import ComponentHealth, ComponentStatus
-from execution.vocabulary.money import floor_to_step
+from execution.vocabulary.money import floor_to_step, text
 from execution.vocabulary.orders import OrderRequest, OrderType, Purpose, Side
 
 EXPLORATORY_SHARE = Decimal("0.25")  # of the usual size, for what research found unprofitable so far
+SHOWN = 8  # decimals of what is told
 PRICE_RESERVE = Decimal("0.005")  # a market order may fill this much dearer than the quote
 
 
@@ -41,10 +43,11 @@ class Room(msgspec.Struct, frozen=True):
 
 
 class Assessment(msgspec.Struct, frozen=True):
-    """Orders to send, and why each other proposal isn't one (by condition id)."""
+    """Orders to send, and why each other proposal isn't one; `numbers`: what each was sized by. By condition id."""
 
     approved: list[OrderRequest]
     refused: dict[str, str]
+    numbers: dict[str, dict[str, Any]] = {}
 
 
 def usual_value(equity: Decimal, config: TradingConfig, limits: RiskConfig) -> Decimal:
@@ -80,6 +83,23 @@ def _smallness(room: Room, config: TradingConfig, least_lot: Decimal) -> str:
     return "exposure_max" if room.exposure < least else "minimum_order"
 
 
+def _numbers(proposal: Proposal, sized: Sized, room: Room, config: TradingConfig, limits: RiskConfig) -> dict[str, Any]:
+    return {
+        "symbol": proposal.symbol,
+        "price": text(proposal.listing.quote.ask),
+        "quantity": text(sized.quantity),
+        "value": text(round(sized.quantity * proposal.listing.quote.ask, SHOWN)),
+        "usual_value": text(round(usual_value(room.equity, config, limits), SHOWN)),
+        "minimum_order": text(max(config.minimum_order, proposal.listing.rules.notional_min)),
+        "equity": text(round(room.equity, SHOWN)),
+        "free": text(round(room.free, SHOWN)),
+        "exposure_left": text(round(room.exposure, SHOWN)),
+        "positions_left": room.positions,
+        "score": round(proposal.condition.score, SHOWN),
+        "exploratory": proposal.condition.score <= 0,
+    }
+
+
 class RiskManagementAssistant:
     """Sizes proposals against what the account may still take. `explore=False` refuses what research found
     unprofitable; real money always trades so."""
@@ -96,8 +116,10 @@ class RiskManagementAssistant:
         room = self.room(portfolio)
         approved: list[OrderRequest] = []
         refused: dict[str, str] = {}
+        numbers: dict[str, dict[str, Any]] = {}
         for proposal in proposals:
             sized = size(proposal, room, self._config, self._limits, self._explore)
+            numbers[proposal.condition.id] = _numbers(proposal, sized, room, self._config, self._limits)
             if sized.refusal:
                 refused[proposal.condition.id] = sized.refusal
                 self._refused[sized.refusal] = self._refused.get(sized.refusal, 0) + 1
@@ -106,7 +128,7 @@ class RiskManagementAssistant:
             approved.append(request)
             room = room.after(request.value * (1 + PRICE_RESERVE))
         self._approved += len(approved)
-        return Assessment(approved, refused)
+        return Assessment(approved, refused, numbers)
 
     def room(self, portfolio: Portfolio) -> Room:
         """What the limits and the money leave now."""

@@ -6,6 +6,7 @@ It runs the very step functions that research ran. It sizes nothing and sends no
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
@@ -20,6 +21,9 @@ from execution.trading.portfolio import Portfolio
 from execution.trading.sniper import Sniper
 from execution.vocabulary.health import ComponentHealth, ComponentStatus
 from execution.vocabulary.market import Condition
+from execution.vocabulary.money import text
+
+SHOWN = 8  # decimals of what is told
 
 
 class Trigger(msgspec.Struct, frozen=True):
@@ -47,12 +51,14 @@ class Proposal(msgspec.Struct, frozen=True):
 
 
 class Signals(msgspec.Struct, frozen=True):
-    """What one look found. `armed` counts conditions in force; `dropped` says why a trigger became no proposal."""
+    """What one look found. `armed` counts conditions in force; `dropped` says why a trigger became no proposal, and
+    `numbers` what it was judged by, both by condition id."""
 
     armed: int
     triggers: list[Trigger]
     proposals: list[Proposal]
     dropped: dict[str, str]
+    numbers: dict[str, dict[str, Any]] = {}
 
 
 @dataclass
@@ -92,6 +98,23 @@ def drop_reason(
     return ""
 
 
+def target_numbers(cost: float, config: TradingConfig) -> dict[str, Any]:
+    """What a round trip costs, beside what it is to bring; shares of the price."""
+    needed = round(cost * float(config.target_over_cost), SHOWN)
+    return {"round_trip_cost": round(cost, SHOWN), "target_needed": needed, "target": text(config.profit_target)}
+
+
+def _drop_numbers(
+    trigger: Trigger, listing: Listing | None, portfolio: Portfolio, cost: float, config: TradingConfig
+) -> dict[str, Any]:
+    symbol = trigger.condition.symbol
+    held = portfolio.holdings.get(symbol)
+    found: dict[str, Any] = {"symbol": symbol, "strength": round(trigger.strength, SHOWN)}
+    if listing is not None:
+        found |= {"regime": listing.regime.value} | target_numbers(cost, config)
+    return found if held is None else found | {"held": text(held.position.quantity)}
+
+
 def best_per_symbol(proposals: Iterable[Proposal]) -> list[Proposal]:
     """One proposal per symbol, best rank first; equal ranks in a fixed order."""
     ordered = sorted(proposals, key=lambda row: (-row.rank, row.symbol, row.condition.id))
@@ -123,6 +146,7 @@ class SignalGenerationAssistant:
         """Everything the bars closed since the last look ask for. `fresh` are the symbols that have some."""
         armed, triggers = self._triggers_on(sorted(fresh))
         dropped: dict[str, str] = {}
+        numbers: dict[str, dict[str, Any]] = {}
         proposals: list[Proposal] = []
         for trigger in triggers:
             listing = universe.listings.get(trigger.condition.symbol)
@@ -130,6 +154,7 @@ class SignalGenerationAssistant:
             reason = drop_reason(trigger, listing, portfolio, cost, self._config)
             if reason or listing is None:
                 dropped[trigger.condition.id] = reason
+                numbers[trigger.condition.id] = _drop_numbers(trigger, listing, portfolio, cost, self._config)
             else:
                 proposals.append(self._proposal(trigger, listing, cost))
         chosen = best_per_symbol(proposals)
@@ -137,7 +162,7 @@ class SignalGenerationAssistant:
         self._looked_ms = self._clock.now_ms()
         self._triggers += len(triggers)
         self._proposals += len(chosen)
-        return Signals(armed, triggers, chosen, dropped)
+        return Signals(armed, triggers, chosen, dropped, numbers)
 
     def _proposal(self, trigger: Trigger, listing: Listing, cost: float) -> Proposal:
         condition = trigger.condition
