@@ -62,8 +62,8 @@ class InfinityTradingManager:
         rules: Callable[[], Mapping[str, SymbolRules]],
         entries_off: Callable[[], str],
         note_error: Callable[[BaseException], object],
-    ) -> None:
         off_numbers: Callable[[], Mapping[str, Any]] = dict,
+    ) -> None:
         self._config = config
         self._with = assistants
         self._ledger = ledger
@@ -73,9 +73,9 @@ class InfinityTradingManager:
         self._clock = clock
         self._rules = rules
         self._entries_off = entries_off
+        self._off_numbers = off_numbers
         self._note_error = note_error
         self._running = asyncio.Lock()
-        self._off_numbers = off_numbers
         self._exits_running = asyncio.Lock()
         self._exits_at: float | None = None
         self.cycles = 0
@@ -168,18 +168,18 @@ class InfinityTradingManager:
         if not assessment.approved:
             record.stay_out(NoTradeReason.BLOCKED_BY_RISK)
             return
-        executed = await self._with.execution.execute_all(assessment.approved)
-        record.orders += [order_line(one) for one in executed]
-        for one in executed:
         chosen = {proposal.symbol: proposal for proposal in signals.proposals}
         for request in assessment.approved:  # before it leaves: whoever is killed meanwhile has said why
             proposal = chosen[request.symbol]
             line = decisions.entry(request, proposal, assessment.numbers[proposal.condition.id], self._config)
             self._write("decision", record.correlation_id, line, proposal.condition.id)
-            if one.sent:
-                self.entry_orders += 1
+        executed = await self._with.execution.execute_all(assessment.approved)
+        record.orders += [order_line(one) for one in executed]
         for one in executed:
             self._write_order(one, chosen[one.request.symbol].condition.id)
+        for one in executed:
+            if one.sent:
+                self.entry_orders += 1
                 self._with.exits.entered(one.request.symbol, one.request.signal_bar_ms)
         if not any(one.sent for one in executed):
             dry = any(one.dry_run for one in executed)
@@ -216,17 +216,17 @@ class InfinityTradingManager:
             self._looked()
             lines: list[dict[str, Any]] = [{"symbol": symbol, "outcome": "dust"} for symbol in found.new_dust]
             requests = [request_of(row, held.holdings[row.symbol], correlation_id) for row in found.decisions]
+            for row, request in zip(found.decisions, requests, strict=True):
+                self._write("decision", correlation_id, decisions.leaving(row, request), decisions.cause_of(request))
             done = await asyncio.gather(*map(self._with.execution.execute, requests), return_exceptions=True)
             sold = [row for row in done if isinstance(row, Executed)]
             self.exit_orders += sum(row.sent for row in sold)
+            for one in sold:
+                self._write_order(one, decisions.cause_of(one.request))
             return [*lines, *map(order_line, sold)], [row for row in done if isinstance(row, Exception)]
-            for row, request in zip(found.decisions, requests, strict=True):
-                self._write("decision", correlation_id, decisions.leaving(row, request), decisions.cause_of(request))
 
     def _looked(self) -> None:
         """Everything held has just been looked at; it counts when the market was heard a moment ago."""
-            for one in sold:
-                self._write_order(one, decisions.cause_of(one.request))
         if self._feed.stale_for_s() <= FRESH_TICK_S:
             self._exits_at = self._clock.monotonic()
 

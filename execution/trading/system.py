@@ -82,6 +82,7 @@ class TradingSystem(AccountControls):
             clock=parts.clock,
             rules=lambda: self.recovery.rules,
             entries_off=self.entries_off,
+            off_numbers=self.off_numbers,
             note_error=self.errors.note,
         )
         parts.feed.tell_quotes(self._heed)
@@ -92,7 +93,6 @@ class TradingSystem(AccountControls):
         return Assistants(
             data=DataAnalysisAssistant(config, parts.bars, parts.feed, clock),
             signals=SignalGenerationAssistant(config, parts.bars, self.sniper, clock, performance.standing),
-            off_numbers=self.off_numbers,
             risk=RiskManagementAssistant(config, limits, explore),
             execution=OrderExecutionAssistant(
                 config, parts.gateway, parts.ledger, parts.feed, clock, may_enter=self.entries_off
@@ -210,6 +210,12 @@ class TradingSystem(AccountControls):
         stale_for_s = self.parts.feed.stale_for_s()
         return entries_off(state, self._stopping, stale_for_s, self.recovery.reconciled, self._builds_differ)
 
+    def off_numbers(self) -> dict[str, Any]:
+        """What entries_off is judged by."""
+        state, why = self.parts.ledger.trading_state()
+        stale_for_s = self.parts.feed.stale_for_s()
+        return off_numbers(state, why, stale_for_s, self.recovery.differences, self._builds_differ)
+
     def heed_builds(self, differ: bool) -> None:
         """Do the operation's processes run different code? Holds until told otherwise: exits go on, entries don't."""
         if differ is not self._builds_differ:
@@ -225,12 +231,6 @@ class TradingSystem(AccountControls):
         marked = self.assistants.exits.sell_all(self.parts.ledger.positions(), reason)
         self.save_state()
         self._record("sell_everything", reason=reason, symbols=marked)
-    def off_numbers(self) -> dict[str, Any]:
-        """What entries_off is judged by."""
-        state, why = self.parts.ledger.trading_state()
-        stale_for_s = self.parts.feed.stale_for_s()
-        return off_numbers(state, why, stale_for_s, self.recovery.differences, self._builds_differ)
-
         return marked
 
     def trigger_reflection(self) -> dict[str, Any]:
