@@ -97,6 +97,16 @@ def too_precise(name: str) -> ApiError:
     return ApiError(-1111, f"Parameter '{name}' has too much precision.")
 
 
+def other_status() -> ApiError:
+    """The symbol that is asked for hasn't the status that is asked for."""
+    return ApiError(-1220, "The symbol's status does not match the requested symbolStatus.")
+
+
+def no_reference_price() -> ApiError:
+    """Nothing has been traded yet that a reference could be the mean of."""
+    return ApiError(-2043, "This symbol doesn't have a reference price.")
+
+
 def invalid_symbol() -> ApiError:
     """No such market."""
     return ApiError(-1121, "Invalid symbol.")

@@ -8,7 +8,7 @@ from execution.venue import errors
 from execution.venue.limits import rate_limits
 from execution.venue.market_data import DAY_MS, Json, MarketData
 from execution.venue.parameters import Parameters
-from execution.venue.symbols import BREAK, exchange_info
+from execution.venue.symbols import BREAK, TRADING, e8_text, exchange_info
 
 Values = dict[str, str]
 DEPTH_MOST = 5000
@@ -16,6 +16,14 @@ MINUTE_MS = 60_000
 WINDOW_FORM = re.compile(r"[0-9]{1,2}[mhd]")
 WINDOW_UNITS = {"m": (MINUTE_MS, 59), "h": (60 * MINUTE_MS, 23), "d": (DAY_MS, 7)}  # length, how many at most
 WINDOW_PARAMETERS = ("symbol", "symbols", "windowSize", "type", "timeZone", "symbolStatus")
+STATUSES = (TRADING, "HALT", BREAK)
+MINI_LEAVES_OUT = frozenset(
+    (
+        *("priceChange", "priceChangePercent", "weightedAvgPrice", "prevClosePrice", "lastQty"),
+        *("bidPrice", "bidQty", "askPrice", "askQty"),
+    )
+)
+REFERENCE_BUCKETS = 5
 
 
 class MarketRest:
@@ -38,7 +46,10 @@ class MarketRest:
     def exchange_info(self, values: Values) -> object:
         """GET exchangeInfo, of all symbols or of some."""
         allowed = ("symbol", "symbols", "permissions", "showPermissionSets", "symbolStatus")
-        names = self._names(Parameters(values, allowed)) or list(self._data.symbols)
+        parameters = Parameters(values, allowed)
+        if "symbolStatus" in parameters and ("symbol" in parameters or "symbols" in parameters):
+            raise errors.bad_combination()
+        names = self._names(parameters)
         return {
             "timezone": "UTC",
             "serverTime": self._clock.now_ms(),
@@ -57,10 +68,40 @@ class MarketRest:
         found = candles.select(name, interval_ms, *span, parameters.limit(500, 1000))
         return [kline.row(self._data.symbols[name]) for kline in found]
 
+    def execution_rules(self, values: Values) -> object:
+        """GET executionRules: which prices an order may trade at. No symbol here has such a rule."""
+        parameters = Parameters(values, ("symbol", "symbols", "symbolStatus"))
+        if sum(name in parameters for name in ("symbol", "symbols", "symbolStatus")) > 1:
+            raise errors.bad_combination()
+        return {"symbolRules": [{"symbol": name, "rules": []} for name in self._names(parameters)]}
+
+    def reference_price(self, values: Values) -> object:
+        """GET referencePrice: the mean of the last closing prices. Raises -2043 before there is any."""
+        name = Parameters(values, ("symbol",)).symbol(self._data.symbols)
+        candles, symbol = self._data.market.candles, self._data.symbols[name]
+        closed_ms = candles.now_ms() - candles.step_ms
+        closes = [
+            kline.bar.close * symbol.tick_e8
+            for kline in candles.select(name, candles.step_ms, None, closed_ms, REFERENCE_BUCKETS)
+        ]
+        if not closes:
+            raise errors.no_reference_price()
+        return {"symbol": name, "referencePrice": e8_text(sum(closes) // len(closes)), "timestamp": candles.now_ms()}
+
+    def reference_price_calculation(self, values: Values) -> object:
+        """GET referencePrice/calculation: how it is made."""
+        parameters = Parameters(values, ("symbol", "symbolStatus"))
+        parameters.required("symbol")
+        (name,) = self._names(parameters)
+        means = {"bucketCount": REFERENCE_BUCKETS, "bucketWidthMs": self._data.market.candles.step_ms}
+        return {"symbol": name, "calculationType": "ARITHMETIC_MEAN"} | means
+
     def depth(self, values: Values) -> object:
         """GET depth."""
         parameters = Parameters(values, ("symbol", "limit", "symbolStatus"))
-        return self._data.depth(parameters.symbol(self._data.symbols), parameters.limit(100, DEPTH_MOST))
+        parameters.required("symbol")
+        (name,) = self._names(parameters)
+        return self._data.depth(name, parameters.limit(100, DEPTH_MOST))
 
     def trades(self, values: Values) -> object:
         """GET trades."""
@@ -78,6 +119,11 @@ class MarketRest:
         if first is None:
             return self._data.trades(name, most)
         return [trade for trade in self._data.trades(name, 1000) if int(str(trade["id"])) >= first][:most]
+
+    def block_trades(self, values: Values) -> object:
+        """GET historicalBlockTrades: there are none here."""
+        Parameters(values, ("symbol", "fromId", "limit")).symbol(self._data.symbols)
+        return []
 
     def nothing(self, values: Values) -> object:
         """What this exchange hasn't got."""
@@ -129,18 +175,28 @@ class MarketRest:
 
     def _some(self, values: Values, make: Callable[[str], Json]) -> object:
         parameters = Parameters(values, WINDOW_PARAMETERS)
-        names = self._names(parameters)
-        if not names:
+        if "symbol" not in parameters and "symbols" not in parameters:
             raise errors.missing("symbol")
-        return make(names[0]) if "symbol" in parameters else [make(name) for name in names]
-
-    def _names(self, parameters: Parameters) -> list[str] | None:
-        return parameters.symbol_list(self._data.symbols)
+        return self._tickers(parameters, make)
 
     def _each(self, values: Values, make: Callable[[str], Json]) -> object:
-        parameters = Parameters(values, ("symbol", "symbols", "type", "symbolStatus"))
-        parameters.choice("type", ("FULL", "MINI"), errors.illegal_characters("type", "FULL|MINI"))
-        names = self._names(parameters)
-        if "symbol" in parameters and names:
-            return make(names[0])
-        return [make(name) for name in names or self._data.symbols]
+        return self._tickers(Parameters(values, ("symbol", "symbols", "type", "symbolStatus")), make)
+
+    def _tickers(self, parameters: Parameters, make: Callable[[str], Json]) -> object:
+        """One ticker for `symbol`, else a list; type=MINI leaves out what compares and what is quoted."""
+        kind = parameters.choice("type", ("FULL", "MINI"), errors.illegal_characters("type", "FULL|MINI"))
+        rows = [make(name) for name in self._names(parameters)]
+        if kind == "MINI":
+            rows = [{key: value for key, value in row.items() if key not in MINI_LEAVES_OUT} for row in rows]
+        return rows[0] if "symbol" in parameters else rows
+
+    def _names(self, parameters: Parameters) -> list[str]:
+        """The symbols a request names, or all; of the wanted status. Raises -1220 for the one of another."""
+        found = parameters.symbol_list(self._data.symbols) or list(self._data.symbols)
+        wanted = parameters.choice("symbolStatus", STATUSES, errors.ApiError(-1122, "Invalid symbolStatus."))
+        if wanted is None:
+            return found
+        matching = [name for name in found if self._data.symbols[name].status == wanted]
+        if "symbol" in parameters and not matching:
+            raise errors.other_status()
+        return matching

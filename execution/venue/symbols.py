@@ -173,6 +173,7 @@ def exchange_info(symbol: Symbol) -> dict[str, object]:
         "icebergAllowed": False,
         "ocoAllowed": True,
         "otoAllowed": False,
+        "opoAllowed": False,
         "quoteOrderQtyMarketAllowed": True,
         "allowTrailingStop": False,
         "cancelReplaceAllowed": True,

@@ -4,7 +4,8 @@ out by request. No sockets."""
 from execution.venue.auth import Window
 from execution.venue.exchange import Exchange
 from execution.venue.parameters import Parameters
-from execution.venue.symbols import amount_text
+from execution.venue.settlement import BNB, BNB_SHARE
+from execution.venue.symbols import amount_text, filters
 
 Values = dict[str, str]
 NOT_KEPT = ("symbol", "orderId", "startTime", "endTime", "limit", "fromAllocationId", "fromExecutionId")
@@ -47,6 +48,11 @@ class WalletRest:
         Parameters(values, NOT_KEPT).symbol(self._exchange.symbols)
         return []
 
+    def filters(self, account: str, values: Values, window: Window) -> object:
+        """GET myFilters: what binds the account on a symbol. Only the symbol's own filters do."""
+        symbol = Parameters(values, ("symbol",)).symbol(self._exchange.symbols)
+        return {"exchangeFilters": [], "symbolFilters": filters(self._exchange.symbols[symbol]), "assetFilters": []}
+
     def commission(self, account: str, values: Values, window: Window) -> object:
         """GET account/commission of a symbol."""
         symbol = Parameters(values, ("symbol",)).symbol(self._exchange.symbols)
@@ -56,4 +62,10 @@ class WalletRest:
             "standardCommission": NO_FEE | {"maker": maker, "taker": taker},
             "specialCommission": NO_FEE,
             "taxCommission": NO_FEE,
+            "discount": {
+                "enabledForAccount": account in self._exchange.engine.settlement.pay_in_bnb,
+                "enabledForSymbol": True,
+                "discountAsset": BNB,
+                "discount": amount_text(BNB_SHARE),
+            },
         }
