@@ -20,7 +20,7 @@ def test_the_reference_price_is_the_mean_of_the_last_closing_prices_as_its_calcu
                 "bucketWidthMs": 60_000,
             }
             rows = (await raw.public("klines", symbol=BTC, interval="1m", limit=5)).body
-            mean = sum(Decimal(row[4]) for row in rows) / 5
+            mean = sum((Decimal(row[4]) for row in rows), Decimal(0)) / 5
             told = (await raw.public("referencePrice", symbol=BTC)).body
             assert abs(Decimal(told["referencePrice"]) - mean) < Decimal("0.00000001")
 
