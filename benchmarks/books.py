@@ -15,6 +15,7 @@ from execution.vocabulary.modes import Account
 
 Trade = tuple[str, ...]
 ZERO = Decimal(0)
+_STATUS = {"open": "NEW"}  # every other state has the venue's own name
 
 
 class Kind(StrEnum):
@@ -71,7 +72,7 @@ def _orders(there: list[Any], ours: dict[str, Any]) -> list[Finding]:
         if mine is not None and Decimal(mine["filled"]) != Decimal(row["filled"]):
             text = f"{row['client_id']}: the venue filled {row['filled']}, the ledger has {mine['filled']}"
             found.append(Finding(Kind.FORGOTTEN, text))
-        if mine is not None and mine["state"].upper() != row["status"]:
+        if mine is not None and _STATUS.get(mine["state"], mine["state"].upper()) != row["status"]:
             text = f"{row['client_id']}: {row['status']} at the venue, {mine['state']} in the ledger"
             found.append(Finding(Kind.DIFFERS, text))
     never = [row for name, row in ours.items() if name not in counted and row["state"] != "rejected"]

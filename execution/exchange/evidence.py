@@ -6,7 +6,8 @@ whenever the venue can't tell, an order stays what it is.
 
 import asyncio
 import logging
-from collections.abc import Set
+from collections.abc import Iterable, Mapping, Set
+from decimal import Decimal
 
 from execution.exchange import translate
 from execution.exchange.booking import book, find_order
@@ -15,8 +16,9 @@ from execution.exchange.client import VenueClient
 from execution.exchange.venue_reader import PAGE, VenueReader
 from execution.ledger.store import Ledger
 from execution.vocabulary.limits import READ_LAG_MARGIN_MS, RECV_WINDOW_MS
+from execution.vocabulary.money import ZERO
 from execution.vocabulary.order_states import OrderEvent, OrderState
-from execution.vocabulary.orders import Fill, OrderRow
+from execution.vocabulary.orders import Fill, OrderRow, Side
 
 LOG = logging.getLogger("nae.gateway")
 CLOCK_GOOD_FOR_S = 60.0
@@ -60,9 +62,25 @@ class VenueEvidence:
         return None if now.state is OrderState.UNKNOWN else now
 
     async def refresh_resting(self) -> None:
-        """Ask about orders in the book, which may have been filled unheard. VenueError, BadReply."""
-        resting = [order for order in self.ledger.unsettled() if order.state in _RESTING]
-        await asyncio.gather(*(self.look_up(order) for order in resting if order.client_order_id not in self.in_flight))
+        """Ask about orders in the book, which may have been filled unheard. VenueError, BadReply. Stops wait for long:
+        whether they still stand is seen in the balances, which cost nothing more."""
+        await self._look_up_all(
+            order for order in self.ledger.unsettled() if order.state in _RESTING and not order.guards
+        )
+
+    async def refresh_stops(self, locked: Mapping[str, Decimal]) -> int:
+        """Ask about the stops of currencies of which the venue has `locked` another amount than our orders lock: one is
+        gone, or somebody else sells, too. How many were asked about. VenueError, BadReply."""
+        ours: dict[str, Decimal] = {}
+        selling = [order for order in self.ledger.unsettled() if order.side is Side.SELL]
+        for order in selling:
+            ours[_base(order)] = ours.get(_base(order), ZERO) + order.remaining
+        doubtful = [order for order in selling if order.guards and locked.get(_base(order), ZERO) != ours[_base(order)]]
+        await self._look_up_all(doubtful)
+        return len(doubtful)
+
+    async def _look_up_all(self, orders: Iterable[OrderRow]) -> None:
+        await asyncio.gather(*(self.look_up(order) for order in orders if order.client_order_id not in self.in_flight))
 
     async def look_up(self, order: OrderRow) -> OrderRow:
         """Learn one order's state from the venue. VenueError or BadReply when it can't tell: nothing changed then."""
@@ -126,3 +144,7 @@ class VenueEvidence:
         self.error_count += 1
         self.last_error = str(error)
         LOG.warning("%s", error)
+
+
+def _base(order: OrderRow) -> str:
+    return order.symbol.partition("/")[0]

@@ -92,6 +92,10 @@ async def _compare(gateway: ExchangeGateway, ledger: Ledger) -> tuple[int, list[
         venue = await gateway.fetch_balances()
         if ledger.fills_count != known:
             continue  # a fill was booked while the venue answered
+        if not attempt:
+            await gateway.evidence.refresh_stops({name: balance.locked for name, balance in venue.items()})
+            if ledger.fills_count != known:
+                continue  # a stop had gone off
         differences = balance_differences(venue, ledger) + position_differences(venue, ledger)
         if not differences:
             break

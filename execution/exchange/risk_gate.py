@@ -13,7 +13,7 @@ from execution.vocabulary.lifecycle import TradingState, entries_allowed
 from execution.vocabulary.limits import ENTRIES_OFF_AFTER_S
 from execution.vocabulary.market import SymbolRules
 from execution.vocabulary.money import ZERO, floor_to_step
-from execution.vocabulary.orders import OrderRequest, OrderType, Purpose, Side
+from execution.vocabulary.orders import STOPS, OrderRequest, OrderType, Purpose, Side
 
 
 class RiskFacts(msgspec.Struct, frozen=True):
@@ -51,15 +51,19 @@ def _absurd(request: OrderRequest, facts: RiskFacts) -> str | None:
     numbers = (request.quantity, request.reference_price, request.limit_price or Decimal(1))
     if not all(number.is_finite() and number > 0 for number in numbers):
         return "quantity and prices must be finite and more than zero"
-    if request.type is OrderType.LIMIT and request.limit_price is None:
+    if request.type in (OrderType.LIMIT, OrderType.STOP_LOSS_LIMIT) and request.limit_price is None:
         return "a limit order needs a limit price"
+    if request.type in STOPS and request.purpose is not Purpose.EXIT:
+        return "a stop only ever ends a position"
     rules = facts.rules
     if rules is None:
         return f"{request.symbol} isn't traded on this venue"
     if request.quantity != floor_to_step(request.quantity, rules.lot_step):
         return f"quantity {request.quantity} isn't a multiple of the lot step {rules.lot_step}"
-    if request.limit_price is not None and request.limit_price != floor_to_step(request.limit_price, rules.price_tick):
-        return f"limit price {request.limit_price} isn't a multiple of the tick {rules.price_tick}"
+    stop_price = request.reference_price if request.type in STOPS else None
+    for name, price in (("limit price", request.limit_price), ("stop price", stop_price)):
+        if price is not None and price != floor_to_step(price, rules.price_tick):
+            return f"{name} {price} isn't a multiple of the tick {rules.price_tick}"
     if request.quantity < rules.lot_min:
         return f"quantity {request.quantity} is below the venue's least, {rules.lot_min}"
     if request.value < rules.notional_min:

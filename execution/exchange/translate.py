@@ -14,7 +14,7 @@ from execution.vocabulary import money
 from execution.vocabulary.market import Candle, Quote, SymbolRules
 from execution.vocabulary.money import ZERO, text
 from execution.vocabulary.order_states import OrderEvent
-from execution.vocabulary.orders import Balance, Fill, OrderRequest, OrderType, Side
+from execution.vocabulary.orders import STOPS, Balance, Fill, OrderRequest, OrderType, Side
 
 T = TypeVar("T")
 
@@ -29,6 +29,8 @@ _EVENTS = {
     "EXPIRED": OrderEvent.EXPIRED,
     "EXPIRED_IN_MATCH": OrderEvent.EXPIRED,
 }
+
+_STOP_TYPES = (OrderType.STOP_LOSS.value, OrderType.STOP_LOSS_LIMIT.value)  # the better one first
 
 
 class OrderReport(msgspec.Struct, frozen=True):
@@ -58,7 +60,9 @@ def order_parameters(request: OrderRequest, client_order_id: str, timestamp_ms: 
         "newOrderRespType": "FULL",
         "timestamp": timestamp_ms,
     }
-    if request.type is OrderType.LIMIT:
+    if request.type in STOPS:
+        parameters["stopPrice"] = text(request.reference_price)
+    if request.type in (OrderType.LIMIT, OrderType.STOP_LOSS_LIMIT):
         if request.limit_price is None:
             raise ValueError("a limit order needs a limit price")
         parameters |= {"price": text(request.limit_price), "timeInForce": "GTC"}
@@ -87,6 +91,7 @@ def _rules(entry: Mapping[str, Any], taker_fee: Decimal) -> SymbolRules:
         notional_min=amount(notional["minNotional"]),
         taker_fee=taker_fee,
         trading=entry["status"] == "TRADING",
+        stop_type=next((kind for kind in _STOP_TYPES if kind.upper() in entry.get("orderTypes", ())), ""),
     )
 
 

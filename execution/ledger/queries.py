@@ -25,9 +25,10 @@ from execution.runtime.home import Home
 from execution.runtime.sqlite import read_all
 from execution.vocabulary.lifecycle import TradingState
 from execution.vocabulary.order_states import OrderState
-from execution.vocabulary.orders import Fill, OrderRow, Position
+from execution.vocabulary.orders import STOPS, Fill, OrderRow, Position
 from execution.vocabulary.performance import ClosedTrade
 
+_GUARDS = "guards"
 _OPEN = (OrderState.INTENT, OrderState.SENT, OrderState.OPEN, OrderState.PARTIALLY_FILLED)
 
 
@@ -47,6 +48,7 @@ class AccountReport(msgspec.Struct, frozen=True):
     differences: list[str]
     last_fills: list[Fill]
     closed_trades: list[ClosedTrade]
+    protective_exits: int = 0  # stops that stand at the venue; they aren't among the open orders
 
 
 class AccountReader:
@@ -70,8 +72,9 @@ class AccountReader:
             positions=fold.positions(),
             dust=fold.dust(),
             fills=self._follower.books.fills_count,
-            open_orders=sum(counts.get(state, 0) for state in _OPEN),
+            open_orders=sum(count for state, count in counts.items() if state in _OPEN),
             unknown_orders=counts.get(OrderState.UNKNOWN, 0),
+            protective_exits=counts.get(_GUARDS, 0),
             reconciled=reconciliation.reconciled,
             reconciled_at_ms=reconciliation.at_ms,
             differences=reconciliation.differences,
@@ -140,5 +143,7 @@ def set_trading_state_offline(
 
 
 def _order_counts(path: Path) -> dict[str, int]:
-    counted = read_all(path, "SELECT state, COUNT(*) AS number FROM orders GROUP BY state")
+    stops = ", ".join(f"'{kind}'" for kind in sorted(STOPS))
+    standing = f"CASE WHEN type IN ({stops}) AND state IN ('open', 'partially_filled') THEN '{_GUARDS}' ELSE state END"
+    counted = read_all(path, f"SELECT {standing} AS state, COUNT(*) AS number FROM orders GROUP BY 1")  # noqa: S608
     return {row["state"]: row["number"] for row in counted}

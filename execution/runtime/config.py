@@ -57,6 +57,7 @@ class TradingConfig(Strict, frozen=True):
     minimum_order: Decimal = Decimal("2.00")
     profit_target: Decimal = Decimal("0.006")
     stop_loss: Decimal = Decimal("0.006")
+    protective_gap: Decimal = Decimal("0.002")
     time_exit_bars: int = 45
     target_over_cost: Decimal = Decimal("1.5")
     spread_max: Decimal = Decimal("0.002")
@@ -125,6 +126,7 @@ RANGES = {
     "trading.minimum_order": Range(above=0),
     "trading.profit_target": Range(above=0, most=1),
     "trading.stop_loss": Range(above=0, most=1),
+    "trading.protective_gap": Range(least=0, most=0.5),
     "trading.time_exit_bars": Range(least=1),
     "trading.target_over_cost": Range(least=1),
     "trading.spread_max": Range(above=0, most=1),

@@ -47,7 +47,8 @@ class Assistants:
 
 
 class InfinityTradingManager:
-    """Runs cycles. `entries_off` says why no entry may be opened now ('' when it may); `note_error` counts an error."""
+    """Runs cycles. `entries_off` says why no entry may be opened now ('' when it may); `note_error` counts an error;
+    `entered` hears of each entry that left."""
 
     def __init__(
         self,
@@ -63,6 +64,7 @@ class InfinityTradingManager:
         entries_off: Callable[[], str],
         note_error: Callable[[BaseException], object],
         off_numbers: Callable[[], Mapping[str, Any]] = dict,
+        entered: Callable[[], object] = lambda: None,
     ) -> None:
         self._config = config
         self._with = assistants
@@ -75,6 +77,7 @@ class InfinityTradingManager:
         self._entries_off = entries_off
         self._off_numbers = off_numbers
         self._note_error = note_error
+        self._entered = entered
         self._running = asyncio.Lock()
         self._exits_running = asyncio.Lock()
         self._exits_at: float | None = None
@@ -181,6 +184,7 @@ class InfinityTradingManager:
             if one.sent:
                 self.entry_orders += 1
                 self._with.exits.entered(one.request.symbol, one.request.signal_bar_ms)
+                self._entered()
         if not any(one.sent for one in executed):
             dry = any(one.dry_run for one in executed)
             record.stay_out(NoTradeReason.DRY_RUN if dry else NoTradeReason.NO_ORDERS)

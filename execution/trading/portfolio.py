@@ -27,7 +27,8 @@ class Holding(msgspec.Struct, frozen=True):
 
 
 class Portfolio(msgspec.Struct, frozen=True):
-    """Money in the quote currency. `unsettled` are symbols with an order whose end isn't known."""
+    """Money in the quote currency. `unsettled` are symbols with an order whose end isn't known, stops that stand at the
+    venue left out."""
 
     equity: Decimal
     free: Decimal
@@ -87,7 +88,7 @@ def portfolio(
         free=balances.get(currency, ZERO) - reserved,
         exposure=sum((holding.value for holding in holdings.values()), ZERO) + reserved,
         holdings=holdings,
-        unsettled=frozenset(order.symbol for order in orders),
+        unsettled=frozenset(order.symbol for order in orders if not order.guards),
         entries_open=len({order.symbol for order in entries} - set(holdings)),
     )
 

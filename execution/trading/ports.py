@@ -8,7 +8,7 @@ from typing import Protocol
 
 from execution.vocabulary.health import ComponentHealth
 from execution.vocabulary.market import Quote, SymbolRules
-from execution.vocabulary.orders import OrderOutcome, OrderRequest
+from execution.vocabulary.orders import OrderOutcome, OrderRequest, OrderRow
 
 
 class Gateway(Protocol):
@@ -20,6 +20,10 @@ class Gateway(Protocol):
 
     async def place(self, request: OrderRequest) -> OrderOutcome:
         """Check, write the intent durably, send once. Never retried."""
+        ...
+
+    async def cancel(self, client_order_id: str) -> OrderRow:
+        """Cancel one order; the order as it stands then. Raises when the venue can't be asked."""
         ...
 
     def quiet_for_s(self) -> float:

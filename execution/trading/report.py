@@ -4,12 +4,14 @@ It only reads; shapes may grow keys but never lose one.
 """
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from execution.runtime.clock import iso
 from execution.trading.portfolio import Holding, Portfolio
+from execution.trading.protection import guarded
 from execution.vocabulary.health import ComponentHealth, ComponentStatus
 from execution.vocabulary.market import SymbolRules
 from execution.vocabulary.money import text
@@ -27,6 +29,7 @@ def facts(system: "TradingSystem") -> dict[str, Any]:
     held = manager.portfolio()
     unsettled = ledger.unsettled()
     state, reason = ledger.trading_state()
+    stops = guarded(unsettled)
     last = manager.last
     return {
         "account": ledger.account,
@@ -37,10 +40,14 @@ def facts(system: "TradingSystem") -> dict[str, Any]:
         "epoch": ledger.epoch,
         "equity": amount(held),
         "fills": ledger.fills_count,
-        "open_orders": sum(row.state in (OrderState.OPEN, OrderState.PARTIALLY_FILLED) for row in unsettled),
+        "open_orders": sum(
+            row.state in (OrderState.OPEN, OrderState.PARTIALLY_FILLED) and not row.guards for row in unsettled
+        ),
         "unknown_orders": sum(row.state is OrderState.UNKNOWN for row in unsettled),
         "reconciled": system.recovery.reconciled,
-        "positions": {symbol: position_line(row) for symbol, row in held.holdings.items()},
+        "positions": {symbol: position_line(row, stops.get(symbol)) for symbol, row in held.holdings.items()},
+        "protective_exits": len(stops),
+        "unprotected": system.protector.unprotected(),
         "cycles": manager.cycles,
         "failed_cycles": manager.failed_cycles,
         "last_reason": last.reason if last else None,
@@ -64,8 +71,8 @@ def amount(held: Portfolio) -> str:
     return text(round(held.equity, DECIMALS))
 
 
-def position_line(row: Holding) -> dict[str, Any]:
-    """One position."""
+def position_line(row: Holding, stop: Decimal | None) -> dict[str, Any]:
+    """One position. `stop`: the price of the stop order that stands at the venue for it, if one does."""
     return {
         "quantity": text(row.position.quantity),
         "entry_price": text(round(row.position.entry_price, DECIMALS)),
@@ -74,6 +81,7 @@ def position_line(row: Holding) -> dict[str, Any]:
         "strategy": row.position.strategy,
         "opened_ms": row.position.opened_ms,
         "dust": row.dust,
+        "stop": None if stop is None else text(stop),
     }
 
 
@@ -128,6 +136,7 @@ def components(system: "TradingSystem") -> dict[str, ComponentHealth]:
         "risk_management": five.risk.get_health(),
         "order_execution": five.execution.get_health(),
         "performance_tracking": five.performance.get_health(),
+        "protection": system.protector.get_health(),
         "sell_coordinator": five.exits.get_health(),
         "reconciliation": system.recovery.get_health(),
     }

@@ -24,6 +24,7 @@ from execution.trading.entry_rules import entries_off, off_numbers
 from execution.trading.error_log import ErrorLog
 from execution.trading.manager import Assistants, InfinityTradingManager
 from execution.trading.parts import TradingParts
+from execution.trading.protection import Protector
 from execution.trading.recovery import RECONCILE_PERIOD_S, RULES_PERIOD_S, Recovery
 from execution.trading.report import components, facts, health, loop_stats, status
 from execution.trading.sell_coordinator import UnifiedSellCoordinator
@@ -39,6 +40,7 @@ log = logging.getLogger("nae.trading")
 
 SAVE_PERIOD_S = 5.0
 EXITS_PERIOD_S = 0.25
+PROTECTION_PERIOD_S = 0.5
 FIRST_WORD_S = 1.0
 STREAMS_PERIOD_S = 1.0
 
@@ -72,6 +74,14 @@ class TradingSystem(AccountControls):
         self.streams = parts.streams or Streams(self.errors.note)
         self.streams.note_error = self.errors.note
         self.assistants = self._assistants(config, limits, explore and trade_mode is not TradeMode.LIVE)
+        self.protector = Protector(
+            config,
+            gateway=parts.gateway,
+            ledger=parts.ledger,
+            execution=self.assistants.execution,
+            audit=parts.audit,
+            clock=parts.clock,
+        )
         self.manager = InfinityTradingManager(
             config,
             self.assistants,
@@ -84,6 +94,7 @@ class TradingSystem(AccountControls):
             entries_off=self.entries_off,
             off_numbers=self.off_numbers,
             note_error=self.errors.note,
+            entered=self.protector.wanted.set,
         )
         parts.feed.tell_quotes(self._heed)
 
@@ -157,6 +168,9 @@ class TradingSystem(AccountControls):
         async def cycle() -> None:
             await self.manager.run_cycle()
 
+        async def protect() -> None:
+            await self.protector.look(self.manager.portfolio(), self.recovery.rules, self.parts.feed.quote)
+
         async def save() -> None:
             self.save_state()
 
@@ -166,6 +180,7 @@ class TradingSystem(AccountControls):
 
         return [
             Task("exits", EXITS_PERIOD_S, self.manager.check_exits, critical=True, wake=self._exit_wanted),
+            Task("protection", PROTECTION_PERIOD_S, protect, wake=self.protector.wanted),
             Task("cycle", self.config.interval_s, cycle, critical=True, wake=self.parts.bars.wake),
             Task("reconcile", RECONCILE_PERIOD_S, self.recovery.keep_up, wake=self.recovery.wanted),
             Task("rules", RULES_PERIOD_S, self.recovery.refresh_rules),

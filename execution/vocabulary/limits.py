@@ -74,6 +74,8 @@ RECV_WINDOW_MS = 5_000
 READ_LAG_MARGIN_MS = 1_000  # "no such order" counts only this long after the receive window
 REQUEST_TIMEOUT_S = 4.0
 
+PROTECTED_WITHIN_S = 2.0  # what is held has its stop at the venue this soon
+
 # files
 LOG_MAX_BYTES = 20 * 1024 * 1024
 LOG_KEEP = 3

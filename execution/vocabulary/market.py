@@ -36,7 +36,8 @@ class Quote(msgspec.Struct, frozen=True):
 
 
 class SymbolRules(msgspec.Struct, frozen=True):
-    """What the venue demands of an order on this symbol (its filters and our fee)."""
+    """What the venue demands of an order on this symbol (its filters and our fee). `stop_type`: the kind of stop that
+    can stand there and wait for its price; "" when it takes none."""
 
     symbol: str
     base: str
@@ -47,6 +48,7 @@ class SymbolRules(msgspec.Struct, frozen=True):
     notional_min: Decimal
     taker_fee: Decimal
     trading: bool = True
+    stop_type: str = ""
 
 
 class Condition(msgspec.Struct, frozen=True):

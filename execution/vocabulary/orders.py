@@ -20,6 +20,11 @@ class OrderType(StrEnum):
 
     MARKET = "market"
     LIMIT = "limit"
+    STOP_LOSS = "stop_loss"  # waits at the venue for its stop price, then sells at market
+    STOP_LOSS_LIMIT = "stop_loss_limit"  # the same, then sells at its limit or better
+
+
+STOPS = frozenset({OrderType.STOP_LOSS, OrderType.STOP_LOSS_LIMIT})
 
 
 class Purpose(StrEnum):
@@ -30,7 +35,8 @@ class Purpose(StrEnum):
 
 
 class OrderRequest(msgspec.Struct, frozen=True):
-    """A decision to trade, before it has an identity. `reference_price` is what risk and exposure are counted at."""
+    """A decision to trade, before it has an identity. `reference_price` is what risk and exposure are counted at; a
+    stop's is its stop price."""
 
     symbol: str
     side: Side
@@ -118,6 +124,11 @@ class OrderRow(msgspec.Struct, frozen=True):
     sent_ms: int
     updated_ms: int
     note: str = ""
+
+    @property
+    def guards(self) -> bool:
+        """Is it a stop that stands at the venue and waits for its price?"""
+        return self.type in STOPS and self.state in (OrderState.OPEN, OrderState.PARTIALLY_FILLED)
 
     @property
     def remaining(self) -> Decimal:

@@ -19,7 +19,7 @@ from execution.vocabulary.health import ComponentHealth, ComponentStatus
 from execution.vocabulary.market import Candle, Condition, Quote, SymbolRules
 from execution.vocabulary.modes import TradeMode
 from execution.vocabulary.order_states import OrderEvent, OrderState
-from execution.vocabulary.orders import Fill, OrderOutcome, OrderRequest, Side
+from execution.vocabulary.orders import STOPS, Fill, OrderOutcome, OrderRequest, OrderRow, Side
 
 MINUTE = 60_000
 START_MS = 1_700_000_040_000 // MINUTE * MINUTE
@@ -135,9 +135,15 @@ class Venue:
         if answer == "unknown":
             self.ledger.mark(order_id, OrderEvent.AMBIGUOUS)
             return OrderOutcome(order_id, OrderState.UNKNOWN, [], None)
+        if request.type in STOPS:
+            self.ledger.mark(order_id, OrderEvent.ACKNOWLEDGED, f"v{order_id}")
+            return OrderOutcome(order_id, OrderState.OPEN, [], None)
         fill = self._fill(request, order_id)
         self.ledger.record_fill(fill)
         return OrderOutcome(order_id, OrderState.FILLED, [fill], None)
+
+    async def cancel(self, client_order_id: str) -> OrderRow:
+        return self.ledger.mark(client_order_id, OrderEvent.CANCELED)
 
     async def probe(self, number: int) -> str | None:
         return None

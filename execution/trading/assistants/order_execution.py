@@ -4,7 +4,8 @@ A symbol with an order whose end isn't known is left alone until the venue has t
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import msgspec
 
@@ -24,6 +25,7 @@ log = logging.getLogger("nae.trading")
 
 PRICE_DRIFT_MAX_SPREADS = 3  # an entry whose price ran away this many allowed spreads is not chased
 DRY_RUN_REFUSAL = "dry_run"
+STOP_WAS_FIRST = "its_stop_was_first"
 EXIT_PAUSE_FIRST_S = 1.0  # after a sale that was refused, before the next is tried ...
 EXIT_PAUSE_LAST_S = 30.0  # ... doubling up to this
 
@@ -135,8 +137,17 @@ class OrderExecutionAssistant:
         self.last_refusal = ""
 
     def blocked(self) -> frozenset[str]:
-        """Symbols with an order on its way or of unknown end."""
-        return frozenset(order.symbol for order in self._ledger.unsettled()) | self._in_flight
+        """Symbols with an order on its way or of unknown end; a stop that stands at the venue doesn't block."""
+        return frozenset(order.symbol for order in self._ledger.unsettled() if not order.guards) | self._in_flight
+
+    @contextmanager
+    def alone_with(self, symbol: str) -> Iterator[None]:
+        """Nothing else is sent on this symbol meanwhile."""
+        self._in_flight.add(symbol)
+        try:
+            yield
+        finally:
+            self._in_flight.discard(symbol)
 
     def exits_waiting(self) -> frozenset[str]:
         """Symbols not to be sold this moment: blocked, or their last sale was refused a moment ago; while the venue
@@ -160,16 +171,26 @@ class OrderExecutionAssistant:
         reason = self._hold_back(request)
         if reason:
             return Executed(request, filtered=reason)
-        self._in_flight.add(request.symbol)
         moved = False
-        try:
-            executed = Executed(request, await self._gateway.place(request))
-            moved = executed.moved
-        finally:
-            self._in_flight.discard(request.symbol)
-            if request.purpose is Purpose.EXIT:
-                (self._pauses.worked if moved else self._pauses.failed)(request.symbol)
+        with self.alone_with(request.symbol):
+            try:
+                executed = await self._sent(request)
+                moved = executed.moved or executed.filtered == STOP_WAS_FIRST
+            finally:
+                if request.purpose is Purpose.EXIT:
+                    (self._pauses.worked if moved else self._pauses.failed)(request.symbol)
         return self._noted(executed)
+
+    async def _sent(self, request: OrderRequest) -> Executed:
+        """A sale first takes the stop away that stands at the venue: no more is ever for sale than is held."""
+        if request.purpose is Purpose.EXIT:
+            for stop in [row for row in self._ledger.unsettled() if row.guards and row.symbol == request.symbol]:
+                now = await self._gateway.cancel(stop.client_order_id)
+                if now.filled > stop.filled:
+                    return Executed(request, filtered=STOP_WAS_FIRST)
+                if now.state not in SETTLED:
+                    return Executed(request, filtered="its_stop_still_stands")
+        return Executed(request, await self._gateway.place(request))
 
     def _hold_back(self, request: OrderRequest) -> str:
         if request.symbol in self.blocked():
