@@ -62,8 +62,8 @@ def serve(
 
     What isn't given is as nae.toml's venue section says. Keys are made at the first start, readable by you only.
 
-    A recording is parquet or CSV. Candles: timestamp (ms), open, high, low, close, volume. Trades: as Binance, Bybit, OKX,
-    Kraken, Tardis or ccxt write them: a time, a price, a quantity, a side if there is one; its header says which.
+    A recording is parquet or CSV. Candles: timestamp (ms), open, high, low, close, volume. Trades: as Binance, Bybit,
+    OKX, Kraken, Tardis or ccxt write them: a time, a price, a quantity, a side if there is one; its header says which.
 
     Examples: nae venue serve · nae venue serve --market replay:BTC_USDT-1m.parquet --speed 60 --port 8080 ·
     nae venue serve --market replay:BTCUSDT-trades-2026-11-20.csv --speed 1 ·

@@ -44,8 +44,8 @@ class BarColumns:
         return Bar(*(column[index] for column in self._columns))
 
 
-class Source(Protocol):
-    """Where a market's candles come from: the same index always gives the same candle."""
+class Bars(Protocol):
+    """A market's candles: the same index always gives the same candle."""
 
     @property
     def name(self) -> str:
@@ -75,6 +75,10 @@ class Source(Protocol):
     def bar(self, symbol: str, index: int) -> Bar:
         """One candle. Raises IndexError past the end."""
         ...
+
+
+class Source(Bars, Protocol):
+    """Where a market's candles come from, past and to come, and how each is made."""
 
     def moves(self, symbol: str, index: int, steps: int) -> list[list[Move]]:
         """How the market gets through a candle: at least one move in each of `steps` parts of its time, always the

@@ -4,7 +4,7 @@ progress. Closed klines are exactly the source's; nobody's trades change them.""
 from dataclasses import dataclass
 
 from execution.venue import errors
-from execution.venue.bars import Bar, Source
+from execution.venue.bars import Bar, Bars
 from execution.venue.symbols import Symbol, e8_text
 
 MINUTE_MS = 60_000
@@ -86,7 +86,7 @@ class Kline:
 class Candles:
     """The klines of all symbols up to the present of market time. `next_index` is the first candle not yet closed."""
 
-    def __init__(self, source: Source, next_index: int, history_bars: int = 0) -> None:
+    def __init__(self, source: Bars, next_index: int, history_bars: int = 0) -> None:
         """Candles further back than `history_bars` (at least HISTORY_LEAST) are not served: each has to be made."""
         self._history = max(history_bars, HISTORY_LEAST)
         self._source = source

@@ -10,8 +10,7 @@ from execution.venue.errors import ApiError
 from execution.venue.exchange import Exchange
 from execution.venue.fault_kinds import Fault
 from execution.venue.faults import Faults, Rule
-from execution.venue.market import Market
-from execution.venue.symbols import BREAK, TRADING
+from execution.venue.market_state import MarketState
 from execution.venue.user_stream import UserStream
 
 log = logging.getLogger("nae.venue")
@@ -26,7 +25,7 @@ class FaultDriver:
         self,
         faults: Faults,
         exchange: Exchange,
-        market: Market,
+        market: MarketState,
         users: UserStream,
         *,
         connections: Callable[[str], Iterable[Connection]],
@@ -42,7 +41,6 @@ class FaultDriver:
         self._listen = listen
         self._listening = True
         self._clock = clock
-        self._closed: set[str] = set()
 
     async def run(self) -> None:
         """For ever."""
@@ -53,7 +51,8 @@ class FaultDriver:
     async def look(self) -> None:
         """Do what is due now."""
         for name in self._exchange.symbols:
-            self._open_or_close(name)
+            closed = self._faults.standing(Fault.MAINTENANCE, name) is not None
+            self._exchange.symbols[name].halt(Fault.MAINTENANCE, closed)
             thin = self._faults.standing(Fault.DRIBBLE, name)
             self._market.shares[name] = float(thin.amount) if thin else 1.0
         await self._open_or_shut_doors()
@@ -70,13 +69,6 @@ class FaultDriver:
                     self._users.end_all(account)
             else:
                 self._pay(rule)
-
-    def _open_or_close(self, name: str) -> None:
-        closed = self._faults.standing(Fault.MAINTENANCE, name) is not None
-        if closed == (name in self._closed) or self._market.ended:
-            return
-        self._exchange.symbols[name].status = BREAK if closed else TRADING
-        (self._closed.add if closed else self._closed.discard)(name)
 
     async def _open_or_shut_doors(self) -> None:
         wanted = self._faults.standing(Fault.OFFLINE) is None

@@ -1,67 +1,36 @@
 """The market's driver: walks candle after candle of its source at the wanted speed, moves the books through each one's
 prices, closes it, and remembers where it is. Market time stands still while the venue is down."""
 
-import asyncio
-import fnmatch
 import logging
 import math
-from collections import deque
-from collections.abc import Callable
 from functools import partial
 from itertools import groupby
 from operator import attrgetter
-from typing import NamedTuple
 
 from execution.runtime.clock import Clock
 from execution.venue.bars import Bar, Move, Source
-from execution.venue.candles import Candles, Progress
-from execution.venue.engine import Outcome, Print
-from execution.venue.errors import ApiError
+from execution.venue.candles import Progress
 from execution.venue.exchange import Exchange
+from execution.venue.market_state import MarketState, Tick, for_ever
 from execution.venue.price_path import grown, level_lots, quotes
-from execution.venue.symbols import BREAK
 
 log = logging.getLogger("nae.venue")
 
 STEPS_LEAST = 4
-TAPE_MAX = 500
 TRADE_IDS_SPARE = 1_000
 LATE_MAX_S = 1.0  # further behind than this, lost time is dropped instead of caught up
 
 
-class Tick(NamedTuple):
-    """A trade on the tape, with its market time."""
-
-    trade: Print
-    time_ms: int
-
-
-StepListener = Callable[[str, list[Tick], bool], None]
-
-
-class Market:
-    """The present of market time, and what makes it pass."""
+class Market(MarketState):
+    """A market that is made up or recorded."""
 
     def __init__(self, exchange: Exchange, source: Source, clock: Clock, speed: float, history_bars: int) -> None:
-        self.candles = Candles(source, self._first_index(source, history_bars), history_bars)
-        self.tape: dict[str, deque[Tick]] = {name: deque(maxlen=TAPE_MAX) for name in exchange.symbols}
-        self.listeners: list[StepListener] = []
-        self.shares = dict.fromkeys(exchange.symbols, 1.0)  # of the usual size that is on offer
-        self.ended = False
-        self.bars_closed = 0
-        self.failures = 0
-        self.last_step = clock.monotonic()
-        self.last_step_ms = 0
-        self._exchange = exchange
+        super().__init__(exchange, source, clock, self._first_index(source, history_bars), history_bars)
         self._source = source
-        self._clock = clock
-        self._time_ms = self.candles.now_ms()
         self._bar_s = source.interval_ms / 1000 / speed
         self._steps = max(STEPS_LEAST, math.ceil(self._bar_s))
         self._reserve = max(1, math.ceil(1 / self._bar_s))
         self._stored_index = 0
-        self._leaps: list[tuple[str, float]] = []
-        exchange.listeners.append(self._record)
 
     @staticmethod
     def _first_index(source: Source, history_bars: int) -> int:
@@ -118,23 +87,15 @@ class Market:
                 due = await self._wait(due + self._bar_s / self._steps)
             self._guarded(self._close)
             self._end_if_over()
-        await asyncio.Event().wait()
+        await for_ever()
 
     async def _wait(self, due: float) -> float:
         behind = self._clock.monotonic() - due
         await self._clock.sleep(max(0.0, -behind))
         return due if behind < LATE_MAX_S else due + behind
 
-    def _guarded(self, act: Callable[[], None]) -> None:
-        """A step that the store refused is counted; the books are back to what is stored and the market goes on."""
-        try:
-            act()
-        except ApiError as error:
-            self.failures += 1
-            log.error("a market step was not stored", extra={"fields": {"error": str(error)}})
-
     def _step(self, step: int, bars: dict[str, Bar], moves: dict[str, list[list[Move]]]) -> None:
-        self.last_step, self.last_step_ms = self._clock.monotonic(), self._clock.now_ms()
+        self._stepped()
         index = self.candles.next_index
         self._time_ms = self.candles.now_ms() + step * self._source.interval_ms // self._steps
         for name, bar in bars.items():
@@ -163,46 +124,17 @@ class Market:
                     fresh.append(Tick(trade, move.time_ms))
         return fresh
 
-    def leap(self, pattern: str, share: float) -> None:
-        """At the next step the price of these symbols is off by a share, for that step; no candle remembers it."""
-        self._leaps += [(name, share) for name in fnmatch.filter(self._exchange.symbols, pattern)]
-
-    def _shift(self, name: str) -> float:
-        shift = 1.0
-        for leap in [leap for leap in self._leaps if leap[0] == name]:
-            self._leaps.remove(leap)
-            shift *= 1 + leap[1]
-        return shift
-
-    def _on_offer(self, name: str, lots: int) -> int:
-        share = self.shares[name]
-        return lots if share >= 1 else max(1, int(lots * share))
-
     def _close(self) -> None:
         index = self.candles.next_index + 1
         if index > self._stored_index:  # stored before anybody hears of it, some candles ahead when they are short
             length = self._source.length
             self._remember(min(index + self._reserve - 1, length or index + self._reserve))
-        self.candles.next_index = index
-        self.bars_closed += 1
-        for name in self._exchange.symbols:
-            self._tell(name, [], True)
-        self.candles.progress.clear()
+        self._closed(index)
 
     def _end_if_over(self) -> None:
         if self.ended or self._source.length is None or self.candles.next_index < self._source.length:
             return
         self.ended = True
         for symbol in self._exchange.symbols.values():
-            symbol.status = BREAK
+            symbol.halt("ended")
         log.warning("replay ended; the market is closed", extra={"fields": {"market": self._source.name}})
-
-    def _record(self, outcome: Outcome, _balances: object) -> None:
-        """Customers' trades are on the tape too."""
-        fresh = [Tick(trade, self._time_ms) for trade in outcome.prints]
-        self.tape[outcome.symbol].extend(fresh)
-        self._tell(outcome.symbol, fresh, False)
-
-    def _tell(self, name: str, fresh: list[Tick], closed: bool) -> None:
-        for listener in self.listeners:
-            listener(name, fresh, closed)

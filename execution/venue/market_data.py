@@ -6,7 +6,7 @@ from decimal import Decimal
 from execution.venue.book import OrderBook
 from execution.venue.candles import Kline
 from execution.venue.exchange import Exchange
-from execution.venue.market import Market, Tick
+from execution.venue.market_state import MarketState, Tick
 from execution.venue.symbols import Symbol, amount_text, e8_text
 
 Json = dict[str, object]
@@ -17,7 +17,7 @@ NOTHING = (0, 0)
 class MarketData:
     """Public facts about every symbol."""
 
-    def __init__(self, exchange: Exchange, market: Market) -> None:
+    def __init__(self, exchange: Exchange, market: MarketState) -> None:
         self.symbols = exchange.symbols
         self.market = market
         self._exchange = exchange

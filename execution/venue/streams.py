@@ -9,8 +9,8 @@ import orjson
 from execution.runtime.clock import Clock
 from execution.venue.connection import Connection
 from execution.venue.event_faults import Deliver, deliver
-from execution.venue.market import Tick
 from execution.venue.market_data import Json, MarketData, level_texts
+from execution.venue.market_state import Tick
 from execution.venue.symbols import Symbol
 
 STREAM_FORM = re.compile(

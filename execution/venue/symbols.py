@@ -1,7 +1,7 @@
 """The markets the venue lists: their steps, their filters, their entry in exchangeInfo. Prices are whole ticks and
 quantities whole lots inside the venue; here they become Decimals and text. No order, no balance."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from math import floor, log10
 
@@ -33,7 +33,7 @@ def quote_unit(quote: str) -> Decimal:
 
 @dataclass(slots=True)
 class Symbol:
-    """One market. `status` changes (BREAK when its candles have ended), and its filters may; its steps never do.
+    """One market. It stands (BREAK) while there is a reason in `halts`; its filters may change, its steps never do.
     `most_lots` is the largest quantity of one order, worth about nine million dollars; `most_ticks` the highest price;
     `percent_by_side` how far below and above the market a limit may be."""
 
@@ -41,7 +41,7 @@ class Symbol:
     quote: str
     price_decimals: int
     lot_decimals: int
-    status: str = TRADING
+    halts: set[str] = field(default_factory=set)
     name: str = field(init=False)
     tick: Decimal = field(init=False)
     lot: Decimal = field(init=False)
@@ -64,6 +64,15 @@ class Symbol:
         self.percent_by_side = dict.fromkeys(("BUY", "SELL"), (PERCENT_DOWN, PERCENT_UP))
         self.tick_e8 = 10 ** (E8_DIGITS - self.price_decimals)
         self.lot_e8 = 10 ** (E8_DIGITS - self.lot_decimals)
+
+    @property
+    def status(self) -> str:
+        """TRADING or BREAK."""
+        return BREAK if self.halts else TRADING
+
+    def halt(self, why: str, wish: bool = True) -> None:
+        """Nothing is traded for this reason, or no longer for this one."""
+        (self.halts.add if wish else self.halts.discard)(why)
 
     def price(self, ticks: int) -> Decimal:
         """Ticks as an amount of the quote currency."""
@@ -115,11 +124,6 @@ def steps_for(base: str, quote: str, price: float, decimals_seen: int = 0, lot_d
     price_decimals = min(E8_DIGITS, max(2, PRICE_DIGITS - 1 - magnitude, decimals_seen))
     dollars = floor(log10(price / float(quote_unit(quote))))
     return Symbol(base, quote, price_decimals, max(lot_decimals_seen, min(5, max(0, dollars + 1))))
-
-
-def closed(symbol: Symbol) -> Symbol:
-    """The same market, no longer trading."""
-    return replace(symbol, status=BREAK)
 
 
 def filters(symbol: Symbol) -> list[dict[str, object]]:
