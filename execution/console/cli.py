@@ -10,6 +10,7 @@ from execution.console.output import complain
 from execution.console.service_commands import service
 from execution.console.venue_commands import venue
 from execution.console.watch_command import watch
+from execution.console.why_command import why
 from execution.ledger.rows import LedgerDamaged
 from execution.runtime.home import Home
 from execution.runtime.sqlite import DatabaseError
@@ -38,6 +39,7 @@ for command in (
     account_commands.positions,
     account_commands.orders,
     account_commands.fills,
+    why,
 ):
     app.command()(command)
 app.add_typer(service, name="service")
