@@ -4,12 +4,11 @@ import asyncio
 from pathlib import Path
 
 import aiohttp
-import ccxt
 import pytest
 
 from execution.runtime.clock import ManualClock
 from execution.venue.faults import Fault, Faults
-from tests.venue.support import ccxt_client, raw_client, running
+from tests.venue.support import raw_client, running
 
 ORDER: dict[str, object] = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "0.001"}
 POST = "POST /api/v3/order"
@@ -44,19 +43,6 @@ def test_each_fault_does_what_it_says(tmp_path: Path, fault: Fault, fills: int) 
             assert len((await raw.signed("GET", "myTrades", symbol="BTCUSDT")).body) == fills
             assert (await raw.signed("POST", "order", **ORDER)).status == 200, "once only"
             assert faults.happened == [(POST, fault)]
-
-    asyncio.run(scene())
-
-
-def test_ccxt_sees_an_unknown_outcome_as_a_timeout(tmp_path: Path) -> None:
-    async def scene() -> None:
-        faults = Faults()
-        async with running(tmp_path, driven=False, faults=faults) as venue, ccxt_client(venue.port) as client:
-            faults.plan(POST, Fault.EXECUTE_504)
-            with pytest.raises(ccxt.NetworkError):
-                await client.create_order("BTC/USDT", "market", "buy", 0.001, params={"clientOrderId": "lost"})
-            found = await client.fetch_order(None, "BTC/USDT", {"origClientOrderId": "lost"})
-            assert found["status"] == "closed"
 
     asyncio.run(scene())
 

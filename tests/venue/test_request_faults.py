@@ -1,4 +1,4 @@
-"""Each fault of a request as the real ccxt meets it: what it raises, and what really became of the order."""
+"""What the table of faults can't say of requests: clocks, waiting times, the ways of the WebSocket API."""
 
 import asyncio
 from decimal import Decimal
@@ -15,54 +15,10 @@ from tests.venue.support import ccxt_client, raw_client, running
 
 PAIR = "BTC/USDT"
 POST = "POST /api/v3/order"
-NOTHING_KNOWN = "an order without id"
-AT_ONCE = Decimal("0.05")
 
 
 async def buy(client: Any, name: str = "mine") -> Any:
     return await client.create_order(PAIR, "market", "buy", 0.001, params={"clientOrderId": name})
-
-
-@pytest.mark.parametrize(
-    ("rule", "seen", "filled"),
-    [
-        (Rule(Fault.REFUSE_504, POST), ccxt.RequestTimeout, 0),
-        (Rule(Fault.EXECUTE_504, POST), ccxt.RequestTimeout, 1),
-        (Rule(Fault.CUT, POST), ccxt.NetworkError, 0),
-        (Rule(Fault.EXECUTE_CUT, POST), ccxt.NetworkError, 1),
-        (Rule(Fault.SERVER_BUSY, POST), ccxt.BaseError, 0),
-        (Rule(Fault.UNEXPECTED_RESPONSE, POST), ccxt.BaseError, 1),
-        (Rule(Fault.LATE_REPLY, POST, value=AT_ONCE), None, 1),
-        (Rule(Fault.DELAY, POST, value=AT_ONCE), None, 1),
-        (Rule(Fault.LATENCY, POST, value=AT_ONCE), None, 1),
-        (Rule(Fault.TOO_MANY_REQUESTS, POST), ccxt.DDoSProtection, 0),
-        (Rule(Fault.BANNED, POST), ccxt.DDoSProtection, 0),
-        (Rule(Fault.HTML_502, POST), ccxt.ExchangeNotAvailable, 0),
-        (Rule(Fault.HTML_REPLY, POST), NOTHING_KNOWN, 1),
-        (Rule(Fault.EMPTY_REPLY, POST), NOTHING_KNOWN, 1),
-    ],
-    ids=lambda value: value.fault.value if isinstance(value, Rule) else "",
-)
-def test_ccxt_sees_each_fault_of_an_order_and_the_truth_is_in_its_trades(
-    tmp_path: Path, rule: Rule, seen: Any, filled: int
-) -> None:
-    async def scene() -> None:
-        faults = Faults()
-        async with running(tmp_path, driven=False, faults=faults) as venue, ccxt_client(venue.port) as client:
-            number = faults.add(rule)
-            if seen is NOTHING_KNOWN:
-                placed = await buy(client)
-                assert (placed["id"], placed["status"]) == (None, None), "ccxt takes a page for an answer"
-            elif seen is None:
-                assert (await buy(client))["status"] == "closed"
-            else:
-                with pytest.raises(seen):
-                    await buy(client)
-            assert len(await client.fetch_my_trades(PAIR)) == filled
-            faults.remove(number)
-            assert (await buy(client, "next"))["status"] == "closed", "once only"
-
-    asyncio.run(scene())
 
 
 def test_ccxt_cannot_read_an_order_while_reading_lags_behind(tmp_path: Path) -> None:
