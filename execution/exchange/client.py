@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from execution.exchange.ccxt_door import BaseError, ProBinance
-from execution.exchange.classify import Failure, VenueError, Verdict, classify
+from execution.exchange.classify import BadReply, Failure, VenueError, Verdict, classify
 from execution.exchange.rate_budget import RateBudget
 from execution.exchange.venue_clock import VenueClock
 
@@ -42,6 +42,7 @@ class VenueClient(ProBinance):  # type: ignore[misc]
         self.listener: StreamListener | None = None
         self.allowed_hosts: frozenset[str] = frozenset()
         self.embedded = False
+        self.reads_only = False
         self.base_url: str | None = None
         self.requests_sent = 0
         self.taker_fee: Decimal | None = None  # the account's, as it said last
@@ -71,6 +72,8 @@ class VenueClient(ProBinance):  # type: ignore[misc]
     async def fetch(self, url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
         """ccxt's own door to HTTP, guarded; the facts of a failure travel on the exception as `failure`."""
         self.check_host(url)
+        if self.reads_only and method != "GET":
+            raise PermissionError(f"this client may only read; it was to {method}")
         quiet = self.budget.quiet_for_s()
         if quiet > 0:
             raise _with_failure(BaseError("quiet"), Failure("asked to be quiet", 429, None, "", quiet))
@@ -132,10 +135,13 @@ class VenueClient(ProBinance):  # type: ignore[misc]
         return self.budget.spare(self.venue_clock.now_ms())
 
     async def synchronise_clock(self) -> None:
-        """Ask the venue for its time. VenueError when it doesn't tell."""
+        """Ask the venue for its time. VenueError when it doesn't tell, BadReply when it can't be read."""
         asked_at = self.budget.clock.monotonic()
         reply = await self.call("publicGetTime")
-        self.venue_clock.learn(int(reply["serverTime"]), asked_at, self.budget.clock.monotonic())
+        told = reply.get("serverTime") if isinstance(reply, dict) else None
+        if not isinstance(told, int):
+            raise BadReply("the venue's time can't be read")
+        self.venue_clock.learn(told, asked_at, self.budget.clock.monotonic())
 
     async def drop(self) -> None:
         """Close at once, without waiting for a venue that may not answer any more."""

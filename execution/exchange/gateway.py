@@ -133,8 +133,9 @@ class ExchangeGateway:
 
         Raises sqlite's DatabaseError when the intent can't be made durable: then nothing was sent.
         """
+        untimed = await self._learn_time()
         facts = self._record.facts(request, self.rules.get(request.symbol), self._quote)
-        refusal = check(request, facts, self.limits) or self._may_send()
+        refusal = check(request, facts, self.limits) or self._may_send() or untimed
         if refusal is None and self._trade_mode is TradeMode.DRY_RUN:
             refusal = NoTradeReason.DRY_RUN
         if refusal is None and (quiet := self.quiet_for_s()):
@@ -153,6 +154,17 @@ class ExchangeGateway:
         finally:
             self.in_flight.discard(client_order_id)
             self._leave_no_loose_end(client_order_id)
+
+    async def _learn_time(self) -> str | None:
+        """An order carries the venue's time, never our wall clock's: one dated an hour ahead by mistake could be
+        accepted for an hour, and its fate be unknown for as long. Why nothing may be sent, if the venue won't tell."""
+        if self._client.venue_clock.synchronised or self._trade_mode is TradeMode.DRY_RUN:
+            return None
+        try:
+            await self._client.synchronise_clock()
+        except (VenueError, BadReply) as error:
+            return f"the venue's time isn't known: {error}"
+        return None
 
     async def _send(self, request: OrderRequest, client_order_id: str, sent_ms: int) -> OrderOutcome:
         self.ledger.mark(client_order_id, OrderEvent.SENT)

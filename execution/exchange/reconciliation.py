@@ -71,6 +71,8 @@ async def open_books(gateway: ExchangeGateway, ledger: Ledger) -> None:
         after = await _newest_trades(gateway, symbols)
         if before == after:
             break
+    if ledger.opened_ms is not None:
+        return  # whoever compared at the same time was first
     totals = {currency: balance.total for currency, balance in balances.items()}
     ledger.open_books(totals, {symbol: trade for symbol, trade in after.items() if trade}, opened_ms)
 

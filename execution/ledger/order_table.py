@@ -16,12 +16,18 @@ from execution.vocabulary.orders import Fill, OrderRow, Side
 class OrderTable:
     """What we decided to send and what became of it."""
 
-    def __init__(self, connection: Connection, clock: Clock) -> None:
+    def __init__(self, connection: Connection, clock: Clock, before: "OrderTable | None" = None) -> None:
+        """`before`: the same table, until a commit failed: what left us has left, whatever the disk says of it."""
         self._connection = connection
         self._clock = clock
         self._unsettled = {order.client_order_id: order for order in self.select(UNSETTLED, limit=-1)}
         highest = connection.execute("SELECT MAX(number) FROM orders").fetchone()[0]
         self.next_number = (highest or 0) + 1
+        self._left: set[str] = set()
+        for client_order_id in before._left if before is not None else ():
+            order = self._unsettled.get(client_order_id)
+            if order is not None and order.state is OrderState.INTENT:
+                self.hold_sent(client_order_id)
 
     def insert(self, order: OrderRow) -> None:
         """Add a new intent."""
@@ -38,6 +44,7 @@ class OrderTable:
         order = self.get(client_order_id)
         sent = msgspec.structs.replace(order, state=advance(order.state, OrderEvent.SENT))
         self._unsettled[client_order_id] = sent
+        self._left = {client_order_id, *(self._left & self._unsettled.keys())}
         return sent
 
     def apply(

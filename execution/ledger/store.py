@@ -48,12 +48,12 @@ class Ledger:
             self._begin_epoch()
             undo.pop_all()
 
-    def _load(self) -> None:
+    def _load(self, before: OrderTable | None = None) -> None:
         self._facts = Facts(self._connection)
         owner = self._facts.get("account") or self.account
         if owner != self.account:
             raise ValueError(f"{self.path} is the ledger of {owner}, not of {self.account}")
-        self._orders = OrderTable(self._connection, self._clock)
+        self._orders = OrderTable(self._connection, self._clock, before)
 
     def _begin_epoch(self) -> None:
         before = int(self._facts.get("epoch") or 0)
@@ -80,7 +80,7 @@ class Ledger:
         except BaseException as error:
             self._error_count += 1
             self._broken = f"{type(error).__name__}: {error}" if isinstance(error, DatabaseError) else self._broken
-            self._load()
+            self._load(self._orders)
             self._money.catch_up(self._facts.lot_steps())
             raise
         self._broken, self._last_commit_ms = "", self._clock.now_ms()

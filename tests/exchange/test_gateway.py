@@ -269,6 +269,7 @@ def test_a_venue_that_cannot_be_reached_rejects_at_once_and_blocks_nothing(tmp_p
         async with world(tmp_path) as here:
             request = await here.order()
             nowhere = client_at(1, here.clock)
+            nowhere.venue_clock.learn(here.clock.now_ms(), here.clock.monotonic(), here.clock.monotonic())
             gateway = make_gateway(nowhere, here.ledger, here.clock, here.quotes)
             gateway.rules = here.gateway.rules
             outcome = await gateway.place(request)
