@@ -1,5 +1,6 @@
 """The process `master_controller`: sees the health of the whole, passes the operator's orders on to the traders that
-hold the accounts, and raises alerts (an audit row, a log line, a line in `nae status`). It never trades."""
+hold the accounts, looks at the venue itself whether what is held is protected, and raises alerts (an audit row, a log
+line, a line in `nae status`). It never trades."""
 
 import asyncio
 import logging
@@ -7,6 +8,7 @@ import sys
 from typing import Any
 
 from agents.process import Context, in_background, run_process
+from agents.protection_watch import ProtectionWatch
 from execution.ledger.account_lock import holder_of
 from execution.ledger.audit_log import AuditLogger
 from execution.runtime.bus import NoAnswer, Refused, ask_async
@@ -17,6 +19,7 @@ from execution.vocabulary.modes import Account
 from execution.vocabulary.programs import MANAGER, MASTER
 
 log = logging.getLogger("nae.master")
+WATCH_PERIOD_S = 0.5
 MANAGER_SILENT_AFTER_S = 15.0
 ALERTING = frozenset({HealthStatus.UNHEALTHY, HealthStatus.CRITICAL})
 PASSED_ON = frozenset({"pause", "resume", "reduce_only", "sell_everything"})
@@ -30,13 +33,16 @@ class MasterAgent:
         self._health: OperationHealth | None = None
         self._heard_at = context.clock.monotonic()
         self._alerts: dict[str, str] = {}  # what is wrong now, and since when it has been said
+        self._watches = [ProtectionWatch(context, account) for account in Account]
         self._audit = AuditLogger(context.home.audit_trail(MASTER), context.clock, MASTER)
 
     async def start(self) -> None:
         in_background(self._context, self._context.bus.listen([MANAGER], self._hear), "listen")
+        for watch in self._watches:
+            watch.start()
 
     def tasks(self) -> list[Task]:
-        return [Task("watch", 1.0, self._watch)]
+        return [Task("watch", WATCH_PERIOD_S, self._watch), *(task for one in self._watches for task in one.tasks())]
 
     def _hear(self, fact: Fact) -> None:
         if isinstance(fact, OperationHealth):
@@ -45,6 +51,8 @@ class MasterAgent:
 
     async def _watch(self) -> None:
         wrong = dict(self._wrong_now())
+        for watch in self._watches:
+            wrong |= watch.alerts()
         for subject, cause in wrong.items():
             if subject not in self._alerts:
                 log.warning("alert", extra={"fields": {"subject": subject, "cause": cause}})
@@ -69,7 +77,8 @@ class MasterAgent:
 
     def components(self) -> dict[str, ComponentHealth]:
         status = ComponentStatus.HEALTHY if self._health else ComponentStatus.STARTING
-        return {"health_of_the_whole": ComponentHealth(status)}
+        watches = {f"protection_{watch.account}": watch.get_health() for watch in self._watches if watch.begun}
+        return {"health_of_the_whole": ComponentHealth(status), **watches}
 
     def facts(self) -> dict[str, Any]:
         return {"alerts": self._alerts, "overall": self._health.overall if self._health else None}

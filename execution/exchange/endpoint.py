@@ -47,8 +47,11 @@ def build_client(  # noqa: PLR0917
     trade_mode: TradeMode = TradeMode.PAPER,
     venue_clock: VenueClock | None = None,
     budget: RateBudget | None = None,
+    *,
+    reads_only: bool = False,
 ) -> VenueClient:
-    """A client for `endpoint`; without credentials it sees public data only. Sends nothing yet.
+    """A client for `endpoint`; without credentials it sees public data only, with `reads_only` it can't send an order.
+    Sends nothing yet.
 
     `renewed()` on it builds another, sharing its clock and its rate budget: one each for orders, feed and user stream.
 
@@ -61,7 +64,7 @@ def build_client(  # noqa: PLR0917
 
     def renew() -> VenueClient:
         now = Endpoint(endpoint.exchange_id, client.base_url)
-        return build_client(now, credentials, clock, trade_mode, shared_clock, shared_budget)
+        return build_client(now, credentials, clock, trade_mode, shared_clock, shared_budget, reads_only=reads_only)
 
     config: dict[str, Any] = {
         "enableRateLimit": False,  # its throttle would hold an exit back for seconds
@@ -80,7 +83,7 @@ def build_client(  # noqa: PLR0917
     if credentials is not None:
         config |= {"apiKey": credentials.key, "secret": credentials.secret}
     client = VenueClient(config, shared_clock, shared_budget, renew)
-    client.embedded = endpoint.embedded
+    client.embedded, client.reads_only = endpoint.embedded, reads_only
     if endpoint.embedded:
         client.timeout_on_exit = 0  # ccxt's wait for TLS connections to end
     client.allowed_hosts = LOOPBACK if endpoint.embedded else REAL_HOSTS

@@ -24,6 +24,7 @@ from execution.runtime.clock import SystemClock
 from execution.runtime.home import Home
 from execution.runtime.sqlite import read_all
 from execution.vocabulary.lifecycle import TradingState
+from execution.vocabulary.money import ZERO
 from execution.vocabulary.order_states import OrderState
 from execution.vocabulary.orders import STOPS, Fill, OrderRow, Position
 from execution.vocabulary.performance import ClosedTrade
@@ -109,6 +110,14 @@ def positions(path: Path) -> dict[str, Position]:
 def closed_trades(path: Path) -> list[ClosedTrade]:
     """All finished round trips, oldest first."""
     return AccountReader(path).closed_trades()
+
+
+def cash_flows(path: Path) -> dict[str, Decimal]:
+    """What came and went without a trade, by currency: opening balances, deposits, withdrawals."""
+    found: dict[str, Decimal] = {}
+    for row in read_all(path, "SELECT currency, delta FROM cash_flows"):
+        found[row["currency"]] = found.get(row["currency"], ZERO) + Decimal(row["delta"])
+    return found
 
 
 def recent_fills(path: Path, count: int = 20) -> list[Fill]:
