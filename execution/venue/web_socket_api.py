@@ -3,6 +3,7 @@ message, by its id; a bad message gets an error, never silence."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from urllib.parse import urlencode
 from weakref import WeakKeyDictionary
 
 import orjson
@@ -119,8 +120,14 @@ class WebSocketApi:
             values.setdefault("timestamp", str(self._clock.now_ms()))
             return find_account(self._keys, logged_on[0].key)  # it may have been revoked since
         key = find_account(self._keys, values.get("apiKey"))
-        payload = "&".join(f"{name}={values[name]}" for name in sorted(values) if name != "signature")
-        check_signature(key.secret, payload, values.get("signature"))
+        signed = {name: values[name] for name in sorted(values) if name != "signature"}
+        plain, encoded = "&".join(f"{name}={value}" for name, value in signed.items()), urlencode(signed)
+        try:
+            check_signature(key.secret, plain, values.get("signature"))
+        except errors.ApiError:
+            if encoded == plain:
+                raise
+            check_signature(key.secret, encoded, values["signature"])  # some clients sign it as a query string
         return key
 
     # sessions

@@ -29,6 +29,7 @@ SOMETIMES = {
 UNKNOWN_TO_THE_MODELS = {
     "stopPrice": "in Binance's reply to a new conditional order",
     "selfTradePreventionMode": "in Binance's reply to a cancelled list",
+    "rateLimits": "in every reply by socket that doesn't switch it off",
 }
 
 

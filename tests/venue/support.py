@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import hmac
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,9 +41,10 @@ async def running(
     clock: Clock | None = None,
     driven: bool = True,
     faults: Faults | None = None,
+    keys: Sequence[ApiKey] = CLIENTS,
 ) -> AsyncIterator[Running]:
     """Start a venue, drive its market unless told not to, stop it at the end."""
-    server = VenueServer(config or VenueConfig(), folder, CLIENTS, clock or SystemClock(), faults=faults)
+    server = VenueServer(config or VenueConfig(), folder, keys, clock or SystemClock(), faults=faults)
     port = await server.start()
     driver = asyncio.create_task(server.run_market()) if driven else None
     try:
