@@ -3,10 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from execution.venue.journal import Journal, journaled
+from execution.venue.back_office import BackOffice, Change
 from execution.venue.market_rest import MarketRest
 from execution.venue.trading import Request, Trading
-from execution.venue.wallet_rest import WalletRest
 
 API = "/api/v3/"
 SAPI = "/sapi/v1/"
@@ -17,7 +16,7 @@ class Endpoint:
     """One method of one path. `weight_all` counts when no symbol is named."""
 
     run: Callable[[dict[str, str]], object] | None = None
-    signed: Request | None = None
+    signed: Request | Change | None = None
     weight: int = 1
     weight_all: int = 0
     counts_orders: bool = False
@@ -52,19 +51,16 @@ def public_endpoints(market: MarketRest) -> dict[tuple[str, str], Endpoint]:
     return found | {("GET", SAPI + "system/status"): Endpoint(market.system_status)}
 
 
-def signed_endpoints(trading: Trading, wallet: WalletRest, journal: Journal) -> dict[tuple[str, str], Endpoint]:
+def signed_endpoints(office: BackOffice) -> dict[tuple[str, str], Endpoint]:
     """What a key must sign, by method and path."""
-
-    def noted(verb: str, run: Request) -> Request:
-        return journaled(verb, run, journal)
-
+    trading, wallet = office.trading, office.wallet
     return {
-        ("POST", API + "order"): Endpoint(signed=noted("POST order", trading.place_order), counts_orders=True),
-        ("POST", API + "order/test"): Endpoint(signed=noted("POST order/test", trading.test_order)),
+        ("POST", API + "order"): Endpoint(signed=Change("POST order", trading.place_order), counts_orders=True),
+        ("POST", API + "order/test"): Endpoint(signed=Change("POST order/test", trading.test_order)),
         ("GET", API + "order"): Endpoint(signed=trading.query_order, weight=4),
-        ("DELETE", API + "order"): Endpoint(signed=noted("DELETE order", trading.cancel_order)),
+        ("DELETE", API + "order"): Endpoint(signed=Change("DELETE order", trading.cancel_order)),
         ("GET", API + "openOrders"): Endpoint(signed=trading.open_orders, weight=6, weight_all=80),
-        ("DELETE", API + "openOrders"): Endpoint(signed=noted("DELETE openOrders", trading.cancel_all)),
+        ("DELETE", API + "openOrders"): Endpoint(signed=Change("DELETE openOrders", trading.cancel_all)),
         ("GET", API + "allOrders"): Endpoint(signed=trading.all_orders, weight=20),
         ("GET", API + "myTrades"): Endpoint(signed=trading.my_trades, weight=20),
         ("GET", API + "account"): Endpoint(signed=trading.account, weight=20),
@@ -78,21 +74,21 @@ def signed_endpoints(trading: Trading, wallet: WalletRest, journal: Journal) -> 
         ("GET", SAPI + "account/apiRestrictions"): Endpoint(signed=wallet.rights),
         ("GET", SAPI + "bnbBurn"): Endpoint(signed=trading.fee_wish),
         ("POST", SAPI + "bnbBurn"): Endpoint(signed=trading.fee_wish),
-    } | _list_endpoints(trading, noted)
+    } | _list_endpoints(trading)
 
 
-def _list_endpoints(trading: Trading, noted: Callable[[str, Request], Request]) -> dict[tuple[str, str], Endpoint]:
+def _list_endpoints(trading: Trading) -> dict[tuple[str, str], Endpoint]:
     """Orders that belong together, and one that takes another's place."""
     lists, replace = trading.lists, trading.replacing.replace_order
     pair, older = lists.place_pair, lists.place_limit_and_stop
     return {
         ("POST", API + "order/cancelReplace"): Endpoint(
-            signed=noted("POST order/cancelReplace", replace), counts_orders=True
+            signed=Change("POST order/cancelReplace", replace), counts_orders=True
         ),
-        ("POST", API + "orderList/oco"): Endpoint(signed=noted("POST orderList/oco", pair), counts_orders=True),
-        ("POST", API + "order/oco"): Endpoint(signed=noted("POST order/oco", older), weight=2, counts_orders=True),
+        ("POST", API + "orderList/oco"): Endpoint(signed=Change("POST orderList/oco", pair), counts_orders=True),
+        ("POST", API + "order/oco"): Endpoint(signed=Change("POST order/oco", older), weight=2, counts_orders=True),
         ("GET", API + "orderList"): Endpoint(signed=lists.query_list, weight=4),
-        ("DELETE", API + "orderList"): Endpoint(signed=noted("DELETE orderList", lists.cancel_list)),
+        ("DELETE", API + "orderList"): Endpoint(signed=Change("DELETE orderList", lists.cancel_list)),
         ("GET", API + "allOrderList"): Endpoint(signed=lists.all_lists, weight=20),
         ("GET", API + "openOrderList"): Endpoint(signed=lists.open_lists, weight=6),
     }

@@ -1,5 +1,6 @@
-"""The exchange as a whole, behind its protocols: engine and store kept in step. Every call commits what it changed
-before it returns or tells anybody; when the store refuses, memory goes back to what is stored. No sockets, no JSON."""
+"""The exchange as a whole, behind its protocols: engine and store in step. What a call changed is in the open group of
+`commits`; nobody is told before that is stored, and when the store refuses, memory goes back to what is stored. No
+sockets, no JSON."""
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
@@ -9,6 +10,7 @@ from execution.runtime.sqlite import DatabaseError
 from execution.venue import errors
 from execution.venue.accounts import MARKET_MAKER, Accounts, Balance
 from execution.venue.book import BUY, SELL, Order
+from execution.venue.commits import Commits, Group, Touched
 from execution.venue.engine import Engine
 from execution.venue.outcome import ListState, Outcome, Report
 from execution.venue.restoring import restore_orders, to_record
@@ -34,6 +36,7 @@ class Exchange:
         self.symbols = {symbol.name: symbol for symbol in symbols}
         self.accounts = list(accounts)
         self.listeners: list[Listener] = []
+        self.commits = Commits(self._keep)
         self.store_errors = 0
         self.fees = fees
         self._opening = opening_balances(symbols, opening)
@@ -72,7 +75,7 @@ class Exchange:
         engine.settlement.pay_in_bnb = {account for account, wish in payers.items() if wish == "true"}
         ended, ended_lists = restore_orders(engine, self.store, now_ms)
         self.engine = engine
-        self._save(ended, [], lists=ended_lists)
+        self._save(ended, Group(), ended_lists)
 
     # orders
 
@@ -139,12 +142,13 @@ class Exchange:
             raise errors.insufficient_balance()
         giver, taker = (MARKET_MAKER, account) if amount >= 0 else (account, MARKET_MAKER)
         self.engine.accounts.move_free(giver, taker, asset, abs(amount))
-        self._save_or_reload([], {}, now_ms)
+        self.commits.add_now({}, now_ms)
 
     # the market
 
     def move(self, name: str, ticks: int, reach_lots: int, quotes: tuple[Levels, Levels], now_ms: int) -> None:
-        """The market goes to a price: orders it crosses fill, up to `reach_lots` a side; the book is quoted anew."""
+        """The market goes to a price: orders it crosses fill, up to `reach_lots` a side; the book is quoted anew.
+        All is stored when it returns, and nothing else is in the books. Raises ApiError when the store refuses."""
         engine = self.engine
         engine.last_ticks[name] = ticks
         engine.clear_quotes(name)
@@ -156,37 +160,42 @@ class Exchange:
             engine.trigger(name, now_ms),
         ]
         self._settle([outcome for outcome in outcomes if outcome.reports], now_ms)
+        self.commits.commit_now()
 
     def remember_market(self, values: dict[str, str]) -> None:
         """Store the market's position. Raises ApiError when the store refuses."""
-        self._save_or_reload([], values, 0)
+        self.commits.add_now(values, 0)
 
     # storing and telling
 
     def _settle(self, outcomes: list[Outcome], now_ms: int) -> None:
-        if not outcomes:
-            return
-        changed = set(self.engine.accounts.changed)
-        self._save_or_reload(outcomes, {}, now_ms)
-        held = self.engine.accounts
-        for outcome in outcomes:
-            touched: dict[str, Balances] = {}
-            for account, asset in sorted(changed):
-                if account[0] != "@":
-                    touched.setdefault(account, {})[asset] = held.balance(account, asset)
-            changed = set()
-            for listener in self.listeners:
-                listener(outcome, touched)
+        if outcomes:
+            touched = [self._take_changed(), *({} for _ in outcomes[1:])]
+            self.commits.add(list(zip(outcomes, touched, strict=True)), now_ms)
 
-    def _save_or_reload(self, outcomes: list[Outcome], market: dict[str, str], now_ms: int) -> None:
+    def _take_changed(self) -> Touched:
+        """The balances that have changed since we last looked, as they are now."""
+        accounts = self.engine.accounts
+        touched: Touched = {}
+        for account, asset in sorted(accounts.changed):
+            touched.setdefault(account, {})[asset] = accounts.balance(account, asset)
+        accounts.changed.clear()
+        return touched
+
+    def _keep(self, group: Group) -> bool:
+        """Store a group, then tell of it. False when the store refused."""
         try:
-            latest = {report.order.id: report.order for outcome in outcomes for report in outcome.reports}
-            self._save([self.record(order) for order in latest.values()], outcomes, market)
+            latest = {report.order.id: report.order for outcome, _ in group.outcomes for report in outcome.reports}
+            self._save([self.record(order) for order in latest.values()], group)
         except DatabaseError as error:
             self.store_errors += 1
             log.error("the store refused; back to what is stored", extra={"fields": {"error": str(error)}})
-            self._reload(now_ms)
-            raise errors.unknown_outcome() from error
+            self._reload(group.now_ms)
+            return False
+        for outcome, touched in group.outcomes:
+            for listener in self.listeners:
+                listener(outcome, touched)
+        return True
 
     def _reload(self, now_ms: int) -> None:
         try:
@@ -195,19 +204,15 @@ class Exchange:
             # Memory may now hold what was never stored: nothing may be served from it, the process must end.
             raise SystemExit(f"the venue's store can't be read: {error}") from error
 
-    def _save(
-        self,
-        orders: list[OrderRecord],
-        outcomes: list[Outcome],
-        market: dict[str, str] | None = None,
-        lists: Sequence[ListState] = (),
-    ) -> None:
-        accounts = self.engine.accounts
+    def _save(self, orders: list[OrderRecord], group: Group, lists: Sequence[ListState] = ()) -> None:
+        outcomes = [outcome for outcome, _ in group.outcomes]
         fills = [report.fill for outcome in outcomes for report in outcome.reports if report.fill]
-        balances = [(account, asset, accounts.balance(account, asset)) for account, asset in accounts.changed]
+        last: dict[tuple[str, str], Balance] = {}
+        for touched in (*(touched for _, touched in group.outcomes), self._take_changed()):
+            last |= {(account, asset): held for account, assets in touched.items() for asset, held in assets.items()}
+        balances = [(account, asset, held) for (account, asset), held in last.items()]
         states = [*lists, *(state for outcome in outcomes for state in outcome.lists)]
-        self.store.save(orders, fills, balances, (market or {}).items(), states)
-        accounts.changed.clear()
+        self.store.save(orders, fills, balances, group.market.items(), states)
 
 
 def opening_balances(symbols: Sequence[Symbol], opening: Decimal) -> list[tuple[str, Decimal]]:

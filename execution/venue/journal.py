@@ -11,14 +11,10 @@ from typing import Any
 import orjson
 
 from execution.runtime.clock import Clock
-from execution.venue.auth import Window
-from execution.venue.errors import ApiError
-from execution.venue.trading import Request, Values
 
 JOURNAL_NAME = "journal.jsonl"
 MAX_BYTES = 50 * 1024 * 1024
 KEEP = 3
-UNFORESEEN_STATUS = 503
 
 
 class Journal:
@@ -85,47 +81,3 @@ class Journal:
 def numbered(path: Path, number: int) -> Path:
     """The name of the journal's `number`th predecessor; 0 is the journal itself."""
     return path.with_name(f"{path.name}.{number}") if number else path
-
-
-def journaled(verb: str, run: Request, journal: Journal) -> Request:
-    """`run`, with a line in the journal once it has been answered or refused."""
-
-    def answer(account: str, values: Values, window: Window) -> object:
-        status, code, reply = UNFORESEEN_STATUS, None, None
-        try:
-            reply = run(account, values, window)
-            status = 200
-            return reply
-        except ApiError as error:
-            status, code = error.status, error.code
-            raise
-        finally:
-            journal.write(
-                {
-                    "account": account,
-                    "verb": verb,
-                    "symbol": values.get("symbol"),
-                    "id": _client_id(verb, values),
-                    "sent": window.timestamp_ms,
-                    "status": status,
-                    "code": code,
-                    **_order(reply),
-                }
-            )
-
-    return answer
-
-
-def _client_id(verb: str, values: Values) -> str | None:
-    names = ("newClientOrderId" if verb.startswith("POST") else "origClientOrderId", "listClientOrderId")
-    return next((values[name] for name in names if name in values), None)
-
-
-def _order(reply: object) -> dict[str, Any]:
-    if isinstance(reply, dict) and reply.get("newOrderResponse"):
-        reply = reply["newOrderResponse"]  # of a cancel-replace
-    if isinstance(reply, dict) and "orders" in reply:
-        return {"list": reply["orderListId"], "orders": [order["orderId"] for order in reply["orders"]]}
-    if not isinstance(reply, dict) or "orderId" not in reply:
-        return {}
-    return {"order": reply["orderId"], "fills": len(reply.get("fills") or ())}

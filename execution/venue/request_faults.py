@@ -80,7 +80,7 @@ class RequestFaults:
             raise errors.ApiError(int(other.amount), error.message, error.status, error.retry_after_s) from error
 
     async def inside(
-        self, request: str, account: str, run: Callable[[], object], hang_up: Callable[[], None]
+        self, request: str, account: str, run: Callable[[], Awaitable[object]], hang_up: Callable[[], None]
     ) -> object:
         """Carry out a signed request of an account, or not, and tell the truth about it, or not."""
         trades = request.startswith(TRADES) or TRADES_BY_SOCKET.match(request)
@@ -88,7 +88,7 @@ class RequestFaults:
             raise errors.unknown_key()
         rule = self._faults.next_rule(request)
         if rule is None:
-            return self._read(request, account, run())
+            return self._read(request, account, await run())
         if rule.fault in REFUSALS:
             raise REFUSALS[rule.fault]
         if rule.fault is Fault.CUT:
@@ -96,7 +96,7 @@ class RequestFaults:
             return None
         if rule.fault is Fault.DELAY:
             await self._clock.sleep(rule.seconds)
-        reply = self._read(request, account, run())
+        reply = self._read(request, account, await run())
         if rule.fault is Fault.LATE_REPLY:
             await self._clock.sleep(rule.seconds)
         if rule.fault in DENIALS:

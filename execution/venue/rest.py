@@ -3,23 +3,17 @@ sees a traceback or a 500: what isn't foreseen is counted, logged and answered w
 
 import asyncio
 import logging
-from collections.abc import Mapping
 from functools import partial
 
 import orjson
 from aiohttp import web
 
-from execution.runtime.clock import Clock
 from execution.venue import errors
-from execution.venue.auth import ApiKey, check_signature, find_account, read_window
+from execution.venue.auth import check_signature, find_account, read_window
+from execution.venue.back_office import BackOffice
 from execution.venue.endpoints import API, Endpoint, public_endpoints, signed_endpoints
-from execution.venue.journal import Journal
-from execution.venue.limits import RateLimits
-from execution.venue.market_rest import MarketRest
 from execution.venue.parameters import parse
-from execution.venue.request_faults import RequestFaults, Spoilt
-from execution.venue.trading import Trading
-from execution.venue.wallet_rest import WalletRest
+from execution.venue.request_faults import Spoilt
 
 log = logging.getLogger("nae.venue")
 
@@ -36,25 +30,11 @@ UNFORESEEN = errors.ApiError(-1000, "An unknown error occurred while processing 
 class Rest:
     """All endpoints."""
 
-    def __init__(
-        self,
-        market: MarketRest,
-        trading: Trading,
-        wallet: WalletRest,
-        journal: Journal,
-        *,
-        keys: Mapping[str, ApiKey],
-        limits: RateLimits,
-        clock: Clock,
-        faults: RequestFaults | None = None,
-    ) -> None:
+    def __init__(self, office: BackOffice) -> None:
         self.requests = 0
         self.failures = 0
-        self._keys = keys
-        self._limits = limits
-        self._clock = clock
-        self._faults = faults
-        self._endpoints = public_endpoints(market) | signed_endpoints(trading, wallet, journal)
+        self._office = office
+        self._endpoints = public_endpoints(office.market) | signed_endpoints(office)
         self._paths = {path for _, path in self._endpoints}
 
     async def handle(self, request: web.Request) -> web.Response:
@@ -62,10 +42,10 @@ class Rest:
         self.requests += 1
         headers: dict[str, str] = {}
         try:
-            if self._faults is None:
+            if self._office.faults is None:
                 body = await self._answer(request, headers)
             else:
-                body = await self._faults.at_door(_named(request), partial(self._answer, request, headers))
+                body = await self._office.faults.at_door(_named(request), partial(self._answer, request, headers))
         except errors.ApiError as error:
             if error.retry_after_s is not None:
                 headers["Retry-After"] = str(error.retry_after_s)
@@ -82,29 +62,29 @@ class Rest:
         return _reply(body, headers, 200)
 
     async def _answer(self, request: web.Request, headers: dict[str, str]) -> object:
-        endpoint = self._find(request)
+        endpoint, office = self._find(request), self._office
         raw_query = request.raw_path.partition("?")[2]
         raw_body = _text(await _body(request)) if request.can_read_body else ""
-        now_ms = self._clock.now_ms()
+        now_ms = office.clock.now_ms()
         weight = endpoint.weight_all if endpoint.weight_all and "symbol" not in raw_query else endpoint.weight
-        used = self._limits.spend(request.remote or "", weight, now_ms)
+        used = office.limits.spend(request.remote or "", weight, now_ms)
         headers["X-MBX-USED-WEIGHT"] = headers["X-MBX-USED-WEIGHT-1M"] = str(used)
         values = parse(raw_query, raw_body)
         if endpoint.run is not None:
-            return endpoint.run(values)
+            return await office.look(endpoint.run, values)
         assert endpoint.signed is not None
-        key = find_account(self._keys, request.headers.get("X-MBX-APIKEY"))
+        key = find_account(office.keys, request.headers.get("X-MBX-APIKEY"))
         check_signature(key.secret, _payload(raw_query) + _payload(raw_body), values.get("signature"))
         window = read_window(values)
         window.check(now_ms)
-        run = partial(endpoint.signed, key.account, values, window)
+        run = partial(office.carry_out, endpoint.signed, key.account, values, window)
         try:
-            if self._faults is None:
-                return run()
-            return await self._faults.inside(_named(request), key.account, run, partial(_hang_up, request))
+            if office.faults is None:
+                return await run()
+            return await office.faults.inside(_named(request), key.account, run, partial(_hang_up, request))
         finally:
             if endpoint.counts_orders:
-                counts = self._limits.order_counts(key.account, now_ms)
+                counts = office.limits.order_counts(key.account, now_ms)
                 headers["X-MBX-ORDER-COUNT-10S"], headers["X-MBX-ORDER-COUNT-1D"] = map(str, counts)
 
     def _find(self, request: web.Request) -> Endpoint:

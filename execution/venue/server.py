@@ -12,6 +12,7 @@ from aiohttp import web
 from execution.runtime.clock import Clock, SystemClock, iso
 from execution.runtime.config import VenueConfig
 from execution.venue.auth import ApiKey
+from execution.venue.back_office import BackOffice
 from execution.venue.bars import Source
 from execution.venue.doors import Doors
 from execution.venue.errors import ApiError
@@ -84,10 +85,11 @@ class VenueServer:
         self.market.listeners.append(streams.publish)
         self.journal = Journal(folder / JOURNAL_NAME, clock)
         wallet = WalletRest(self.exchange)
-        self._rest = Rest(public, trading, wallet, self.journal, keys=keys, limits=limits, clock=clock, faults=wrong)
-        api = WebSocketApi(
-            public, trading, wallet, self.journal, users=self.users, keys=keys, limits=limits, clock=clock, faults=wrong
+        office = BackOffice(
+            public, trading, wallet, self.journal, self.exchange.commits, self.users, keys, limits, clock
         )
+        office.faults = wrong
+        self._rest, api = Rest(office), WebSocketApi(office)
         self._sockets = WebSockets(streams, api, clock, faults)
         self._doors = Doors(self._application, host, SystemClock())
         self._fault_driver: FaultDriver | None = None
@@ -110,6 +112,7 @@ class VenueServer:
         try:
             bound = await self._doors.open(port)
             self.exchange.open(Store(self._folder / STORE_NAME), self._clock.now_ms())
+            self.exchange.commits.defer = asyncio.get_running_loop().call_soon
             self.market.resume()  # nobody is served before: there is no await since the port was bound
             self.journal.open()
         except BaseException:

@@ -1,24 +1,21 @@
 """The WebSocket API (/ws-api/v3): signed requests, sessions and the user stream over one connection. One reply to each
 message, by its id; a bad message gets an error, never silence."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from urllib.parse import urlencode
 from weakref import WeakKeyDictionary
 
 import orjson
 
-from execution.runtime.clock import Clock
 from execution.venue import errors
 from execution.venue.auth import ApiKey, check_signature, find_account, read_window
+from execution.venue.back_office import BackOffice, Change
 from execution.venue.connection import Connection
-from execution.venue.journal import Journal, journaled
-from execution.venue.limits import RateLimits, order_limits, rate_limits
+from execution.venue.limits import order_limits, rate_limits
 from execution.venue.market_rest import MarketRest
-from execution.venue.request_faults import RequestFaults, Spoilt
-from execution.venue.trading import Request, Trading
-from execution.venue.user_stream import UserStream
-from execution.venue.wallet_rest import WalletRest
+from execution.venue.request_faults import Spoilt
+from execution.venue.trading import Request
 
 Values = dict[str, str]
 SIGNED_HERE = ("session.logon", "userDataStream.subscribe.signature")
@@ -29,27 +26,12 @@ NUMBER_LENGTH = 19
 class WebSocketApi:
     """The methods of the WebSocket API."""
 
-    def __init__(
-        self,
-        market: MarketRest,
-        trading: Trading,
-        wallet: WalletRest,
-        journal: Journal,
-        *,
-        users: UserStream,
-        keys: Mapping[str, ApiKey],
-        limits: RateLimits,
-        clock: Clock,
-        faults: RequestFaults | None = None,
-    ) -> None:
+    def __init__(self, office: BackOffice) -> None:
         self._sessions: WeakKeyDictionary[Connection, tuple[ApiKey, int]] = WeakKeyDictionary()
-        self._users = users
-        self._faults = faults
-        self._keys = keys
-        self._limits = limits
-        self._clock = clock
-        self._public = _public(market)
-        self._signed = _signed(trading, wallet, journal)
+        self._office = office
+        self._users, self._clock = office.users, office.clock
+        self._public = _public(office.market)
+        self._signed = _signed(office)
         self._sessioned: dict[str, Callable[[Connection, Values], object]] = {
             "session.status": self._session_status,
             "session.logout": self._log_out,
@@ -66,13 +48,13 @@ class WebSocketApi:
         try:
             if message is None or not isinstance(message.get("method"), str):
                 raise errors.ApiError(-1135, "Invalid JSON Request")
-            used = self._limits.spend(connection.address, 2, self._clock.now_ms())
+            used = self._office.limits.spend(connection.address, 2, self._clock.now_ms())
             values, method = _values(message.get("params")), str(message["method"])
             if values.get("returnRateLimits") != "false":
                 limits = {"rateLimits": [rate_limits()[0] | {"count": used}]}
             run = partial(self._run, connection, method, values)
-            result = await (run() if self._faults is None else self._faults.at_door(f"WS {method}", run))
-            if limits and method.startswith("order.") and (key := self._keys.get(values.get("apiKey", ""))):
+            result = await (run() if self._office.faults is None else self._office.faults.at_door(f"WS {method}", run))
+            if limits and method.startswith("order.") and (key := self._office.keys.get(values.get("apiKey", ""))):
                 limits["rateLimits"] = self._order_counts(key.account)
             return {"id": number, "status": 200, "result": result} | limits
         except Spoilt as spoilt:
@@ -83,20 +65,20 @@ class WebSocketApi:
             return {"id": number, "status": error.status, "error": _with_wait(error, self._clock.now_ms())} | limits
 
     def _order_counts(self, account: str) -> list[dict[str, object]]:
-        counts = self._limits.order_counts(account, self._clock.now_ms())
+        counts = self._office.limits.order_counts(account, self._clock.now_ms())
         return [limit | {"count": count} for limit, count in zip(order_limits(), counts, strict=True)]
 
     async def _run(self, connection: Connection, method: str, values: Values) -> object:
         if method in self._public:
             values.pop("returnRateLimits", None)
-            return self._public[method](values)
+            return await self._office.look(self._public[method], values)
         if method in self._sessioned:
             return self._sessioned[method](connection, values)
         logged_on = self._sessions.get(connection)
         if method == "userDataStream.subscribe":
             if logged_on is None:
                 raise errors.ApiError(-2014, "This session is not logged on; see session.logon.", 401)
-            key = find_account(self._keys, logged_on[0].key)
+            key = find_account(self._office.keys, logged_on[0].key)
             return {"subscriptionId": self._users.subscribe(connection, key.account)}
         if method not in self._signed and method not in SIGNED_HERE:
             raise errors.ApiError(-1020, "This operation is not supported.")
@@ -107,10 +89,10 @@ class WebSocketApi:
         if method == "session.logon":
             return self._log_on(connection, key)
         if method in self._signed:
-            request = partial(self._signed[method], key.account, values, window)
-            if self._faults is None:
-                return request()
-            return await self._faults.inside(f"WS {method}", key.account, request, connection.cut)
+            request = partial(self._office.carry_out, self._signed[method], key.account, values, window)
+            if self._office.faults is None:
+                return await request()
+            return await self._office.faults.inside(f"WS {method}", key.account, request, connection.cut)
         return {"subscriptionId": self._users.subscribe(connection, key.account)}
 
     def _signer(self, connection: Connection, values: Values) -> ApiKey:
@@ -118,8 +100,8 @@ class WebSocketApi:
         logged_on = self._sessions.get(connection)
         if logged_on is not None and "apiKey" not in values and "signature" not in values:
             values.setdefault("timestamp", str(self._clock.now_ms()))
-            return find_account(self._keys, logged_on[0].key)  # it may have been revoked since
-        key = find_account(self._keys, values.get("apiKey"))
+            return find_account(self._office.keys, logged_on[0].key)  # it may have been revoked since
+        key = find_account(self._office.keys, values.get("apiKey"))
         signed = {name: values[name] for name in sorted(values) if name != "signature"}
         plain, encoded = "&".join(f"{name}={value}" for name, value in signed.items()), urlencode(signed)
         try:
@@ -190,21 +172,22 @@ def _public(market: MarketRest) -> dict[str, Callable[[Values], object]]:
     }
 
 
-def _signed(trading: Trading, wallet: WalletRest, journal: Journal) -> dict[str, Request]:
+def _signed(office: BackOffice) -> dict[str, Request | Change]:
+    trading, wallet = office.trading, office.wallet
     return {
-        "order.place": journaled("POST order", trading.place_order, journal),
-        "order.test": journaled("POST order/test", trading.test_order, journal),
+        "order.place": Change("POST order", trading.place_order),
+        "order.test": Change("POST order/test", trading.test_order),
         "order.status": trading.query_order,
-        "order.cancel": journaled("DELETE order", trading.cancel_order, journal),
-        "order.cancelReplace": journaled("POST order/cancelReplace", trading.replacing.replace_order, journal),
-        "orderList.place.oco": journaled("POST orderList/oco", trading.lists.place_pair, journal),
-        "orderList.place": journaled("POST order/oco", trading.lists.place_limit_and_stop, journal),
-        "orderList.cancel": journaled("DELETE orderList", trading.lists.cancel_list, journal),
+        "order.cancel": Change("DELETE order", trading.cancel_order),
+        "order.cancelReplace": Change("POST order/cancelReplace", trading.replacing.replace_order),
+        "orderList.place.oco": Change("POST orderList/oco", trading.lists.place_pair),
+        "orderList.place": Change("POST order/oco", trading.lists.place_limit_and_stop),
+        "orderList.cancel": Change("DELETE orderList", trading.lists.cancel_list),
         "orderList.status": trading.lists.query_list,
         "openOrderLists.status": trading.lists.open_lists,
         "allOrderLists": trading.lists.all_lists,
         "openOrders.status": trading.open_orders,
-        "openOrders.cancelAll": journaled("DELETE openOrders", trading.cancel_all, journal),
+        "openOrders.cancelAll": Change("DELETE openOrders", trading.cancel_all),
         "allOrders": trading.all_orders,
         "myTrades": trading.my_trades,
         "account.status": trading.account,

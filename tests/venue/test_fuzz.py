@@ -85,7 +85,7 @@ def test_odd_requests_to_every_endpoint_are_refused_by_code_and_cost_nobody_anyt
             )
             def storm(endpoint: tuple[str, str], values: dict[str, str], in_body: bool, junk: bytes) -> None:
                 method, path = endpoint
-                venue.server._rest._limits = venue.server._sockets._api._limits = RateLimits()
+                venue.server._rest._office.limits = RateLimits()
                 held = balances(venue)
                 stranger = urlencode(values)
                 for key, body in (("", b""), (LIVE.key, stranger.encode()), ("no key", junk)):
@@ -136,7 +136,7 @@ def test_odd_messages_get_one_answer_each_and_leave_the_line_open(tmp_path: Path
                 plain=st.none() | ODD,
             )
             def storm(method: str, params: object, number: object, plain: str | None) -> None:
-                venue.server._rest._limits = known._limits = RateLimits()
+                venue.server._rest._office.limits = RateLimits()
                 held = balances(venue)
                 text = json.dumps({"id": number, "method": method, "params": params}) if plain is None else plain
                 for socket in (api, streams):

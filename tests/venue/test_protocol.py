@@ -299,7 +299,7 @@ def test_no_request_however_odd_is_answered_with_a_500_or_breaks_the_venue(tmp_p
                 junk=st.binary(max_size=20),
             )
             def storm(method: str, path: str, values: dict[str, str], junk: bytes) -> None:
-                venue.server._rest._limits = RateLimits()
+                venue.server._rest._office.limits = RateLimits()
                 for reply in asyncio.run_coroutine_threadsafe(asked(raw, method, path, values, junk), loop).result():
                     assert reply.status in (200, 400, 401, 404, 405, 410, 413), reply
                     assert reply.status == 200 or reply.code < 0

@@ -122,7 +122,7 @@ def test_who_goes_on_after_429_is_banned_for_longer_each_time_and_the_web_socket
         clock = ManualClock(1_700_000_040_000)
         async with running(tmp_path, clock=clock, driven=False) as venue, raw_client(venue, clock) as raw:
             for seconds in (120, 240):
-                counts = venue.server._rest._limits
+                counts = venue.server._rest._office.limits
                 now_ms = clock.now_ms()
                 counts.spend("127.0.0.1", limits.WEIGHT_PER_MINUTE - counts.weight_used("127.0.0.1", now_ms), now_ms)
                 refused = [(await raw.public("ping")).status for _ in range(limits.REFUSED_BEFORE_BAN)]
