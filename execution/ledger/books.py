@@ -9,6 +9,8 @@ from decimal import Decimal
 
 from execution.ledger import rows
 from execution.ledger.fold import AccountFold, Origin
+from execution.ledger.seal import Seal
+from execution.ledger.seen_orders import SeenOrders
 from execution.runtime.sqlite import Connection, Row
 from execution.vocabulary.money import ZERO
 from execution.vocabulary.orders import Fill
@@ -28,6 +30,7 @@ class Books:
         self.fold = AccountFold(lot_steps=dict(lot_steps))
         self.fills_count = self.fill_number = self.cash_number = 0
         self.fill_chain = self.cash_chain = rows.CHAIN_START
+        self.orders = SeenOrders()
         self._newest: dict[str, tuple[int, str]] = {}
 
     def suits(self, lot_steps: Mapping[str, Decimal]) -> bool:
@@ -46,6 +49,24 @@ class Books:
     def go_on(self, connection: Connection, lot_steps: Mapping[str, Decimal]) -> bool:
         """Take lot steps and new rows; False when books must be begun anew."""
         return self.suits(lot_steps) and self.take(self.new_rows(connection))
+
+    def check(self, connection: Connection, seal: Seal) -> None:
+        """Read the orders that are new, and compare all rows with what was sealed. LedgerDamaged when a first look
+        doesn't agree, BooksDiffer when books kept so far don't."""
+        first = not self.orders.number
+        self.orders.look(connection)
+        if wrong := self.unlike(seal):
+            raise (rows.LedgerDamaged if first else BooksDiffer)(wrong)
+
+    def unlike(self, seal: Seal) -> str:
+        """Which rows aren't those that were sealed, in words; '' when all are."""
+        agree = {
+            "orders": self.orders.agrees(seal),
+            "fills": self.fill_chain == seal.fill_chain,
+            "cash flows": self.cash_chain == seal.cash_chain,
+        }
+        wrong = ", ".join(name for name, same in agree.items() if not same)
+        return f"its {wrong} aren't those that were sealed: a row was lost, or is as it once was" if wrong else ""
 
     def take(self, new: NewRows) -> bool:
         """Check and add what is new. False, and nothing added, when these books must be begun anew: the last row known

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from execution.ledger.rows import LedgerTaken
+from execution.ledger.seal import SEAL, Seal, facts_digest, row_hash, seal_of
 from execution.runtime.sqlite import Connection
 from execution.vocabulary.lifecycle import TradingState
 from execution.vocabulary.money import text
@@ -38,6 +39,15 @@ class Facts:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._values: dict[str, str] = dict(connection.execute("SELECT name, value FROM facts").fetchall())
+        self._digest = facts_digest(self._values)
+
+    def seal(self) -> Seal:
+        """What the last commit has left. LedgerDamaged when the facts aren't what it says."""
+        return seal_of(self._values)
+
+    def put_seal(self, seal: Seal) -> None:
+        """Say what this commit leaves; its last write."""
+        self.put_json(SEAL, msgspec.structs.replace(seal, facts_digest=self._digest.value))
 
     def get(self, name: str) -> str | None:
         """A fact as it was put, or None."""
@@ -53,6 +63,10 @@ class Facts:
     def put(self, name: str, value: str) -> None:
         """Set one fact."""
         self._connection.execute("INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)", (name, value))
+        if name != SEAL:
+            if name in self._values:
+                self._digest.turn(row_hash((name, self._values[name])))
+            self._digest.turn(row_hash((name, value)))
         self._values[name] = value
 
     def trading_state(self) -> TradingStateFact:

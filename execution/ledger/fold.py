@@ -14,6 +14,8 @@ from execution.vocabulary.orders import Fill, Position, Side
 from execution.vocabulary.performance import ClosedTrade
 from execution.vocabulary.reasons import ExitReason
 
+_EXIT_REASONS = {str(reason): reason for reason in ExitReason}
+
 
 @dataclass(frozen=True)
 class Origin:
@@ -176,7 +178,4 @@ def _closed_trade(holding: _Holding, last: Fill, origin: Origin) -> ClosedTrade:
 
 def _exit_reason(reason: str) -> ExitReason:
     """The order's reason as an exit reason; a person's or a tool's own words count as an emergency exit."""
-    try:
-        return ExitReason(reason)
-    except ValueError:
-        return ExitReason.EMERGENCY
+    return _EXIT_REASONS.get(reason, ExitReason.EMERGENCY)

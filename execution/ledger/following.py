@@ -9,6 +9,8 @@ from pathlib import Path
 from execution.ledger import rows
 from execution.ledger.books import Books, NewRows
 from execution.ledger.facts import lot_steps_of
+from execution.ledger.schema import FORMAT, format_of
+from execution.ledger.seal import Seal, seal_of
 from execution.runtime.sqlite import Connection, DatabaseError, one_look, open_reader
 from execution.vocabulary.order_states import UNSETTLED
 from execution.vocabulary.orders import OrderRow, Position
@@ -64,20 +66,31 @@ class LedgerFollower:
         return self._connection
 
     def _take(self, connection: Connection) -> None:
-        new = self._look(connection)
+        new, seal = self._look(connection)
         steps = lot_steps_of(self.facts.get("lot_steps"))
-        if not self.books.suits(steps) or not self.books.take(new):
+        if not self.books.suits(steps) or not self.books.take(new) or self._unlike(seal):
             self.books = Books(steps)
-            self.books.take(self._look(connection))
+            new, seal = self._look(connection)
+            self.books.take(new)
+            if wrong := self._unlike(seal):
+                raise rows.LedgerDamaged(wrong)
 
-    def _look(self, connection: Connection) -> NewRows:
+    def _unlike(self, seal: Seal | None) -> str:
+        return "" if seal is None else self.books.unlike(seal)
+
+    def _look(self, connection: Connection) -> tuple[NewRows, Seal | None]:
         with one_look(connection):
-            facts = connection.execute("SELECT name, value FROM facts").fetchall()
+            ours = format_of(connection) == FORMAT  # of another one, only the money rows are known to be checked so
+            found = connection.execute("SELECT name, value FROM facts").fetchall()
             unsettled = connection.execute(*rows.orders_query(UNSETTLED, -1)).fetchall()
             new = self.books.new_rows(connection)
-        self.facts = dict(map(tuple, facts))
+            if ours:
+                self.books.orders.look(connection)
+        facts: dict[str, str] = dict(map(tuple, found))
+        seal = seal_of(facts) if ours else None
+        self.facts = facts
         self.unsettled = [rows.order_of(row) for row in unsettled]
-        return new
+        return new, seal
 
     def positions(self) -> dict[str, Position]:
         """What our own fills add up to, by symbol."""
@@ -98,8 +111,8 @@ class LedgerFollower:
 
 
 def look_over(connection: Connection) -> None:
-    """SQLite's own quick look at every page. LedgerDamaged tells what it found."""
-    told = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+    """SQLite's own look at every page and every index. LedgerDamaged tells what it found."""
+    told = str(connection.execute("PRAGMA integrity_check(1)").fetchone()[0])
     if told != "ok":
         raise rows.LedgerDamaged(told)
 

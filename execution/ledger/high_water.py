@@ -10,12 +10,13 @@ import os
 from pathlib import Path
 
 LOG = logging.getLogger("nae.ledger")
-FIELDS = ("epoch", "orders", "fills")
+FIELDS = ("epoch", "orders", "fills", "commits")
+_ONCE = 3  # of them were kept by older builds
 _WIDTH = 20
 
 
 class HighWater:
-    """The mark of one ledger file: three numbers that only grow."""
+    """The mark of one ledger file: numbers that only grow."""
 
     def __init__(self, ledger: Path) -> None:
         self.path = ledger.with_suffix(".high_water")
@@ -27,8 +28,10 @@ class HighWater:
             words = self.path.read_text().split()
         except FileNotFoundError:
             return ()
-        if len(words) != len(FIELDS):
-            raise ValueError(f"{self.path} must hold {len(FIELDS)} numbers")
+        if not words:  # whoever made the file was killed before its first write
+            return ()
+        if len(words) not in (_ONCE, len(FIELDS)):
+            raise ValueError(f"{self.path} must hold {len(FIELDS)} numbers ({', '.join(FIELDS)}), not {len(words)}")
         return tuple(map(int, words))
 
     def lost(self, *now: int) -> str:

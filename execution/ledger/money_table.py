@@ -12,6 +12,7 @@ import msgspec
 from execution.ledger import rows
 from execution.ledger.books import Books, BooksDiffer, read_anew
 from execution.ledger.fold import AccountFold
+from execution.ledger.seal import Seal
 from execution.runtime.sqlite import Connection
 from execution.vocabulary.money import text
 from execution.vocabulary.orders import Fill
@@ -21,19 +22,26 @@ class MoneyTable:
     """Everything that moved money, added up. `known`: books that somebody has kept so far; they become ours."""
 
     def __init__(self, connection: Connection, lot_steps: Mapping[str, Decimal], known: Books | None = None) -> None:
-        """Raises BooksDiffer when the rows don't go on from `known`; LedgerDamaged names a row that doesn't fit."""
+        """Raises BooksDiffer when the rows don't go on from `known`; LedgerDamaged names a row that doesn't fit.
+
+        `fill_chain` and `cash_chain` are the hashes of the last rows, also of those not committed yet.
+        """
         self._connection = connection
         if known is not None and not known.go_on(connection, lot_steps):
             raise BooksDiffer("the rows don't go on from the books that were kept of them")
         self._books = known or read_anew(connection, lot_steps)
-        self._fill_chain, self._cash_chain = self._books.fill_chain, self._books.cash_chain
+        self.fill_chain, self.cash_chain = self._books.fill_chain, self._books.cash_chain
 
     def catch_up(self, lot_steps: Mapping[str, Decimal]) -> None:
         """Add up what is on the disk and not in the books yet; all of it anew where that can't be done in trade order.
         LedgerDamaged names a row that doesn't fit."""
         if not self._books.go_on(self._connection, lot_steps):
             self._books = read_anew(self._connection, lot_steps)
-        self._fill_chain, self._cash_chain = self._books.fill_chain, self._books.cash_chain
+        self.fill_chain, self.cash_chain = self._books.fill_chain, self._books.cash_chain
+
+    def check(self, seal: Seal) -> None:
+        """Are the rows those that were sealed? LedgerDamaged; BooksDiffer where books that were kept are to blame."""
+        self._books.check(self._connection, seal)
 
     @property
     def fold(self) -> AccountFold:
@@ -47,7 +55,7 @@ class MoneyTable:
     def insert_fill(self, fill: Fill) -> bool:
         """Add one fill to the rows, not yet to the books; False when (symbol, trade id) is known."""
         values = rows.fill_values(fill)
-        linked = rows.chained(self._fill_chain, values)
+        linked = rows.chained(self.fill_chain, values)
         marks = ", ".join("?" * (len(values) + 1))
         cursor = self._connection.execute(
             f"INSERT OR IGNORE INTO fills ({rows.FILL_COLUMNS}, hash) VALUES ({marks})",  # noqa: S608
@@ -55,7 +63,7 @@ class MoneyTable:
         )
         if cursor.rowcount != 1:
             return False
-        self._fill_chain = linked
+        self.fill_chain = linked
         return True
 
     def has_fill(self, symbol: str, trade_id: str) -> bool:
@@ -66,12 +74,12 @@ class MoneyTable:
     def insert_cash_flow(self, currency: str, delta: Decimal, kind: str, note: str, at_ms: int) -> None:
         """Add one cash flow to the rows, not yet to the books."""
         values = (currency, text(delta), kind, note, at_ms)
-        linked = rows.chained(self._cash_chain, values)
+        linked = rows.chained(self.cash_chain, values)
         self._connection.execute(
             "INSERT INTO cash_flows (currency, delta, kind, note, at_ms, hash) VALUES (?, ?, ?, ?, ?, ?)",
             (*values, linked),
         )
-        self._cash_chain = linked
+        self.cash_chain = linked
 
     def newest_fills(self, limit: int) -> list[Fill]:
         """The last recorded fills, newest first."""

@@ -13,6 +13,7 @@ import msgspec
 from execution.ledger.books import BooksDiffer
 from execution.ledger.following import LedgerFollower, look_over
 from execution.ledger.rows import LedgerDamaged
+from execution.ledger.schema import LedgerFromLater
 from execution.ledger.store import Ledger
 from execution.runtime.clock import Clock
 from execution.runtime.sqlite import DatabaseError, open_reader
@@ -38,6 +39,11 @@ def open_ledger(path: Path, account: str, clock: Clock, followed: LedgerFollower
         if not str(getattr(error, "sqlite_errorname", "")).startswith(_DAMAGE):
             raise
         raise _refused(path, error) from error
+    except LedgerFromLater as error:
+        raise ConfigError(
+            f"{path} was written by a newer build: {error}. Nothing is traded on this account by this one: go on with "
+            f"the newer build (nae upgrade), or put a backup back that an older one made (nae restore)"
+        ) from error
     except (LedgerDamaged, ValueError, ArithmeticError, msgspec.MsgspecError) as error:
         raise _refused(path, error) from error
     finally:

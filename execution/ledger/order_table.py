@@ -6,6 +6,7 @@ from decimal import Decimal
 import msgspec
 
 from execution.ledger import rows
+from execution.ledger.seal import Digest, Seal, row_hash
 from execution.runtime.clock import Clock
 from execution.runtime.sqlite import Connection
 from execution.vocabulary.money import ZERO, text
@@ -16,9 +17,10 @@ from execution.vocabulary.orders import Fill, OrderRow, Side
 class OrderTable:
     """What we decided to send and what became of it."""
 
-    def __init__(self, connection: Connection, clock: Clock, before: "OrderTable | None" = None) -> None:
+    def __init__(self, connection: Connection, clock: Clock, seal: Seal, before: "OrderTable | None" = None) -> None:
         """`before`: the same table, until a commit failed: what left us has left, whatever the disk says of it."""
         self._connection = connection
+        self._digest, self.count = Digest(seal.orders_digest), seal.orders
         self._clock = clock
         self._unsettled = {order.client_order_id: order for order in self.select(UNSETTLED, limit=-1)}
         highest = connection.execute("SELECT MAX(number) FROM orders").fetchone()[0]
@@ -31,11 +33,14 @@ class OrderTable:
 
     def insert(self, order: OrderRow) -> None:
         """Add a new intent."""
-        marks = ", ".join("?" * (rows.ORDER_COLUMNS.count(",") + 1))
+        values = rows.order_values(order)
+        hashed, marks = row_hash(values), ", ".join("?" * (len(values) + 1))
         self._connection.execute(
-            f"INSERT INTO orders (number, {rows.ORDER_COLUMNS}) VALUES ({self.next_number}, {marks})",  # noqa: S608
-            rows.order_values(order),
+            f"INSERT INTO orders (number, {rows.ORDER_COLUMNS}, hash) VALUES ({self.next_number}, {marks})",  # noqa: S608
+            (*values, hashed),
         )
+        self._digest.turn(hashed)
+        self.count += 1
         self._unsettled[order.client_order_id] = order
         self.next_number += 1
 
@@ -66,14 +71,20 @@ class OrderTable:
         if changed == order:
             return order
         changed = msgspec.structs.replace(changed, updated_ms=self._clock.now_ms())
+        key, hashed = (changed.client_order_id,), row_hash(rows.order_values(changed))
+        before = self._connection.execute("SELECT hash FROM orders WHERE client_order_id = ?", key).fetchone()
+        self._digest.turn(before["hash"])
+        self._digest.turn(hashed)
         self._connection.execute(
-            "UPDATE orders SET state=?, venue_order_id=?, filled=?, updated_ms=?, note=? WHERE client_order_id=?",
+            "UPDATE orders SET state=?, venue_order_id=?, filled=?, updated_ms=?, note=?, hash=? "
+            "WHERE client_order_id=?",
             (
                 changed.state,
                 changed.venue_order_id,
                 text(changed.filled),
                 changed.updated_ms,
                 changed.note,
+                hashed,
                 changed.client_order_id,
             ),
         )
@@ -82,6 +93,11 @@ class OrderTable:
         else:
             self._unsettled[changed.client_order_id] = changed
         return changed
+
+    @property
+    def digest(self) -> str:
+        """What the hashes of all rows come to."""
+        return self._digest.value
 
     def apply_fill(self, fill: Fill) -> None:
         """Move the order of a new fill of ours on."""

@@ -27,6 +27,7 @@ FROM fills LEFT JOIN orders ON orders.client_order_id = fills.client_order_id
 WHERE fills.number >= ? ORDER BY fills.number
 """  # noqa: S608
 CHAIN_START = "0" * 32
+_SIDES = {str(side): side for side in Side}  # a look-up: a thousand orders are read at a time
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -140,7 +141,7 @@ def fill_of(row: Row) -> Fill:
         trade_id=row["trade_id"],
         venue_order_id=row["venue_order_id"],
         client_order_id=row["client_order_id"],
-        side=Side(row["side"]),
+        side=_SIDES.get(row["side"]) or Side(row["side"]),
         price=Decimal(row["price"]),
         quantity=Decimal(row["quantity"]),
         fee=Decimal(row["fee"]),
@@ -158,7 +159,7 @@ def origin_of(row: Row) -> Origin | None:
 
 def chained(previous: str, values: tuple[str | int | None, ...]) -> str:
     """The hash of a row and of everything before it."""
-    line = "\x1f".join("" if value is None else str(value) for value in values)
+    line = "\x1f".join(["" if value is None else str(value) for value in values])
     return hashlib.sha256(f"{previous}\x1e{line}".encode()).hexdigest()[:32]
 
 

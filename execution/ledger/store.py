@@ -9,42 +9,44 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 from execution.ledger import rows
 from execution.ledger.books import Books
-from execution.ledger.facts import Facts, ReconciliationFact, TradingStateFact
+from execution.ledger.facts import Facts, ReconciliationFact
 from execution.ledger.high_water import HighWater
 from execution.ledger.money_table import MoneyTable, with_owner
 from execution.ledger.order_table import OrderTable
-from execution.ledger.schema import SCHEMA
+from execution.ledger.schema import bring_up_to_date
+from execution.ledger.seal import Seal
+from execution.ledger.states import AccountStates
 from execution.runtime.clock import Clock, iso
 from execution.runtime.sqlite import DatabaseError, open_writer, transaction
 from execution.vocabulary.health import ComponentHealth, ComponentStatus
-from execution.vocabulary.lifecycle import TradingState
 from execution.vocabulary.limits import CLIENT_ORDER_ID_MAX
 from execution.vocabulary.order_states import OrderEvent, OrderState
 from execution.vocabulary.orders import Fill, OrderRequest, OrderRow, Position
 from execution.vocabulary.performance import ClosedTrade
 
 
-class Ledger:
+class Ledger(AccountStates):
     """The books of `account`. What a writing method says is durable when it returns, unless it says otherwise."""
 
     def __init__(self, path: Path, account: str, clock: Clock, known: Books | None = None) -> None:
         """Open or create; the epoch goes up by one, and what an earlier epoch left unanswered becomes UNKNOWN.
 
         `known`: books of this file, kept by a follower. Raises sqlite's DatabaseError (not a database, disk full),
-        LedgerDamaged, ValueError (another account's file), BooksDiffer (from what is `known`).
+        LedgerDamaged, LedgerFromLater, ValueError (another account's file), BooksDiffer (from what is `known`).
         """
         self.path, self.account, self._clock = path, account, clock
         self._high_water = HighWater(path)
-        self._connection, self._error_count, self._broken = open_writer(path, SCHEMA), 0, ""
+        self._connection, self._error_count, self._broken = open_writer(path, ""), 0, ""
         self._last_commit_ms: int | None = None
         with ExitStack() as undo:
             undo.callback(self.close)
+            bring_up_to_date(self._connection)
             self._load()
             self._money = MoneyTable(self._connection, self._facts.lot_steps(), known)
+            self._money.check(self._facts.seal())
             self._begin_epoch()
             undo.pop_all()
 
@@ -53,11 +55,12 @@ class Ledger:
         owner = self._facts.get("account") or self.account
         if owner != self.account:
             raise ValueError(f"{self.path} is the ledger of {owner}, not of {self.account}")
-        self._orders = OrderTable(self._connection, self._clock, before)
+        seal = self._facts.seal()
+        self._commits, self._orders = seal.commits, OrderTable(self._connection, self._clock, seal, before)
 
     def _begin_epoch(self) -> None:
         before = int(self._facts.get("epoch") or 0)
-        if lost := self._high_water.lost(before, self._orders.next_number - 1, self._money.fills_count):
+        if lost := self._high_water.lost(*self._reached(before)):
             raise rows.LedgerDamaged(f"it is older than it was: {lost}")
         self.epoch, self._mine = before + 1, {self._facts.get("epoch"), str(before + 1)}  # around our first commit
         # the tag keeps ids apart from those given out before, should a ledger be begun anew or an old copy be put back
@@ -77,6 +80,7 @@ class Ledger:
             with transaction(self._connection, commit):
                 self._facts.expect("epoch", self._mine)
                 yield
+                self._facts.put_seal(self._sealed())
         except BaseException as error:
             self._error_count += 1
             self._broken = f"{type(error).__name__}: {error}" if isinstance(error, DatabaseError) else self._broken
@@ -84,7 +88,15 @@ class Ledger:
             self._money.catch_up(self._facts.lot_steps())
             raise
         self._broken, self._last_commit_ms = "", self._clock.now_ms()
-        self._high_water.reach(self.epoch, self._orders.next_number - 1, self._money.fills_count)
+        self._commits += 1
+        self._high_water.reach(*self._reached(self.epoch))
+
+    def _sealed(self) -> Seal:
+        orders, money = self._orders, self._money
+        return Seal(self._commits + 1, orders.count, orders.digest, money.fill_chain, money.cash_chain)
+
+    def _reached(self, epoch: int) -> tuple[int, ...]:
+        return epoch, self._orders.next_number - 1, self._money.fills_count, self._commits
 
     def _add_up(self) -> None:
         self._money.catch_up(self._facts.lot_steps())
@@ -248,35 +260,7 @@ class Ledger:
             self._facts.put_lot_steps(known | dict(steps))
         self._add_up()
 
-    # states
-
-    def trading_state(self) -> tuple[TradingState, str]:
-        """What the account may do, and why."""
-        fact = self._facts.trading_state()
-        return fact.state, fact.reason
-
-    def set_trading_state(self, state: TradingState, reason: str, by: str) -> None:
-        """Change what the account may do. Survives every restart."""
-        with self._writing("trading_state"):
-            self._facts.put_json("trading_state", TradingStateFact(state, reason, by, self._clock.now_ms()))
-
-    def reconciliation(self) -> ReconciliationFact:
-        """The last comparison with the venue."""
-        return self._facts.reconciliation()
-
-    def set_reconciliation(self, reconciled: bool, differences: list[str]) -> None:
-        """Remember a comparison with the venue."""
-        with self._writing("reconciliation"):
-            self._facts.put_json("reconciliation", ReconciliationFact(reconciled, self._clock.now_ms(), differences))
-
-    def save_runtime_state(self, state: dict[str, Any]) -> None:
-        """Keep what a trader wants to find again after a restart (plain JSON values). TypeError otherwise."""
-        with self._writing("runtime_state"):
-            self._facts.put_json("runtime_state", state)
-
-    def restore_runtime_state(self) -> dict[str, Any] | None:
-        """What was saved last, or None."""
-        return self._facts.get_dict("runtime_state")
+    # its own state
 
     def get_health(self) -> ComponentHealth:
         """Writable? `metrics`: epoch, fills, unsettled orders, bytes, last commit (UTC ms)."""

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from execution.runtime.sqlite import DatabaseError, open_writer
 from execution.vocabulary.exit_codes import ConfigError
 from execution.vocabulary.lifecycle import TradingState
 from execution.vocabulary.order_states import OrderEvent
-from tests.ledger.builders import fill, request
+from tests.ledger.builders import BTC, fill, request
 
 
 def opened(folder: Path) -> Ledger:
@@ -32,6 +33,7 @@ def used(folder: Path) -> Path:
     """A ledger that has seen some trading, closed; its file."""
     folder.mkdir(exist_ok=True)
     ledger = opened(folder)
+    ledger.open_books({"USDT": Decimal(10**6)}, {BTC: "0"}, 1)
     for trade in range(1, 40):
         buy(ledger, trade)
     ledger.set_trading_state(TradingState.HALTED, "loss limit", "risk")
@@ -63,6 +65,14 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
     "a changed fill": put("UPDATE fills SET price = '1' WHERE number = 7"),
     "a removed fill": put("DELETE FROM fills WHERE number = 39"),
     "an order of another name": put("UPDATE orders SET client_order_id = 'x' WHERE number = 7"),
+    "an order of another state": put("UPDATE orders SET state = 'rejected' WHERE number = 7"),
+    "an order's reason": put("UPDATE orders SET reason = 'siqnal' WHERE number = 7"),
+    "the last fill is gone": put("DELETE FROM fills WHERE number = 39"),
+    "the last cash flow is gone": put("DELETE FROM cash_flows WHERE number = 1"),
+    "a sweep's mark": put("UPDATE facts SET value = '9' WHERE name LIKE 'swept:%'"),
+    "a fact is gone": put("DELETE FROM facts WHERE name = 'opened_ms'"),
+    "a halt lifted": put("UPDATE facts SET value = replace(value, 'halted', 'active') WHERE name = 'trading_state'"),
+    "no seal": put("DELETE FROM facts WHERE name = 'seal'"),
     "a removed order": put("DELETE FROM orders WHERE number = 39"),
     "an unreadable halt": put("UPDATE facts SET value = '{\"state\":' WHERE name = 'trading_state'"),
     "an unknown state": put("UPDATE facts SET value = '{\"state\":\"asleep\"}' WHERE name = 'trading_state'"),
@@ -154,3 +164,10 @@ def test_a_flipped_bit_is_refused_or_changes_neither_money_nor_state(
         return
     assert told_by(ledger) == books
     ledger.close()
+
+
+def test_a_mark_that_nobody_came_to_write_is_no_mark(tmp_path: Path) -> None:
+    path = used(tmp_path)
+    path.with_suffix(".high_water").write_text("")  # its writer was killed between making the file and filling it
+    opened(tmp_path).close()
+    assert len(path.with_suffix(".high_water").read_text().split()) == 4

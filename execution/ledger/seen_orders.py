@@ -1,0 +1,53 @@
+"""Which orders of a ledger have been read and checked, kept as one digest, so that a next look reads only the new ones
+and those that may have changed. Reads only; the caller brings the connection, and says against which seal.
+"""
+
+from typing import Any
+
+from execution.ledger import rows
+from execution.ledger.seal import Digest, Seal, check_order
+from execution.runtime.sqlite import Connection
+from execution.vocabulary.order_states import UNSETTLED
+
+AT_ONCE = 1000  # rows: more would fill the memory of a process that only checks them
+_CHECKED = f"SELECT {rows.ORDER_COLUMNS}, hash, number FROM orders"  # noqa: S608
+_WIDTH = rows.ORDER_COLUMNS.count(",") + 1
+_STATE = rows.ORDER_COLUMNS.split(", ").index("state")
+
+
+class SeenOrders:
+    """Everything up to order `number`; orders that weren't settled then are read again at the next look."""
+
+    def __init__(self) -> None:
+        self.count = self.number = 0
+        self._digest = Digest()
+        self._open: dict[int, str] = {}
+
+    @property
+    def digest(self) -> str:
+        return self._digest.value
+
+    def look(self, connection: Connection) -> None:
+        """Read what is new and what may have changed. LedgerDamaged names a row that doesn't fit."""
+        cursor = connection.cursor()
+        cursor.row_factory = None
+        again = ", ".join(map(str, self._open))
+        for row in cursor.execute(f"{_CHECKED} WHERE number IN ({again})").fetchall():
+            self._digest.turn(self._open.pop(row[-1]))
+            self._take(row)
+        cursor.execute(f"{_CHECKED} WHERE number > ? ORDER BY number", (self.number,))
+        while some := cursor.fetchmany(AT_ONCE):
+            for row in some:
+                self._take(row)
+                self.number, self.count = row[-1], self.count + 1
+
+    def _take(self, row: tuple[Any, ...]) -> None:
+        number, stored = row[-1], row[_WIDTH]
+        hashed = check_order(row[:_WIDTH], stored, number)
+        self._digest.turn(hashed)
+        if row[_STATE] in UNSETTLED:
+            self._open[number] = hashed
+
+    def agrees(self, seal: Seal) -> bool:
+        """Are these the orders that were sealed?"""
+        return (self.count, self.digest) == (seal.orders, seal.orders_digest)

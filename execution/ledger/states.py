@@ -1,0 +1,49 @@
+"""What an account may do and how it stands with the venue, as its ledger keeps it over every restart. The part of the
+ledger that is single facts; the rows are in the modules beside. Each change is durable when the method returns.
+"""
+
+from contextlib import AbstractContextManager
+from typing import Any
+
+from execution.ledger.facts import Facts, ReconciliationFact, TradingStateFact
+from execution.runtime.clock import Clock
+from execution.vocabulary.lifecycle import TradingState
+
+
+class AccountStates:
+    """Trading state, last comparison, and what a trader wants to find again."""
+
+    _facts: Facts
+    _clock: Clock
+
+    def _writing(self, commit: str) -> AbstractContextManager[None]:
+        """One commit of the ledger."""
+        raise NotImplementedError
+
+    def trading_state(self) -> tuple[TradingState, str]:
+        """What the account may do, and why."""
+        fact = self._facts.trading_state()
+        return fact.state, fact.reason
+
+    def set_trading_state(self, state: TradingState, reason: str, by: str) -> None:
+        """Change what the account may do. Survives every restart."""
+        with self._writing("trading_state"):
+            self._facts.put_json("trading_state", TradingStateFact(state, reason, by, self._clock.now_ms()))
+
+    def reconciliation(self) -> ReconciliationFact:
+        """The last comparison with the venue."""
+        return self._facts.reconciliation()
+
+    def set_reconciliation(self, reconciled: bool, differences: list[str]) -> None:
+        """Remember a comparison with the venue."""
+        with self._writing("reconciliation"):
+            self._facts.put_json("reconciliation", ReconciliationFact(reconciled, self._clock.now_ms(), differences))
+
+    def save_runtime_state(self, state: dict[str, Any]) -> None:
+        """Keep what a trader wants to find again after a restart (plain JSON values). TypeError otherwise."""
+        with self._writing("runtime_state"):
+            self._facts.put_json("runtime_state", state)
+
+    def restore_runtime_state(self) -> dict[str, Any] | None:
+        """What was saved last, or None."""
+        return self._facts.get_dict("runtime_state")
