@@ -32,7 +32,8 @@ class _Holding:
 
     quantity: Decimal = ZERO
     cost: Decimal = ZERO
-    entry_fees: Decimal = ZERO
+    entry_fees: Decimal = ZERO  # of all that was bought
+    held_fees: Decimal = ZERO  # of what is still held; part of its cost, as quantity or as money
     opened_ms: int = 0
     strategy: str = ""
     signal_bar_ms: int = 0
@@ -44,7 +45,7 @@ class _Holding:
     profit: Decimal = ZERO
 
     def start(self, opened_ms: int, origin: Origin) -> None:
-        """Begin a new round trip; dust of the last one stays in quantity and cost."""
+        """Begin a new round trip; dust of the last one stays in quantity, cost and their fees."""
         self.opened_ms, self.strategy, self.signal_bar_ms = opened_ms, origin.strategy, origin.signal_bar_ms
         self.entry_fees = self.bought = self.bought_value = ZERO
         self.sold = self.sold_value = self.exit_fees = self.profit = ZERO
@@ -86,15 +87,17 @@ class AccountFold:
         holding.quantity += fill.quantity - base_fee
         holding.cost += fill.quantity * fill.price + quote_fee
         holding.entry_fees += fee_value
+        holding.held_fees += fee_value
         holding.bought += fill.quantity
         holding.bought_value += fill.quantity * fill.price
 
     def _sell(self, holding: _Holding, fill: Fill, origin: Origin) -> None:
         base_fee, quote_fee, fee_value = _fees(fill)
         gone = min(fill.quantity + base_fee, holding.quantity)
-        released = holding.cost * gone / holding.quantity
+        released, released_fees = holding.cost * gone / holding.quantity, holding.held_fees * gone / holding.quantity
         holding.quantity -= gone
         holding.cost = holding.cost - released if holding.quantity else ZERO
+        holding.held_fees = holding.held_fees - released_fees if holding.quantity else ZERO
         holding.exit_fees += fee_value
         holding.sold += fill.quantity
         holding.sold_value += fill.quantity * fill.price
@@ -125,7 +128,7 @@ class AccountFold:
                 opened_ms=holding.opened_ms,
                 strategy=holding.strategy,
                 signal_bar_ms=holding.signal_bar_ms,
-                entry_fees=holding.entry_fees,
+                entry_fees=holding.held_fees,
             )
             for symbol, holding in self._holdings.items()
             if not self._is_flat(symbol, holding.quantity)

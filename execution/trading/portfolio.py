@@ -56,13 +56,12 @@ def hold(position: Position, owned: Decimal, price: Decimal | None, rules: Symbo
         return Holding(position, position.entry_price, ZERO, worth, dust=False)
     sellable = floor_to_step(max(ZERO, min(position.quantity, owned)), rules.lot_step)
     dust = price is not None and is_dust(sellable, price, rules)
-    return Holding(position, price_paid(position, rules), sellable, worth, dust)
+    return Holding(position, price_paid(position), sellable, worth, dust)
 
 
-def price_paid(position: Position, rules: SymbolRules) -> Decimal:
-    """From what the buys cost with fees. The fees themselves aren't subtracted: they are the whole position's, also
-    after a part of it was sold."""
-    return position.entry_price * (1 - rules.taker_fee) if position.entry_fees else position.entry_price
+def price_paid(position: Position) -> Decimal:
+    """The mean price that the buys of what is still held were made at, without their fees."""
+    return (position.cost - position.entry_fees) / position.quantity
 
 
 def portfolio(

@@ -84,3 +84,14 @@ def advance(state: OrderState, event: OrderEvent) -> OrderState:
         return TRANSITIONS[state, event]
     except KeyError:
         raise ValueError(f"an order that is {state} can't be {event}") from None
+
+
+def diagram() -> str:
+    """The table as a mermaid diagram, for the documents: each way from one state to another, with what leads there."""
+    ways: dict[tuple[OrderState, OrderState], list[OrderEvent]] = {}
+    for (state, event), to in TRANSITIONS.items():
+        if to is not state:
+            ways.setdefault((state, to), []).append(event)
+    lines = [f"    {state} --> {to} : {', '.join(events)}" for (state, to), events in ways.items()]
+    ends = [f"    {state} --> [*]" for state in OrderState if state in SETTLED]
+    return "\n".join(["stateDiagram-v2", f"    [*] --> {OrderState.INTENT}", *lines, *ends])

@@ -93,7 +93,7 @@ class Position(msgspec.Struct, frozen=True):
     opened_ms: int
     strategy: str
     signal_bar_ms: int
-    entry_fees: Decimal
+    entry_fees: Decimal  # paid for what is still held, in the quote currency's worth
 
     @property
     def entry_price(self) -> Decimal:

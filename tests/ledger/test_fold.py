@@ -74,3 +74,38 @@ def test_somebody_elses_trade_moves_the_money_but_is_no_position_of_ours() -> No
     fold.apply_fill(fill(1, None, quantity="1", price="100"), None)
     assert fold.balances == {"BTC": Decimal(1), "USDT": Decimal(-100)}
     assert fold.positions() == {}
+
+
+@given(
+    st.lists(st.tuples(lots, prices, st.booleans()), min_size=1, max_size=5), st.lists(st.integers(1, 99), max_size=5)
+)
+def test_what_is_still_held_carries_its_own_part_of_the_entry_fees(
+    buys: list[tuple[str, str, bool]], sold_percent: list[int]
+) -> None:
+    fold, paid = AccountFold(), Decimal(0)
+    for number, (quantity, price, in_base) in enumerate(buys):
+        fee = (Decimal(quantity) if in_base else Decimal(quantity) * Decimal(price)) / 1000
+        paid += fee * Decimal(price) if in_base else fee
+        fold.apply_fill(fill(number, "x", Side.BUY, quantity, price, str(fee), "BTC" if in_base else "USDT"), ENTRY)
+    bought = fold.positions()[BTC]
+    assert bought.entry_fees == paid
+    for number, percent in enumerate(sold_percent, len(buys)):
+        sold = fold.positions()[BTC].quantity * percent / 100
+        fold.apply_fill(fill(number, "x", Side.SELL, str(sold), "7", "0.01"), EXIT)
+    left = fold.positions()[BTC]
+    assert close(left.entry_fees / paid, left.quantity / bought.quantity)
+    assert close(left.entry_fees / paid, left.cost / bought.cost)
+
+
+def close(one: Decimal, other: Decimal) -> bool:
+    return abs(one - other) < Decimal("1e-15")
+
+
+def test_the_fees_of_a_closed_trade_are_those_of_all_that_was_bought() -> None:
+    fold = AccountFold(lot_steps=STEP)
+    fold.apply_fill(fill(1, "a", quantity="1", price="100", fee="0.1"), ENTRY)
+    fold.apply_fill(fill(2, "b", Side.SELL, "0.5", "110", "0.05"), EXIT)
+    assert fold.positions()[BTC].entry_fees == Decimal("0.05")
+    fold.apply_fill(fill(3, "b", Side.SELL, "0.5", "110", "0.05"), EXIT)
+    (trade,) = fold.closed
+    assert trade.fees_quote == Decimal("0.20")

@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from execution.vocabulary.order_states import SETTLED, TRANSITIONS, UNSETTLED, OrderEvent, OrderState, advance
+from execution.vocabulary.order_states import (
+    SETTLED,
+    TRANSITIONS,
+    UNSETTLED,
+    OrderEvent,
+    OrderState,
+    advance,
+    diagram,
+)
+from tests.support import ROOT
 
 LEARNED = [event for event in OrderEvent if event is not OrderEvent.SENT]
 
@@ -63,3 +72,38 @@ def test_only_evidence_leaves_unknown() -> None:
 def test_every_state_is_either_settled_or_not() -> None:
     assert set(OrderState) == SETTLED | UNSETTLED
     assert not SETTLED & UNSETTLED
+
+
+EVENTS = "sent ambiguous acknowledged partly_filled filled_in_full canceled rejected expired"
+EDGES = """
+    intent            sent  unknown           -                 -                 -       -         rejected          -
+    sent              -     unknown           open              partially_filled  filled  canceled  rejected          expired
+    unknown           -     unknown           open              partially_filled  filled  canceled  rejected          expired
+    rejected          -     rejected          open              partially_filled  filled  canceled  rejected          expired
+    open              -     open              open              partially_filled  filled  canceled  open              expired
+    partially_filled  -     partially_filled  partially_filled  partially_filled  filled  canceled  partially_filled  expired
+    expired           -     expired           expired           expired           filled  canceled  expired           expired
+    canceled          -     canceled          canceled          canceled          filled  canceled  canceled          canceled
+    filled            -     filled            filled            filled            filled  filled    filled            filled
+"""  # noqa: E501
+
+
+def test_every_edge_leads_where_it_is_written_and_every_missing_one_raises() -> None:
+    walked = 0
+    for line in EDGES.strip().splitlines():
+        state, *targets = line.split()
+        for event, to in zip(EVENTS.split(), targets, strict=True):
+            walked += 1
+            if to == "-":
+                with pytest.raises(ValueError, match=f"an order that is {state} can't be {event}"):
+                    advance(OrderState(state), OrderEvent(event))
+            else:
+                assert advance(OrderState(state), OrderEvent(event)) is OrderState(to), (state, event)
+    assert walked == len(OrderState) * len(OrderEvent)
+
+
+def test_the_diagram_in_the_architecture_is_the_one_the_table_makes() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text()
+    assert f"```mermaid\n{diagram()}\n```" in text, "put the output of order_states.diagram() there"
+    moving = {(state, to) for (state, _), to in TRANSITIONS.items() if to is not state}
+    assert diagram().count("-->") == 1 + len(moving) + len(SETTLED)
