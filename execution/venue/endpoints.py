@@ -21,6 +21,10 @@ class Endpoint:
     weight_all: int = 0
     counts_orders: bool = False
 
+    def weight_in(self, query: str) -> int:
+        """Its weight, where that depends on a symbol at most; the rest is in weights.py."""
+        return self.weight_all if self.weight_all and "symbol" not in query else self.weight
+
 
 def public_endpoints(market: MarketRest) -> dict[tuple[str, str], Endpoint]:
     """What needs no signature, by method and path."""

@@ -37,6 +37,11 @@ def too_many_requests(limit: int, retry_after_s: int) -> ApiError:
     return ApiError(-1003, text, 429, retry_after_s)
 
 
+def too_many(limit: int, what: str, retry_after_s: int) -> ApiError:
+    """More requests or connections than five minutes allow."""
+    return ApiError(-1003, f"Too many requests; current limit is {limit} {what} per 5 MINUTE.", 429, retry_after_s)
+
+
 def banned(retry_after_s: int, until_ms: int) -> ApiError:
     """The address went on asking after it was told to stop."""
     text = (

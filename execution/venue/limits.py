@@ -1,13 +1,19 @@
-"""How much a client may ask: request weight per minute and address, orders per ten seconds, day and account. Counts in
-the venue's own minutes, as Binance does. Pure but for its counters."""
+"""How much a client may ask: request weight and requests per address, connections per address, orders per account.
+Counts in the venue's own minutes, as Binance does. Pure but for its counters."""
+
+from typing import NoReturn
 
 from execution.venue import errors
 
 WEIGHT_PER_MINUTE = 6_000
+REQUESTS_PER_5_MIN = 61_000
+CONNECTIONS_PER_5_MIN = 300
+CONNECTION_WEIGHT = 2
 ORDERS_PER_10_S = 100
 ORDERS_PER_DAY = 200_000
 ADDRESSES_MAX = 10_000
 MINUTE_MS = 60_000
+FIVE_MINUTES_MS = 300_000
 TEN_SECONDS_MS = 10_000
 DAY_MS = 86_400_000
 REFUSED_BEFORE_BAN = 50  # requests of a minute that are refused with 429, before the next is a ban
@@ -41,6 +47,8 @@ class RateLimits:
 
     def __init__(self) -> None:
         self._weight = _Counter(MINUTE_MS, WEIGHT_PER_MINUTE)
+        self._requests = _Counter(FIVE_MINUTES_MS, REQUESTS_PER_5_MIN)
+        self._connections = _Counter(FIVE_MINUTES_MS, CONNECTIONS_PER_5_MIN)
         self._short = _Counter(TEN_SECONDS_MS, ORDERS_PER_10_S)
         self._day = _Counter(DAY_MS, ORDERS_PER_DAY)
         self._refused = _Counter(MINUTE_MS, REFUSED_BEFORE_BAN)
@@ -50,11 +58,27 @@ class RateLimits:
         """Count a request; what the address has used this minute. Raises 429 past the limit, 418 when it goes on."""
         self._check_ban(address, now_ms)
         used = self._weight.add(address, weight, now_ms)
+        if self._requests.add(address, 1, now_ms) > REQUESTS_PER_5_MIN:
+            self._refuse(
+                address, now_ms, errors.too_many(REQUESTS_PER_5_MIN, "requests", self._requests.left_s(now_ms))
+            )
         if used > WEIGHT_PER_MINUTE:
-            if self._refused.add(address, 1, now_ms) > self._refused.most:
-                self._ban(address, now_ms)
-            raise errors.too_many_requests(WEIGHT_PER_MINUTE, self._weight.left_s(now_ms))
+            self._refuse(address, now_ms, errors.too_many_requests(WEIGHT_PER_MINUTE, self._weight.left_s(now_ms)))
         return used
+
+    def connect(self, address: str, now_ms: int) -> None:
+        """Count a WebSocket connection that is asked for. Raises 429 past the limit, 418 when it goes on."""
+        self._check_ban(address, now_ms)
+        self._weight.add(address, CONNECTION_WEIGHT, now_ms)
+        if self._connections.add(address, 1, now_ms) > CONNECTIONS_PER_5_MIN:
+            self._refuse(
+                address, now_ms, errors.too_many(CONNECTIONS_PER_5_MIN, "connections", self._connections.left_s(now_ms))
+            )
+
+    def _refuse(self, address: str, now_ms: int, refusal: errors.ApiError) -> NoReturn:
+        if self._refused.add(address, 1, now_ms) > self._refused.most:
+            self._ban(address, now_ms)
+        raise refusal
 
     def _check_ban(self, address: str, now_ms: int) -> None:
         until_ms, _ = self._bans.get(address, (0, 0))
@@ -89,7 +113,8 @@ class RateLimits:
 def rate_limits() -> list[dict[str, object]]:
     """The limits as exchangeInfo shows them."""
     weight = {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": WEIGHT_PER_MINUTE}
-    return [weight, *order_limits()]
+    raw = {"rateLimitType": "RAW_REQUESTS", "interval": "MINUTE", "intervalNum": 5, "limit": REQUESTS_PER_5_MIN}
+    return [weight, *order_limits(), raw]
 
 
 def order_limits() -> list[dict[str, object]]:

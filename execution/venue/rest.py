@@ -11,9 +11,10 @@ from aiohttp import web
 from execution.venue import errors
 from execution.venue.auth import check_signature, find_account, read_window
 from execution.venue.back_office import BackOffice
-from execution.venue.endpoints import API, Endpoint, public_endpoints, signed_endpoints
+from execution.venue.endpoints import API, public_endpoints, signed_endpoints
 from execution.venue.parameters import parse
 from execution.venue.request_faults import Spoilt
+from execution.venue.weights import request_weight
 
 log = logging.getLogger("nae.venue")
 
@@ -62,13 +63,17 @@ class Rest:
         return _reply(body, headers, 200)
 
     async def _answer(self, request: web.Request, headers: dict[str, str]) -> object:
-        endpoint, office = self._find(request), self._office
+        office = self._office
         raw_query = request.raw_path.partition("?")[2]
-        raw_body = _text(await _body(request)) if request.can_read_body else ""
+        endpoint = self._endpoints.get((request.method, request.path))
+        raw_body = _text(await _body(request)) if endpoint is not None and request.can_read_body else ""
         now_ms = office.clock.now_ms()
-        weight = endpoint.weight_all if endpoint.weight_all and "symbol" not in raw_query else endpoint.weight
+        usual = 1 if endpoint is None else endpoint.weight_in(raw_query)
+        weight = request_weight(request.method, request.path, f"{raw_query}&{raw_body}", usual)
         used = office.limits.spend(request.remote or "", weight, now_ms)
         headers["X-MBX-USED-WEIGHT"] = headers["X-MBX-USED-WEIGHT-1M"] = str(used)
+        if endpoint is None:
+            raise self._missing(request)
         values = parse(raw_query, raw_body)
         if endpoint.run is not None:
             return await office.look(endpoint.run, values)
@@ -87,13 +92,10 @@ class Rest:
                 counts = office.limits.order_counts(key.account, now_ms)
                 headers["X-MBX-ORDER-COUNT-10S"], headers["X-MBX-ORDER-COUNT-1D"] = map(str, counts)
 
-    def _find(self, request: web.Request) -> Endpoint:
-        endpoint = self._endpoints.get((request.method, request.path))
-        if endpoint is not None:
-            return endpoint
+    def _missing(self, request: web.Request) -> errors.ApiError:
         if request.path == API + "userDataStream":
-            raise GONE
-        raise NOT_ALLOWED if request.path in self._paths else NOT_FOUND
+            return GONE
+        return NOT_ALLOWED if request.path in self._paths else NOT_FOUND
 
 
 async def _body(request: web.Request) -> bytes:

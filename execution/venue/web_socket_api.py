@@ -16,6 +16,7 @@ from execution.venue.limits import order_limits, rate_limits
 from execution.venue.market_rest import MarketRest
 from execution.venue.request_faults import Spoilt
 from execution.venue.trading import Request
+from execution.venue.weights import METHOD_USUAL, method_weight
 
 Values = dict[str, str]
 SIGNED_HERE = ("session.logon", "userDataStream.subscribe.signature")
@@ -46,12 +47,7 @@ class WebSocketApi:
         values: Values = {}
         limits: dict[str, object] = {}
         try:
-            if message is None or not isinstance(message.get("method"), str):
-                raise errors.ApiError(-1135, "Invalid JSON Request")
-            used = self._office.limits.spend(connection.address, 2, self._clock.now_ms())
-            values, method = _values(message.get("params")), str(message["method"])
-            if values.get("returnRateLimits") != "false":
-                limits = {"rateLimits": [rate_limits()[0] | {"count": used}]}
+            values, method = self._spent(connection, message, limits)
             run = partial(self._run, connection, method, values)
             result = await (run() if self._office.faults is None else self._office.faults.at_door(f"WS {method}", run))
             if limits and method.startswith("order.") and (key := self._office.keys.get(values.get("apiKey", ""))):
@@ -63,6 +59,22 @@ class WebSocketApi:
             if error.status == BANNED:
                 connection.end_after_this()
             return {"id": number, "status": error.status, "error": _with_wait(error, self._clock.now_ms())} | limits
+
+    def _spent(
+        self, connection: Connection, message: dict[str, object] | None, limits: dict[str, object]
+    ) -> tuple[Values, str]:
+        """Parameters and method; what they weigh is counted, and what is used now stands in `limits`."""
+        try:
+            if message is None or not isinstance(message.get("method"), str):
+                raise errors.ApiError(-1135, "Invalid JSON Request")
+            values, method = _values(message.get("params")), str(message["method"])
+        except errors.ApiError:
+            self._office.limits.spend(connection.address, METHOD_USUAL, self._clock.now_ms())
+            raise
+        used = self._office.limits.spend(connection.address, method_weight(method, values), self._clock.now_ms())
+        if values.get("returnRateLimits") != "false":
+            limits["rateLimits"] = [rate_limits()[0] | {"count": used}]
+        return values, method
 
     def _order_counts(self, account: str) -> list[dict[str, object]]:
         counts = self._office.limits.order_counts(account, self._clock.now_ms())
@@ -141,6 +153,10 @@ class WebSocketApi:
             raise errors.illegal_characters("subscriptionId", "^[0-9]{1,18}$")
         self._users.end(connection, int(number) if number is not None else None)
         return {}
+
+    def admit(self, address: str, now_ms: int) -> None:
+        """Count a connection that is asked for. Raises ApiError when there are too many."""
+        self._office.limits.connect(address, now_ms)
 
     def leave(self, connection: Connection) -> None:
         """The connection has gone."""

@@ -49,6 +49,9 @@ class WebSockets:
         except ValueError as error:
             body = errors.ApiError(-1100, f"Invalid stream: {error}").body()
             return web.Response(body=orjson.dumps(body), status=400, content_type="application/json")
+        refused = self._refused(request)
+        if refused is not None:
+            return refused
         response = await connection.open()
         self._streams.subscribe(subscriber, names)
         try:
@@ -60,12 +63,25 @@ class WebSockets:
     async def api(self, request: web.Request) -> web.StreamResponse:
         """/ws-api/v3."""
         connection = Connection(request, self._clock.now_ms())
+        refused = self._refused(request)
+        if refused is not None:
+            return refused
         response = await connection.open()
         try:
             await self._read(connection, "ws-api", partial(self._api.answer, connection))
         finally:
             self._api.leave(connection)
         return response
+
+    def _refused(self, request: web.Request) -> web.Response | None:
+        """The answer to who may not connect now."""
+        try:
+            self._api.admit(request.remote or "", self._clock.now_ms())
+        except errors.ApiError as error:
+            headers = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
+            body = orjson.dumps(error.body())
+            return web.Response(body=body, status=error.status, headers=headers, content_type="application/json")
+        return None
 
     def at(self, door: str) -> list[Connection]:
         """The connections of a door, "streams" or "ws-api"."""

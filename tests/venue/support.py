@@ -114,7 +114,7 @@ class Raw:
     """Requests exactly as written, signed on demand."""
 
     def __init__(self, session: aiohttp.ClientSession, url: str, clock: Clock) -> None:
-        self._session = session
+        self.session = session
         self._url = url
         self._clock = clock
 
@@ -124,7 +124,7 @@ class Raw:
 
         address = URL(f"{self._url}{path}" + (f"?{query}" if query else ""), encoded=True)
         headers = {"X-MBX-APIKEY": key} if key else {}
-        async with self._session.request(method, address, data=body or None, headers=headers) as response:
+        async with self.session.request(method, address, data=body or None, headers=headers) as response:
             return Reply(response.status, await response.json(content_type=None), dict(response.headers))
 
     async def signed(self, method: str, path: str, /, **values: object) -> Reply:

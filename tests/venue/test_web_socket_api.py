@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -93,8 +94,10 @@ def test_every_reply_says_how_much_is_used_unless_that_is_not_wanted(tmp_path: P
     async def scene() -> None:
         async with running(tmp_path, driven=False) as venue, line(venue.url) as connection:
             first = await connection.ask("ping")
-            assert [(row["rateLimitType"], row["count"]) for row in first["rateLimits"]] == [("REQUEST_WEIGHT", 2)]
-            assert (await connection.ask("fly"))["rateLimits"][0]["count"] == 4
+            assert [(row["rateLimitType"], row["count"]) for row in first["rateLimits"]] == [("REQUEST_WEIGHT", 3)], (
+                "the line weighs 2"
+            )
+            assert (await connection.ask("fly"))["rateLimits"][0]["count"] == 5
             assert "rateLimits" not in await connection.ask("ping", returnRateLimits=False)
 
     asyncio.run(scene())
@@ -125,12 +128,14 @@ def test_who_goes_on_after_429_is_banned_for_longer_each_time_and_the_web_socket
                 counts = venue.server._rest._office.limits
                 now_ms = clock.now_ms()
                 counts.spend("127.0.0.1", limits.WEIGHT_PER_MINUTE - counts.weight_used("127.0.0.1", now_ms), now_ms)
-                refused = [(await raw.public("ping")).status for _ in range(limits.REFUSED_BEFORE_BAN)]
-                assert set(refused) == {429}
-                reply = await raw.public("ping")
-                assert (reply.status, reply.code, int(reply.headers["Retry-After"])) == (418, -1003, seconds + 1)
-                assert (await raw.public("ping")).status == 418
                 async with line(venue.url) as connection:
+                    refused = [(await raw.public("ping")).status for _ in range(limits.REFUSED_BEFORE_BAN)]
+                    assert set(refused) == {429}
+                    reply = await raw.public("ping")
+                    assert (reply.status, reply.code, int(reply.headers["Retry-After"])) == (418, -1003, seconds + 1)
+                    assert (await raw.public("ping")).status == 418
+                    with pytest.raises(aiohttp.WSServerHandshakeError, match="418"):
+                        await raw.session.ws_connect(f"{venue.url}/ws")
                     told = await connection.ask("ping")
                     assert (told["status"], told["error"]["data"]["retryAfter"] > clock.now_ms()) == (418, True)
                     assert (await connection.socket.receive(timeout=30)).type is aiohttp.WSMsgType.CLOSE
