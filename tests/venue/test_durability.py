@@ -149,9 +149,9 @@ def test_a_port_that_is_taken_is_said_and_leaves_the_store_alone(tmp_path: Path)
 
 
 @asynccontextmanager
-async def process(folder: Path) -> AsyncIterator[tuple[Raw, asyncio.subprocess.Process]]:
+async def process(folder: Path, *more: str) -> AsyncIterator[tuple[Raw, asyncio.subprocess.Process]]:
     """A venue in its own process; it is killed at the end, if it still lives."""
-    command = (sys.executable, "-m", "tests.venue.serving", str(folder))
+    command = (sys.executable, "-m", "tests.venue.serving", str(folder), *more)
     child = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     try:
         assert child.stdout is not None
