@@ -4,39 +4,23 @@ Keys of the embedded venue are made here, at random, readable by the owner only;
 """
 
 import logging
-from pathlib import Path
 
 from execution.exchange.credentials import Credentials, create_embedded_credentials, load_credentials
+from execution.exchange.embedded_access import key_file, port_file, read_port
 from execution.runtime.clock import Clock
 from execution.runtime.files import write_atomically
 from execution.runtime.home import Home
 from execution.vocabulary.modes import Account
 
+__all__ = ["key_file", "port_file", "read_port", "venue_keys", "wait_for_key", "wait_for_port", "write_port"]
+
 log = logging.getLogger("nae.venue_access")
 WAIT_S = 0.1
-
-
-def port_file(home: Home) -> Path:
-    """Where the venue says which port it has."""
-    return home.data / "venue" / "port"
 
 
 def write_port(home: Home, port: int) -> None:
     """Say where the venue listens."""
     write_atomically(port_file(home), f"{port}\n")
-
-
-def read_port(home: Home) -> int:
-    """The port of the last start, or 0."""
-    try:
-        return int(port_file(home).read_text())
-    except (FileNotFoundError, ValueError):
-        return 0
-
-
-def key_file(home: Home, account: str) -> Path:
-    """The key of one account on the embedded venue."""
-    return home.account(account) / "venue_key.json"
 
 
 def venue_keys(home: Home) -> dict[str, Credentials]:

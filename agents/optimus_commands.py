@@ -33,6 +33,10 @@ def _reduce_only(system: TradingSystem, arguments: Arguments) -> dict[str, Any]:
     return _state(system.reduce_only(_reason(arguments, "reduce only, by the operator")), "reduce_only")
 
 
+def _halt(system: TradingSystem, arguments: Arguments) -> dict[str, Any]:
+    return _state(system.halt_trading(_reason(arguments, "halted by the operator")), "halted")
+
+
 def _sell_everything(system: TradingSystem, arguments: Arguments) -> dict[str, Any]:
     return {"marked": system.sell_everything(_reason(arguments, "sold by the operator"))}
 
@@ -59,6 +63,7 @@ VERBS: dict[str, Callable[[TradingSystem, Arguments], dict[str, Any]]] = {
     "pause": _pause,
     "resume": _resume,
     "reduce_only": _reduce_only,
+    "halt": _halt,
     "sell_everything": _sell_everything,
     "status": _status,
     "reflect": _reflect,

@@ -6,6 +6,7 @@ import typer
 from typer.exceptions import Exit, TyperException
 
 from execution.console import account_commands, log_commands, operation_commands, process_commands, upgrade_commands
+from execution.console.kill_command import kill
 from execution.console.output import complain
 from execution.console.service_commands import service
 from execution.console.venue_commands import venue
@@ -40,6 +41,7 @@ for command in (
     account_commands.orders,
     account_commands.fills,
     why,
+    kill,
 ):
     app.command()(command)
 app.add_typer(service, name="service")

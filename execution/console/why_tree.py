@@ -104,9 +104,11 @@ def _size(told: Mapping[str, Any]) -> str:
 
 def _exit(reason: str, told: Mapping[str, Any]) -> str:
     why = f" ({told['why']})" if told.get("why") else ""
+    words = f"{reason} by {told.get('by')}{why}: bid {told.get('bid')}, paid {told.get('price_paid')}"
+    if "stop" not in told:
+        return words
     return (
-        f"{reason} by {told.get('by')}{why}: bid {told.get('bid')}, paid {told.get('price_paid')}, stop "
-        f"{told.get('stop')}, target {told.get('target')}, held {told.get('bars_held')} of at most "
+        f"{words}, stop {told.get('stop')}, target {told.get('target')}, held {told.get('bars_held')} of at most "
         f"{told.get('time_exit_bars')} bars"
     )
 

@@ -1,0 +1,171 @@
+"""`nae kill` with everything else dead, with a trader that hangs, with one that lives, with a venue that answers 504:
+halted within five seconds, nothing open, nothing sold twice."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.books import disagreements
+from execution.console.cli import run
+from execution.console.venue_control import ask_control
+from execution.exchange.desk import open_desk
+from execution.ledger.queries import account_report, recent_orders
+from execution.ledger.story import tell
+from execution.runtime.clock import SystemClock
+from execution.runtime.config import load
+from execution.runtime.home import Home
+from execution.vocabulary.exit_codes import ExitCode
+from execution.vocabulary.lifecycle import TradingState
+from tests.chaos.family import CONFIG, Family, family_in
+from tests.support import eventually, is_running
+
+Kill = Callable[..., tuple[int, list[dict[str, Any]]]]
+WITHIN_S = 5.0
+PATIENT = "time_exit_bars = 500\nstop_loss = 0.05\nprofit_target = 0.05"  # what is held stays held
+DRILLS = CONFIG.replace("[venue]\n", "[venue]\ndrills = true\n").replace("time_exit_bars = 3", PATIENT)
+TRADERS = ("sandbox_optimus", "live_optimus")
+ACCOUNTS = ("sandbox", "live")
+
+
+@pytest.fixture
+def kill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Kill:
+    monkeypatch.setenv("NAE_HOME", str(tmp_path / "home"))
+
+    def command(*words: str) -> tuple[int, list[dict[str, Any]]]:
+        code = run(["kill", *words, "--json"])
+        return code, json.loads(capsys.readouterr().out)
+
+    return command
+
+
+def holding(family: Family) -> bool:
+    """Both hold something, and a stop stands at the venue for it."""
+    reports = [family.report(account) for account in ACCOUNTS]
+    held = all(report and report.positions and report.reconciled for report in reports)
+    return held and all(any(row.guards for row in recent_orders(family.home.ledger(name), 9)) for name in ACCOUNTS)
+
+
+def begin(family: Family) -> None:
+    family.start("venue", *TRADERS)
+    eventually(partial(holding, family), within_s=30)
+
+
+def open_at_venue(home: Home, account: str, order: dict[str, str] | None = None) -> list[str]:
+    """The client order ids that stand at the venue; `order` is sent first, past our books."""
+
+    async def look() -> list[str]:
+        desk = open_desk(home, account, load(home.config_file), SystemClock())
+        try:
+            if order is not None:
+                quotes = await desk.look(["BTC/USDT"])
+                order["price"] = str(int(quotes["BTC/USDT"].bid * 3 / 4))
+                await desk.client.call("privatePostOrder", order)
+            return [name for _, name in await desk.reader.fetch_open_orders()]
+        finally:
+            await desk.close()
+
+    return asyncio.run(look())
+
+
+def judged(home: Home) -> list[str]:
+    return [row.text for row in disagreements(home) if "stranger" not in row.text]
+
+
+def test_with_every_trader_dead_it_halts_cancels_and_sells_all(tmp_path: Path, kill: Kill) -> None:
+    with family_in(tmp_path / "home", config=DRILLS) as family:
+        begin(family)
+        family.kill(*TRADERS)
+        stranger = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "0.01"}
+        stranger["newClientOrderId"] = "stranger-1"
+        assert "stranger-1" in open_at_venue(family.home, "live", stranger)
+        code, told = kill("a test")
+        assert code == ExitCode.OK and all(row["seconds"] <= WITHIN_S and row["halted"] for row in told)
+        assert "stranger-1" in told[1]["cancelled"]
+        for row in told:
+            assert open_at_venue(family.home, row["account"]) == row["stops_left"] != []
+        code, told = kill("a test", "--flatten")
+        assert code == ExitCode.OK and all(row["sold"] for row in told)
+        for account in ACCOUNTS:
+            report = account_report(family.home.ledger(account))
+            assert report.trading_state is TradingState.HALTED and not report.positions and not report.unknown_orders
+            assert open_at_venue(family.home, account) == []
+        sold = tell(family.home, "live", told[1]["sold"][0]).chapters[-1]
+        assert sold.decision is not None and sold.decision["exit"]["why"] == "a test"
+        assert judged(family.home) == []
+
+
+def test_a_trader_that_hangs_is_ended_and_a_venue_that_answers_504_doubles_nothing(tmp_path: Path, kill: Kill) -> None:
+    with family_in(tmp_path / "home", config=DRILLS) as family:
+        begin(family)
+        family.hold("live_optimus")
+        family.kill("sandbox_optimus")
+        hung = family.process("live_optimus").pid
+        rules = [
+            {"fault": "execute_504", "on": "POST /api/v3/order", "times": 2},
+            {"fault": "refuse_504", "on": "DELETE /api/v3/order", "times": 2},
+            {"fault": "execute_504", "on": "DELETE /api/v3/order", "times": 2},
+        ]
+        ask_control(family.home.data / "venue", "POST", "/faults", rules)
+        code, told = kill("a test", "--flatten")
+        assert code == ExitCode.OK, told
+        assert told[1]["ended"] == [hung] and not is_running(hung)
+        for account in ACCOUNTS:
+            report = account_report(family.home.ledger(account))
+            assert report.trading_state is TradingState.HALTED and not report.positions and report.reconciled
+            assert open_at_venue(family.home, account) == []
+        assert judged(family.home) == []
+
+
+def test_a_trader_that_lives_halts_and_sells_by_itself(tmp_path: Path, kill: Kill) -> None:
+    with family_in(tmp_path / "home", config=DRILLS) as family:
+        begin(family)
+        code, told = kill("a test", "--flatten")
+        assert code == ExitCode.OK and [row["by"] for row in told] == list(TRADERS)
+        assert all(row["seconds"] <= WITHIN_S and row["ended"] == [] for row in told)
+        for account in ACCOUNTS:
+            report = family.report(account)
+            assert report.trading_state is TradingState.HALTED and not report.positions
+            assert eventually(partial(family.is_quiet, account)) and open_at_venue(family.home, account) == []
+        for name in TRADERS:
+            assert family.stop(name) == 0
+        assert judged(family.home) == []
+
+
+def test_with_the_venue_dead_too_the_halt_is_durable_and_the_rest_is_named(tmp_path: Path, kill: Kill) -> None:
+    with family_in(tmp_path / "home", config=DRILLS) as family:
+        begin(family)
+        family.kill("venue", *TRADERS)
+        code, told = kill("a test", "--flatten", "--within", "1s")
+        assert code == ExitCode.UNAVAILABLE
+        for row in told:
+            assert row["halted"] and "doesn't tell" in row["problems"][0]
+            assert account_report(family.home.ledger(row["account"])).trading_state is TradingState.HALTED
+        family.start("venue", "sandbox_optimus")
+        eventually(partial(family.is_quiet, "sandbox"), within_s=20)
+        assert family.report("sandbox").trading_state is TradingState.HALTED, "over every restart"
+
+
+def test_without_an_account_it_says_which_home_it_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NAE_HOME", str(tmp_path))
+    assert run(["kill"]) == ExitCode.CONFIG
+    assert str(tmp_path) in capsys.readouterr().err
+    assert run(["kill", "--account", "moon"]) == ExitCode.USAGE
+
+
+def test_real_money_is_asked_for_unless_yes_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NAE_HOME", str(tmp_path))
+    (tmp_path / "nae.toml").write_text("[live]\nreal_money = true\n")
+    ledger = Home.find().ledger("live")
+    ledger.parent.mkdir(parents=True)
+    ledger.touch()
+    assert run(["kill", "--flatten"]) == ExitCode.USAGE
+    assert "nae kill --yes" in capsys.readouterr().err
