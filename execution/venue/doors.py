@@ -35,7 +35,11 @@ class Doors:
         application = self._application()
         application.middlewares.append(self._note)
         self._runner = runner = web.AppRunner(
-            application, handle_signals=False, access_log=None, shutdown_timeout=CLOSE_WITHIN_S
+            application,
+            handle_signals=False,
+            access_log=None,
+            shutdown_timeout=CLOSE_WITHIN_S,
+            auto_decompress=False,  # nobody sends us compressed bodies but to hide how large they are
         )
         await runner.setup()
         self._site = web.TCPSite(runner, self._host, port)
