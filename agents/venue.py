@@ -14,6 +14,7 @@ from execution.runtime.config import CHOICES, Config
 from execution.runtime.tasks import Task
 from execution.venue.control import ControlPort
 from execution.venue.faults import Faults
+from execution.venue.mirrored import MIRROR, Original
 from execution.venue.server import STANDS_STILL, ApiKey, VenueServer
 from execution.venue.symbols import quote_unit
 from execution.vocabulary.exit_codes import ConfigError
@@ -54,7 +55,8 @@ class VenueAgent:
         keys = [ApiKey(account, key.key, key.secret) for account, key in venue_keys(home).items()]
         config, folder, clock = self._context.config.venue, home.data / "venue", self._context.clock
         faults = Faults(config.seed) if config.drills else None
-        self._server = VenueServer(config, folder, keys, clock, faults=faults)
+        original = await self._original()
+        self._server = VenueServer(config, folder, keys, clock, faults=faults, original=original)
         check_market_fits(self._context.config, self._server, str(home.config_file))
         self._port = await self._bind(self._server)
         write_port(home, self._port)
@@ -62,6 +64,16 @@ class VenueAgent:
             self._control = ControlPort(faults, folder)
             await self._control.start()
         in_background(self._context, self._server.run_market(), "market")
+
+    async def _original(self) -> Original | None:
+        """The exchange that is mirrored, if one is; the venue itself knows no other."""
+        config = self._context.config.venue
+        name = config.market.removeprefix(MIRROR)
+        if name == config.market:
+            return None
+        from execution.exchange.original import open_original  # noqa: PLC0415 - ccxt, which no other market needs
+
+        return await open_original(name, config.symbols, config.history_bars, self._context.clock)
 
     async def _bind(self, server: VenueServer) -> int:
         """The configured port; else the one of the last start, so that clients find us again; else any."""

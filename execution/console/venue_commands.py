@@ -2,6 +2,7 @@
 
 import errno
 import re
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +17,8 @@ from execution.runtime.logs import log_to_terminal
 from execution.vocabulary.exit_codes import ConfigError, ExitCode
 
 if TYPE_CHECKING:
+    from execution.exchange.original import Original
+    from execution.runtime.clock import Clock
     from execution.venue.server import VenueServer
 
 OPTIONS = {"replay_symbol": "--symbols"}
@@ -44,7 +47,7 @@ def _drilled_folder(folder: Path | None) -> Path:
 def serve(
     *,
     market: Annotated[
-        str | None, typer.Option("--market", help="synthetic, or replay:FILE of candles or trades.")
+        str | None, typer.Option("--market", help="synthetic, replay:FILE of candles or trades, or mirror:binance.")
     ] = None,
     speed: Annotated[
         float | None, typer.Option("--speed", help="Market minutes per real minute; 100000 is as fast as it goes.")
@@ -65,8 +68,12 @@ def serve(
     A recording is parquet or CSV. Candles: timestamp (ms), open, high, low, close, volume. Trades: as Binance, Bybit,
     OKX, Kraken, Tardis or ccxt write them: a time, a price, a quantity, a side if there is one; its header says which.
 
+    A mirror shows the books and trades of a real exchange, by its public streams, as they happen; orders meet them here
+    and never leave this machine. When the exchange isn't heard for 5 s, the market stands until it is.
+
     Examples: nae venue serve · nae venue serve --market replay:BTC_USDT-1m.parquet --speed 60 --port 8080 ·
     nae venue serve --market replay:BTCUSDT-trades-2026-11-20.csv --speed 1 ·
+    nae venue serve --market mirror:binance --symbols BTC/USDT,ETH/USDT ·
     nae venue serve --symbols BTC/USDT,DOGE/USDT --seed 3 --account anna --account bob ·
     nae venue serve --faults drill.json, where drill.json is a list like
     {"fault": "execute_504", "on": "POST /api/v3/order", "chance": 0.05}, {"fault": "maintenance", "for_s": 60}
@@ -86,7 +93,7 @@ def serve(
 def _listed(market: str | None, symbols: str | None) -> dict[str, Any]:
     if symbols is None:
         return {}
-    if market is not None and market != "synthetic":
+    if market is not None and market.startswith("replay:"):
         return {"replay_symbol": symbols}
     return {"symbols": [name.strip() for name in symbols.split(",") if name.strip()]}
 
@@ -103,9 +110,11 @@ def _serve(config: VenueConfig, folder: Path, names: list[str], script: Path | N
     from execution.venue.alone import serve_alone  # noqa: PLC0415 - only these commands need a server
     from execution.venue.fault_script import read_script  # noqa: PLC0415
     from execution.venue.faults import Faults  # noqa: PLC0415
+    from execution.venue.mirrored import MIRROR  # noqa: PLC0415
     from execution.venue.server import ApiKey  # noqa: PLC0415
 
     log_to_terminal()
+    mirrored = config.market.startswith(MIRROR)
     faults = Faults(config.seed)
     for rule in read_script(script.expanduser()) if script else ():
         faults.add(rule)
@@ -115,7 +124,8 @@ def _serve(config: VenueConfig, folder: Path, names: list[str], script: Path | N
 
     def tell(server: "VenueServer", port: int) -> None:
         listed = " ".join(server.exchange.symbols)
-        say(f"market   {config.market} at {config.speed:g}x: {listed}")
+        pace = "as it happens" if mirrored else f"at {config.speed:g}x"
+        say(f"market   {config.market} {pace}: {listed}")
         say(f"REST     http://127.0.0.1:{port}/api/v3")
         say(f"streams  ws://127.0.0.1:{port}/ws   ws://127.0.0.1:{port}/stream?streams=…")
         say(f"ws-api   ws://127.0.0.1:{port}/ws-api/v3")
@@ -124,12 +134,20 @@ def _serve(config: VenueConfig, folder: Path, names: list[str], script: Path | N
         say(f"faults   {len(faults.rules())} now; nae venue fault --help")
         say("Ctrl-C ends it")
 
+    given = [ApiKey(name, key.key, key.secret) for name, key in keys.items()]
     try:
-        serve_alone(config, folder, [ApiKey(name, key.key, key.secret) for name, key in keys.items()], faults, tell)
+        find_original = partial(_find_original, config) if mirrored else None
+        serve_alone(config, folder, given, faults, tell, find_original=find_original)
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise
         raise ConfigError(f"--port {config.port} is in use; a free port, or 0 for any, would be right") from error
+
+
+async def _find_original(config: VenueConfig, clock: "Clock") -> "Original":
+    from execution.exchange.original import open_original  # noqa: PLC0415 - ccxt, which no other market needs
+
+    return await open_original(config.market.partition(":")[2], config.symbols, config.history_bars, clock)
 
 
 @venue.command()

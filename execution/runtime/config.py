@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 import reprlib
 import tomllib
 from collections.abc import Mapping
@@ -143,6 +144,8 @@ CHOICES = {
     "trading.timeframe": ("1m", "3m", "5m", "15m", "30m", "1h"),
     "trading.trade_mode": ("dry_run", "paper"),
 }
+MARKETS = '"synthetic", "replay:FILE" or "mirror:EXCHANGE"'
+MARKET_FORM = re.compile(r"(replay|mirror):.")
 ENVIRONMENT = {"NAE_MARKET": "market", "NAE_SPEED": "speed", "NAE_VOLUME_UNIT": "volume_unit"}
 
 
@@ -225,8 +228,8 @@ def _check_value(value: Any, kind: Any, place: str, name: str, strict: bool) -> 
         problem = "a finite number" if not Decimal(number).is_finite() else RANGES[name].problem(number)
         if problem:
             raise ConfigError(f"{place}: {name} = {shown} is out of range; it must be {problem}")
-    if name == "venue.market" and value != "synthetic" and not (value.startswith("replay:") and value != "replay:"):
-        raise ConfigError(f'{place}: {name} = {shown} isn\'t known; it must be "synthetic" or "replay:FILE"')
+    if name == "venue.market" and value != "synthetic" and not MARKET_FORM.match(value):
+        raise ConfigError(f"{place}: {name} = {shown} isn't known; it must be {MARKETS}")
     if name in CHOICES and value not in CHOICES[name]:
         raise ConfigError(f"{place}: {name} = {shown} isn't known; it must be one of {', '.join(CHOICES[name])}")
 

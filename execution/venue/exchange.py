@@ -162,6 +162,25 @@ class Exchange:
         self._settle([outcome for outcome in outcomes if outcome.reports], now_ms)
         self.commits.commit_now()
 
+    def mirror_book(self, name: str, quotes: tuple[Levels, Levels], now_ms: int) -> None:
+        """The market's orders are these from now on; one that crosses a customer's fills it. Raises ApiError."""
+        engine = self.engine
+        engine.clear_quotes(name)
+        outcomes = [engine.quote(name, BUY, quotes[0], now_ms), engine.quote(name, SELL, quotes[1], now_ms)]
+        self._settle([outcome for outcome in outcomes if outcome.reports], now_ms)
+        self.commits.commit_now()
+
+    def mirror_trade(self, name: str, ticks: int, lots: int, now_ms: int) -> None:
+        """Others have traded at a price: it went through orders that are better, and stop orders hear of it."""
+        engine = self.engine
+        engine.last_ticks[name] = ticks
+        outcomes = [engine.take(name, SELL, ticks + 1, lots, now_ms)]
+        if ticks > 1:
+            outcomes.append(engine.take(name, BUY, ticks - 1, lots, now_ms))
+        outcomes.append(engine.trigger(name, now_ms))
+        self._settle([outcome for outcome in outcomes if outcome.reports], now_ms)
+        self.commits.commit_now()
+
     def remember_market(self, values: dict[str, str]) -> None:
         """Store the market's position. Raises ApiError when the store refuses."""
         self.commits.add_now(values, 0)

@@ -13,7 +13,6 @@ from execution.runtime.clock import Clock, SystemClock, iso
 from execution.runtime.config import VenueConfig
 from execution.venue.auth import ApiKey
 from execution.venue.back_office import BackOffice
-from execution.venue.bars import Source
 from execution.venue.doors import Doors
 from execution.venue.errors import ApiError
 from execution.venue.event_faults import EventFaults
@@ -22,17 +21,16 @@ from execution.venue.fault_driver import FaultDriver
 from execution.venue.faults import Faults
 from execution.venue.journal import JOURNAL_NAME, Journal
 from execution.venue.limits import RateLimits
-from execution.venue.market import Market
 from execution.venue.market_data import MarketData
 from execution.venue.market_rest import MarketRest
-from execution.venue.recorded import open_recording
+from execution.venue.markets import make_market, make_source
+from execution.venue.mirrored import Original
 from execution.venue.request_faults import RequestFaults
 from execution.venue.rest import BODY_MAX_BYTES, Rest
 from execution.venue.revoked_keys import RevokedKeys
 from execution.venue.shifted_clock import ShiftedClock
 from execution.venue.store import Store
 from execution.venue.streams import Streams
-from execution.venue.synthetic import SyntheticMarket
 from execution.venue.trading import Trading
 from execution.venue.user_stream import UserStream
 from execution.venue.wallet_rest import WalletRest
@@ -61,8 +59,9 @@ class VenueServer:
         host: str = "127.0.0.1",
         *,
         faults: Faults | None = None,
+        original: Original | None = None,
     ) -> None:
-        """`faults` makes it misbehave on purpose, for drills; leave it out otherwise."""
+        """`faults` makes it misbehave on purpose, for drills; leave it out otherwise. `original`: what is mirrored."""
         self._folder = folder
         if faults is not None:
             faults.begin(clock)
@@ -74,10 +73,10 @@ class VenueServer:
         if len(keys) < len(accounts) or any(not name or name.startswith("@") for name in names):
             raise ConfigError("the venue's accounts need a key each, all different, and names that don't begin with @")
         keys = keys if faults is None else RevokedKeys(keys, faults)
-        source = make_source(config)
+        source = make_source(config, original)
         fees = (config.taker_fee, config.maker_fee)
         self.exchange = Exchange(source.symbols, names, config.opening_balance, fees)
-        self.market = Market(self.exchange, source, clock, config.speed, config.history_bars)
+        self.market = make_market(self.exchange, source, clock, config)
         limits = RateLimits()
         data = MarketData(self.exchange, self.market)
         trading, public = Trading(self.exchange, limits, clock), MarketRest(data, clock)
@@ -178,19 +177,10 @@ class VenueServer:
             return "stopped", ""
         if self.market.ended:
             return "degraded", "replay ended"
+        if self.market.lost:
+            return "degraded", self.market.lost
         if not self._driving:
             return "starting", ""
         if self._clock.monotonic() - self.market.last_step > STALLED_AFTER_S:
             return "degraded", STANDS_STILL
         return "healthy", ""
-
-
-def make_source(config: VenueConfig) -> Source:
-    """The market that [venue] names. Raises ConfigError."""
-    if config.market == "synthetic":
-        return SyntheticMarket(config.seed, config.symbols)
-    kind, _, path = config.market.partition(":")
-    if kind == "replay" and path:
-        file = Path(path).expanduser()
-        return open_recording(file, config.volume_unit, config.replay_symbol)
-    raise ConfigError(f'venue.market = {config.market!r} isn\'t known; it must be "synthetic" or "replay:FILE"')

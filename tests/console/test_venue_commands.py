@@ -80,7 +80,8 @@ def test_one_folder_serves_one_venue_and_one_port_one_of_them(tmp_path: Path) ->
     ("options", "code", "reason"),
     [
         (("--speed", "0"), 78, "--speed: venue.speed = 0.0 is out of range"),
-        (("--market", "mirror:x"), 78, "isn't known"),
+        (("--market", "mirror"), 78, "isn't known"),
+        (("--market", "mirror:x"), 78, "mirror:binance would be right"),
         (("--market", "replay:none.csv", "--symbols", "BTC/USDT"), 78, "none.csv: can't be read"),
         (("--symbols", "BTC"), 78, 'write it like "BTC/USDT"'),
         (("--account", "no spaces"), 64, "small letters"),

@@ -68,9 +68,10 @@ BAD = [
     ("[venue]\nsymbols = [1]\n", "venue.symbols = [1] has the wrong type; it must be a list of texts"),
     (
         '[venue]\nmarket = "sinthetic"\n',
-        'venue.market = \'sinthetic\' isn\'t known; it must be "synthetic" or "replay:FILE"',
+        'venue.market = \'sinthetic\' isn\'t known; it must be "synthetic", "replay:FILE" or "mirror:EXCHANGE"',
     ),
-    ('[venue]\nmarket = "replay:"\n', 'it must be "synthetic" or "replay:FILE"'),
+    ('[venue]\nmarket = "replay:"\n', 'it must be "synthetic", "replay:FILE" or "mirror:EXCHANGE"'),
+    ('[venue]\nmarket = "mirror:"\n', 'it must be "synthetic", "replay:FILE" or "mirror:EXCHANGE"'),
     ("[venue]\nmarket = 2026-11-21\n", "has the wrong type; it must be text in quotes"),
     ("[live]\nreal_money = 1\n", "live.real_money = 1 has the wrong type; it must be true or false"),
     ("venue = 3\n", "venue = 3 must be a section: write [venue]"),
@@ -131,7 +132,7 @@ def test_an_empty_variable_is_as_good_as_none(write: Write) -> None:
         ("NAE_SPEED", "fast", "NAE_SPEED: venue.speed = 'fast' has the wrong type; it must be a number"),
         ("NAE_SPEED", "0", "it must be a number of more than 0"),
         ("NAE_SPEED", "nan", "it must be a finite number"),
-        ("NAE_MARKET", "mirror", 'it must be "synthetic" or "replay:FILE"'),
+        ("NAE_MARKET", "mirror", 'it must be "synthetic", "replay:FILE" or "mirror:EXCHANGE"'),
         ("NAE_VOLUME_UNIT", "coins", "it must be one of base, quote"),
     ],
 )

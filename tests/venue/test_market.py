@@ -10,6 +10,7 @@ import pytest
 
 from execution.runtime.clock import ManualClock
 from execution.runtime.config import VenueConfig
+from execution.venue.markets import make_source
 from execution.venue.server import ApiKey, VenueServer
 from execution.vocabulary.exit_codes import ConfigError
 from execution.vocabulary.health import ComponentHealth
@@ -59,8 +60,8 @@ def test_closed_klines_are_exactly_the_recorded_ones_whoever_trades(tmp_path: Pa
 
 def test_the_last_price_passes_through_every_corner_of_every_candle(tmp_path: Path) -> None:
     async def scene() -> None:
-        path = recording(tmp_path, 110)
-        server = VenueServer(replay(path), tmp_path / "home", [ApiKey("a", "k", "s")], ManualClock())
+        config = replay(recording(tmp_path, 110))
+        source, server = make_source(config), VenueServer(config, tmp_path / "home", [ApiKey("a", "k", "s")], ManualClock())
         seen: dict[int, list[int]] = {}
         candles = server.market.candles
 
@@ -80,7 +81,7 @@ def test_the_last_price_passes_through_every_corner_of_every_candle(tmp_path: Pa
             await asyncio.sleep(0)
         driver.cancel()
         for index, ticks in seen.items():
-            bar = server.market._source.bar("BTCUSDT", index)
+            bar = source.bar("BTCUSDT", index)
             assert (ticks[0], max(ticks), min(ticks), ticks[-1]) == (bar.open, bar.high, bar.low, bar.close)
         assert sorted(seen) == list(range(100, 110))
         await server.stop()
