@@ -50,7 +50,7 @@ DOORS: dict[str, tuple[str, ...]] = {
         "execution/exchange/",
     ),  # a server; what ccxt stands on
     "numba": ("execution/research/kernels.py",),
-    "polars": ("execution/venue/table_file.py",),
+    "polars": ("execution/venue/table_file.py", "execution/console/audit_export.py"),  # reads; writes
     "numpy": ("execution/research/", "execution/learning/", "execution/venue/"),
     "rich": ("execution/console/",),
     "typer": ("execution/console/",),

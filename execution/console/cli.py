@@ -6,6 +6,7 @@ import typer
 from typer.exceptions import Exit, TyperException
 
 from execution.console import account_commands, log_commands, operation_commands, process_commands, upgrade_commands
+from execution.console.audit_commands import audit
 from execution.console.kill_command import kill
 from execution.console.output import complain
 from execution.console.service_commands import service
@@ -46,6 +47,7 @@ for command in (
     app.command()(command)
 app.add_typer(service, name="service")
 app.add_typer(venue, name="venue")
+app.add_typer(audit, name="audit")
 
 
 def main() -> None:
