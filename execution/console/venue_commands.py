@@ -59,11 +59,16 @@ def serve(
     faults: Annotated[
         Path | None, typer.Option("--faults", help="A fault script: a JSON list of rules, from the start.")
     ] = None,
+    legacy_listen_key: Annotated[
+        bool, typer.Option("--legacy-listen-key", help="For old clients: the user stream by listenKey, too.")
+    ] = False,
     folder: Folder = None,
 ) -> None:
     """Serve the exchange on this machine until Ctrl-C or SIGTERM; what was acknowledged is there at the next start.
 
-    What isn't given is as nae.toml's venue section says. Keys are made at the first start, readable by you only.
+    What isn't given is as nae.toml's venue section says. Each account has a key and a secret, made at the first start;
+    the path of the file that holds them is printed, for you only to read: {"key": …, "secret": …}. Give both, and the
+    printed URLs, to any Binance client; docs/venue_clients.md says where ccxt, freqtrade and others want them.
 
     A recording is parquet or CSV. Candles: timestamp (ms), open, high, low, close, volume. Trades: as Binance, Bybit,
     OKX, Kraken, Tardis or ccxt write them: a time, a price, a quantity, a side if there is one; its header says which.
@@ -81,6 +86,7 @@ def serve(
     Exit codes: 0 ended as told · 64 wrong words · 71 disk or rights · 75 runs already · 78 a value that can't be
     """
     given = {"market": market, "speed": speed, "port": port, "seed": seed} | _listed(market, symbols)
+    given["legacy_listen_key"] = legacy_listen_key or None
     config = _config({key: value for key, value in given.items() if value is not None})
     names = account or ["trader"]
     for name in names:

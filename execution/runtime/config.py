@@ -44,6 +44,7 @@ class VenueConfig(Strict, frozen=True):
     opening_balance: Decimal = Decimal("10000")
     port: int = 0
     drills: bool = False
+    legacy_listen_key: bool = False
 
 
 class TradingConfig(Strict, frozen=True):

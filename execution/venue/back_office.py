@@ -11,6 +11,7 @@ from execution.venue.commits import Commits
 from execution.venue.journal import Journal
 from execution.venue.journal_lines import UNFORESEEN, UNKNOWN, answered, refused, request_facts
 from execution.venue.limits import RateLimits
+from execution.venue.listen_keys import ListenKeys
 from execution.venue.market_rest import MarketRest
 from execution.venue.request_faults import RequestFaults
 from execution.venue.trading import Request, Trading, Values
@@ -28,7 +29,7 @@ class Change:
 
 @dataclass
 class BackOffice:
-    """The parts. `faults` only where the venue is to misbehave."""
+    """The parts. `faults` only where the venue is to misbehave, `listen_keys` only for clients from before 2026."""
 
     market: MarketRest
     trading: Trading
@@ -40,6 +41,7 @@ class BackOffice:
     limits: RateLimits
     clock: Clock
     faults: RequestFaults | None = None
+    listen_keys: ListenKeys | None = None
 
     async def look(self, run: Callable[[Values], object], values: Values) -> object:
         """Answer who wants to know something in public."""

@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from execution.venue.auth import ApiKey
 from execution.venue.back_office import BackOffice, Change
+from execution.venue.listen_keys import ListenKeys
 from execution.venue.market_rest import MarketRest
 from execution.venue.trading import Request, Trading
 
@@ -13,10 +15,11 @@ SAPI = "/sapi/v1/"
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One method of one path. `weight_all` counts when no symbol is named."""
+    """One method of one path. `weight_all` counts when no symbol is named; `keyed` needs a key, but no signature."""
 
     run: Callable[[dict[str, str]], object] | None = None
     signed: Request | Change | None = None
+    keyed: Callable[[ApiKey, dict[str, str]], object] | None = None
     weight: int = 1
     weight_all: int = 0
     counts_orders: bool = False
@@ -79,6 +82,16 @@ def signed_endpoints(office: BackOffice) -> dict[tuple[str, str], Endpoint]:
         ("GET", SAPI + "bnbBurn"): Endpoint(signed=trading.fee_wish),
         ("POST", SAPI + "bnbBurn"): Endpoint(signed=trading.fee_wish),
     } | _list_endpoints(trading)
+
+
+def listen_key_endpoints(listen_keys: ListenKeys) -> dict[tuple[str, str], Endpoint]:
+    """What Binance has taken away; only where the venue is told to go on with it."""
+    path = API + "userDataStream"
+    return {
+        ("POST", path): Endpoint(keyed=listen_keys.create, weight=2),
+        ("PUT", path): Endpoint(keyed=listen_keys.keep, weight=2),
+        ("DELETE", path): Endpoint(keyed=listen_keys.close, weight=2),
+    }
 
 
 def _list_endpoints(trading: Trading) -> dict[tuple[str, str], Endpoint]:

@@ -11,7 +11,7 @@ from aiohttp import web
 from execution.venue import errors
 from execution.venue.auth import check_signature, find_account, read_window
 from execution.venue.back_office import BackOffice
-from execution.venue.endpoints import API, public_endpoints, signed_endpoints
+from execution.venue.endpoints import API, listen_key_endpoints, public_endpoints, signed_endpoints
 from execution.venue.parameters import parse
 from execution.venue.request_faults import Spoilt
 from execution.venue.weights import request_weight
@@ -36,6 +36,8 @@ class Rest:
         self.failures = 0
         self._office = office
         self._endpoints = public_endpoints(office.market) | signed_endpoints(office)
+        if office.listen_keys is not None:
+            self._endpoints |= listen_key_endpoints(office.listen_keys)
         self._paths = {path for _, path in self._endpoints}
 
     async def handle(self, request: web.Request) -> web.Response:
@@ -77,8 +79,10 @@ class Rest:
         values = parse(raw_query, raw_body)
         if endpoint.run is not None:
             return await office.look(endpoint.run, values)
-        assert endpoint.signed is not None
         key = find_account(office.keys, request.headers.get("X-MBX-APIKEY"))
+        if endpoint.keyed is not None:
+            return endpoint.keyed(key, values)
+        assert endpoint.signed is not None
         check_signature(key.secret, _payload(raw_query) + _payload(raw_body), values.get("signature"))
         window = read_window(values)
         window.check(now_ms)
@@ -93,9 +97,9 @@ class Rest:
                 headers["X-MBX-ORDER-COUNT-10S"], headers["X-MBX-ORDER-COUNT-1D"] = map(str, counts)
 
     def _missing(self, request: web.Request) -> errors.ApiError:
-        if request.path == API + "userDataStream":
-            return GONE
-        return NOT_ALLOWED if request.path in self._paths else NOT_FOUND
+        if request.path in self._paths:
+            return NOT_ALLOWED
+        return GONE if request.path == API + "userDataStream" else NOT_FOUND
 
 
 async def _body(request: web.Request) -> bytes:

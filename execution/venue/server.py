@@ -21,6 +21,7 @@ from execution.venue.fault_driver import FaultDriver
 from execution.venue.faults import Faults
 from execution.venue.journal import JOURNAL_NAME, Journal
 from execution.venue.limits import RateLimits
+from execution.venue.listen_keys import ListenKeys
 from execution.venue.market_data import MarketData
 from execution.venue.market_rest import MarketRest
 from execution.venue.markets import make_market, make_source
@@ -88,8 +89,10 @@ class VenueServer:
             public, trading, wallet, self.journal, self.exchange.commits, self.users, keys, limits, clock
         )
         office.faults = wrong
+        if config.legacy_listen_key:
+            office.listen_keys = ListenKeys(accounts, self.users, clock)
         self._rest, api = Rest(office), WebSocketApi(office)
-        self._sockets = WebSockets(streams, api, clock, faults)
+        self._sockets = WebSockets(streams, api, clock, faults, office.listen_keys)
         self._doors = Doors(self._application, host, SystemClock())
         self._fault_driver: FaultDriver | None = None
         if faults is not None:

@@ -2,6 +2,7 @@
 happened, wrapped with the subscription they belong to."""
 
 from decimal import Decimal
+from typing import Protocol
 
 import orjson
 
@@ -16,11 +17,25 @@ from execution.venue.symbols import amount_text
 SUBSCRIPTIONS_MAX = 1000  # over the life of one connection
 
 
+class Ear(Protocol):
+    """Who else hears of accounts, not by a subscription."""
+
+    def listens(self, account: str) -> bool:
+        """Does it want to hear of the account?"""
+
+    def hear(self, account: str, event: shapes.Json) -> None:
+        """An event of the account's, stored."""
+
+    def end(self, account: str) -> None:
+        """It shall hear no more of the account."""
+
+
 class UserStream:
     """All subscriptions to accounts, by connection."""
 
     def __init__(self, exchange: Exchange, clock: Clock) -> None:
         self.deliver: Deliver = deliver
+        self.ears: list[Ear] = []
         self._exchange = exchange
         self._clock = clock
         self._listeners: dict[str, dict[Connection, int]] = {}
@@ -57,6 +72,8 @@ class UserStream:
         """Stop every subscription to an account, and say so on each connection."""
         for connection, number in list(self._listeners.get(account, {}).items()):
             self.end(connection, number)
+        for ear in self.ears:
+            ear.end(account)
 
     def numbers(self, connection: Connection) -> list[dict[str, int]]:
         """What a connection listens to."""
@@ -76,30 +93,35 @@ class UserStream:
         self._numbers.pop(connection, None)
 
     def _publish(self, outcome: Outcome, balances: dict[str, Balances]) -> None:
-        if not any(self._listeners.values()):
+        if not any(self._listeners.values()) and not self.ears:
             return
         now_ms = self._clock.now_ms()
         for report in outcome.reports:
-            if self._listeners.get(report.order.account):
+            if self._heard(report.order.account):
                 event = shapes.execution_report(report, self._exchange.record(report.order), now_ms)
                 self._send(report.order.account, event)
         for state in outcome.lists:
-            if self._listeners.get(state.account):
+            if self._heard(state.account):
                 self._send(state.account, shapes.list_status(state, now_ms))
         for account, changed in balances.items():
-            if self._listeners.get(account):
+            if self._heard(account):
                 self._send(account, shapes.account_position(changed.items(), now_ms))
 
     def paid_in(self, account: str, asset: str, amount: Decimal) -> None:
         """Somebody paid into an account from outside, or out of it."""
-        if self._listeners.get(account):
+        if self._heard(account):
             now_ms = self._clock.now_ms()
             held = self._exchange.engine.accounts.balance(account, asset)
             change = {"e": "balanceUpdate", "E": now_ms, "a": asset, "d": amount_text(amount), "T": now_ms}
             self._send(account, change)
             self._send(account, shapes.account_position([(asset, held)], now_ms))
 
+    def _heard(self, account: str) -> bool:
+        return bool(self._listeners.get(account)) or any(ear.listens(account) for ear in self.ears)
+
     def _send(self, account: str, event: shapes.Json) -> None:
         data = orjson.dumps(event)
-        for connection, number in self._listeners[account].items():
+        for connection, number in self._listeners.get(account, {}).items():
             self.deliver(connection, f"{account} {event['e']}", b'{"subscriptionId":%d,"event":%s}' % (number, data))
+        for ear in self.ears:
+            ear.hear(account, event)

@@ -14,6 +14,7 @@ from execution.venue import errors
 from execution.venue.connection import GOING_AWAY, Connection
 from execution.venue.fault_kinds import DAY_S, Fault
 from execution.venue.faults import Faults
+from execution.venue.listen_keys import ListenKeys
 from execution.venue.streams import Streams, Subscriber
 from execution.venue.web_socket_api import WebSocketApi, json_object
 
@@ -28,7 +29,14 @@ UNFORESEEN = errors.ApiError(-1000, "An unknown error occurred while processing 
 class WebSockets:
     """All open connections."""
 
-    def __init__(self, streams: Streams, api: WebSocketApi, clock: Clock, faults: Faults | None = None) -> None:
+    def __init__(
+        self,
+        streams: Streams,
+        api: WebSocketApi,
+        clock: Clock,
+        faults: Faults | None = None,
+        listen_keys: ListenKeys | None = None,
+    ) -> None:
         self._clock = clock
         self._faults = faults
         self._since: dict[Connection, float] = {}
@@ -36,6 +44,7 @@ class WebSockets:
         self.failures = 0
         self._streams = streams
         self._api = api
+        self._listen_keys = listen_keys
 
     async def market(self, request: web.Request) -> web.StreamResponse:
         """/ws, /ws/<streams>, /stream?streams=…, /stream/ws/<anything>."""
@@ -43,7 +52,8 @@ class WebSockets:
         path = request.path.strip("/")
         subscriber = Subscriber(connection, combined=path == "stream")
         named = request.query.get("streams", "") if path == "stream" else path.rpartition("ws")[2].strip("/")
-        names = [name for name in named.split("/") if "@" in name]
+        keys, names = self._apart(named.split("/"))
+        names = [name for name in names if "@" in name]
         try:
             self._streams.check(names)
         except ValueError as error:
@@ -54,11 +64,20 @@ class WebSockets:
             return refused
         response = await connection.open()
         self._streams.subscribe(subscriber, names)
+        if self._listen_keys is not None:
+            self._listen_keys.subscribe(subscriber, keys)
         try:
             await self._read(connection, "streams", partial(self._market_message, subscriber))
         finally:
             self._streams.leave(subscriber)
+            if self._listen_keys is not None:
+                self._listen_keys.leave(subscriber)
         return response
+
+    def _apart(self, names: list[str]) -> tuple[list[str], list[str]]:
+        """listenKeys, and the names of streams."""
+        keys = [name for name in names if self._listen_keys is not None and name in self._listen_keys]
+        return keys, [name for name in names if name not in keys]
 
     async def api(self, request: web.Request) -> web.StreamResponse:
         """/ws-api/v3."""
@@ -131,12 +150,17 @@ class WebSockets:
             return _property(subscriber, message)
         if not _are_names(names):
             return _stream_error(number, 2, "Invalid request: params must be a list of stream names")
+        keys, names = self._apart(names)
         try:
             if method == "SUBSCRIBE":
                 self._streams.check(names)
                 self._streams.subscribe(subscriber, names)
+                if self._listen_keys is not None:
+                    self._listen_keys.subscribe(subscriber, keys)
             elif method == "UNSUBSCRIBE":
                 self._streams.unsubscribe(subscriber, names)
+                if self._listen_keys is not None:
+                    self._listen_keys.unsubscribe(subscriber, keys)
             elif method == "LIST_SUBSCRIPTIONS":
                 return {"result": list(subscriber.streams), "id": number}
             else:
