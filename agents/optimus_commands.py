@@ -6,6 +6,7 @@ from typing import Any
 
 from execution.runtime.bus import Refused
 from execution.trading.system import TradingSystem
+from execution.vocabulary.lifecycle import TradingState
 
 Arguments = dict[str, Any]
 
@@ -37,6 +38,20 @@ def _halt(system: TradingSystem, arguments: Arguments) -> dict[str, Any]:
     return _state(system.halt_trading(_reason(arguments, "halted by the operator")), "halted")
 
 
+def _arm(system: TradingSystem, arguments: Arguments) -> dict[str, Any]:
+    """Leave a halt. It takes a person's name, and books that agree with the venue's."""
+    by = str(arguments.get("by") or "")
+    state, reason = system.parts.ledger.trading_state()
+    if state is not TradingState.HALTED:
+        raise Refused(f"the account is {state}, not halted: there is nothing to arm")
+    if not by:
+        raise Refused("an account is armed by a person, who gives a name")
+    if not system.recovery.reconciled:
+        why = "; ".join(system.recovery.differences) or "not compared with the venue yet"
+        raise Refused(f"the account isn't reconciled ({why}); it stays halted: {reason}")
+    return _state(system.rearm_trading(f"armed after: {reason}", by), "active")
+
+
 def _sell_everything(system: TradingSystem, arguments: Arguments) -> dict[str, Any]:
     return {"marked": system.sell_everything(_reason(arguments, "sold by the operator"))}
 
@@ -63,6 +78,7 @@ VERBS: dict[str, Callable[[TradingSystem, Arguments], dict[str, Any]]] = {
     "pause": _pause,
     "resume": _resume,
     "reduce_only": _reduce_only,
+    "arm": _arm,
     "halt": _halt,
     "sell_everything": _sell_everything,
     "status": _status,

@@ -2,6 +2,7 @@
 system on top of it, which only the holder of the account's lock may have. Decides nothing."""
 
 import contextlib
+import logging
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from execution.exchange.client import VenueClient
 from execution.exchange.endpoint import Endpoint, build_client
 from execution.exchange.feed import MarketFeed
 from execution.exchange.gateway import ExchangeGateway
+from execution.exchange.key_rights import refuse_dangerous_key
 from execution.exchange.reconciliation import reconcile
 from execution.exchange.user_stream import UserStream
 from execution.exchange.venue_reader import VenueReader
@@ -25,6 +27,8 @@ from execution.trading.streams import Streams
 from execution.trading.system import TradingParts, TradingSystem
 from execution.vocabulary.market import SymbolRules
 from execution.vocabulary.modes import Account, TradeMode
+
+log = logging.getLogger("nae.optimus")
 
 
 @dataclass
@@ -56,6 +60,8 @@ async def reach_market(
     async with contextlib.AsyncExitStack() as undone:
         undone.push_async_callback(client.close)
         await before(client)
+        if client.spare() and (untold := await refuse_dangerous_key(client)):
+            log.warning("whether the key may withdraw isn't known", extra={"fields": {"why": untold}})
         note = RulesNote(home, account)
         rules = note.read(clock.now_ms()) or await note.renew(
             lambda: wait_for_rules(VenueReader(client).load_rules, clock), clock.now_ms
@@ -101,6 +107,7 @@ def build_system(
         trade_mode=side.trade_mode,
         quote=feed.quote,
         may_send=may_send,
+        currency=config.trading.quote,
     )
     gateway.know_rules(side.rules)
     gateway.ask_for_strangers_later()

@@ -37,6 +37,11 @@ speed = 240
 seed = {seed}
 [risk]
 orders_per_minute_max = 10000
+repeated_orders_max = 10000
+losses_in_row_max = 10000
+daily_loss_max = 1
+weekly_loss_max = 1
+drawdown_max = 1
 [trading]
 time_exit_bars = 5
 """

@@ -7,6 +7,7 @@ from typer.exceptions import Exit, TyperException
 
 from execution.console import account_commands, log_commands, operation_commands, process_commands, upgrade_commands
 from execution.console.audit_commands import audit
+from execution.console.arm_command import arm
 from execution.console.kill_command import kill
 from execution.console.output import complain
 from execution.console.service_commands import service
@@ -43,6 +44,7 @@ for command in (
     account_commands.fills,
     why,
     kill,
+    arm,
 ):
     app.command()(command)
 app.add_typer(service, name="service")

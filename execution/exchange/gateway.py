@@ -14,6 +14,7 @@ from execution.exchange.booking import book
 from execution.exchange.classify import BadReply, Outcome, VenueError, Verdict
 from execution.exchange.client import VenueClient
 from execution.exchange.evidence import VenueEvidence
+from execution.exchange.loss_record import LossRecord
 from execution.exchange.probe import OrderPathProbe
 from execution.exchange.risk_facts import RiskRecord
 from execution.exchange.risk_gate import check
@@ -50,6 +51,7 @@ class ExchangeGateway:
         symbols: Sequence[str] = (),
         may_send: Callable[[], str | None] = lambda: None,
         on_step: Callable[[str], None] = reached,
+        currency: str = "USDT",
     ) -> None:
         self.reader = VenueReader(client, symbols)
         self.ledger = ledger
@@ -60,7 +62,8 @@ class ExchangeGateway:
         self._quote = quote
         self._may_send = may_send
         self._on_step = on_step  # hears the durable steps of an order's life
-        self._record = RiskRecord(ledger, clock)
+        self.losses = LossRecord(ledger, limits, currency, quote, self.venue_now_ms, clock.monotonic)
+        self._record = RiskRecord(ledger, clock, self.losses, self.venue_now_ms)
         self.in_flight: set[str] = set()
         self.evidence = VenueEvidence(client, self.reader, ledger, self.in_flight)
         self._probe = OrderPathProbe(client, quote, base36(ledger.epoch))
@@ -224,6 +227,14 @@ class ExchangeGateway:
         if not book(self.ledger, report):
             await self.evidence.fetch_missing_fills(report)
         return self.ledger.order(client_order_id) or order
+
+    def loss_limit_reached(self) -> str:
+        """Take in what the account is worth now; the loss limit it has reached, "" when none. DatabaseError."""
+        return self.losses.look()
+
+    def accept_losses(self) -> None:
+        """A person re-arms: what was lost so far is measured against no limit any more."""
+        self.losses.begin_anew()
 
     async def probe(self, number: int) -> str | None:
         """Try the order path without an order; None when the venue accepted it, else why not. Never raises for the

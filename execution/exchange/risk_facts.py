@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 
+from execution.exchange.loss_limits import losses_in_row
+from execution.exchange.loss_record import LossRecord
 from execution.exchange.risk_gate import RiskFacts
 from execution.ledger.store import Ledger
 from execution.runtime.clock import Clock
@@ -17,17 +19,26 @@ from execution.vocabulary.orders import OrderRequest, OrderRow, Position, Purpos
 
 QuoteOf = Callable[[str], Quote | None]
 _SIGNALS_REMEMBERED = 500
+TRADES_LOOKED_AT = 200
 MINUTE_S = 60.0
 
 
 class RiskRecord:
     """One account's view for the risk gate; remembers what was sent in the last minute and which signals were used."""
 
-    def __init__(self, ledger: Ledger, clock: Clock) -> None:
+    def __init__(self, ledger: Ledger, clock: Clock, losses: LossRecord, venue_now_ms: Callable[[], int]) -> None:
         self._ledger = ledger
         self._clock = clock
+        self._losses = losses
+        self._venue_now_ms = venue_now_ms
         recent = ledger.orders(limit=_SIGNALS_REMEMBERED)[::-1]
-        self._sent_at = deque(self._left_at(recent))  # a crash loop must not start each time with a clean slate
+        left_at = self._left_at(recent)
+        self._sent_at = deque(left_at)  # a crash loop must not start each time with a clean slate
+        self._entries = deque(
+            (at, _likeness(order))
+            for at, order in zip(left_at, recent[len(recent) - len(left_at) :], strict=True)
+            if order.purpose is Purpose.ENTRY
+        )
         self._signals = deque(
             ((order.symbol, order.strategy, order.signal_bar_ms) for order in recent if order.purpose is Purpose.ENTRY),
             maxlen=_SIGNALS_REMEMBERED,
@@ -45,13 +56,17 @@ class RiskRecord:
         self._sent_at.append(self._clock.monotonic())
         if request.purpose is Purpose.ENTRY:
             self._signals.append(_signal(request))
+            self._entries.append((self._sent_at[-1], _likeness(request)))
 
     def facts(self, request: OrderRequest, rules: SymbolRules | None, quote_of: QuoteOf) -> RiskFacts:
         """Everything as of now."""
         now = self._clock.monotonic()
         while self._sent_at and now - self._sent_at[0] > MINUTE_S:
             self._sent_at.popleft()
-        symbol = request.symbol
+        while self._entries and now - self._entries[0][0] > MINUTE_S:
+            self._entries.popleft()
+        symbol, entry = request.symbol, request.purpose is Purpose.ENTRY
+        lost, lost_ms = losses_in_row(reversed(self._ledger.closed_trades(limit=TRADES_LOOKED_AT)), symbol)
         positions = self._ledger.positions()
         unsettled = self._ledger.unsettled()
         buying = [order for order in unsettled if order.side is Side.BUY]
@@ -76,11 +91,20 @@ class RiskRecord:
             unknown_on_symbol=any(o.symbol == symbol and o.state is OrderState.UNKNOWN for o in unsettled),
             orders_last_minute=len(self._sent_at),
             signal_used=request.signal_bar_ms > 0 and _signal(request) in self._signals,
+            same_last_minute=sum(likeness == _likeness(request) for _, likeness in self._entries),
+            loss_reached=self._losses.reached() if entry else "",
+            losses_in_row=lost,
+            since_loss_s=max(0.0, (self._venue_now_ms() - lost_ms) / 1000),
         )
 
 
 def _signal(request: OrderRequest) -> tuple[str, str, int]:
     return request.symbol, request.strategy, request.signal_bar_ms
+
+
+def _likeness(order: OrderRequest | OrderRow) -> tuple[str, Decimal]:
+    """What two orders have in common that are the same one, sent again."""
+    return order.symbol, order.quantity
 
 
 def _sells(side: Side) -> bool:

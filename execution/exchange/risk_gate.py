@@ -4,6 +4,7 @@ Exits that only reduce what we hold pass whatever the state of the account; entr
 automatic change may loosen a limit, and nothing here can.
 """
 
+import math
 from decimal import Decimal
 
 import msgspec
@@ -34,6 +35,10 @@ class RiskFacts(msgspec.Struct, frozen=True):
     unknown_on_symbol: bool  # an order on this symbol has an unknown fate
     orders_last_minute: int
     signal_used: bool  # this signal bar has already led to an entry of this strategy on this symbol
+    same_last_minute: int = 0  # entries of the last minute with this symbol and quantity
+    loss_reached: str = ""  # the loss limit that the account has reached
+    losses_in_row: int = 0  # on this symbol, the last trades
+    since_loss_s: float = math.inf
 
 
 def check(request: OrderRequest, facts: RiskFacts, limits: RiskConfig) -> str | None:
@@ -95,7 +100,7 @@ def _check_state(facts: RiskFacts) -> str | None:
         return "the venue doesn't trade this symbol now"
     if facts.signal_used:
         return "this signal has already led to an order"
-    return None
+    return facts.loss_reached or None
 
 
 def _check_limits(request: OrderRequest, facts: RiskFacts, limits: RiskConfig) -> str | None:
@@ -111,6 +116,10 @@ def _check_limits(request: OrderRequest, facts: RiskFacts, limits: RiskConfig) -
         return f"{facts.open_positions} positions are open, risk.open_positions_max is {limits.open_positions_max}"
     if facts.orders_last_minute >= limits.orders_per_minute_max:
         return f"{facts.orders_last_minute} orders in the last minute: risk.orders_per_minute_max"
+    if facts.same_last_minute >= limits.repeated_orders_max:
+        return f"the same order {facts.same_last_minute} times in the last minute: risk.repeated_orders_max"
+    if facts.losses_in_row >= limits.losses_in_row_max and facts.since_loss_s < limits.cooldown_s:
+        return f"{facts.losses_in_row} losses in a row here: risk.cooldown_s {limits.cooldown_s:g} isn't over"
     return None
 
 

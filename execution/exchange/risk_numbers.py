@@ -35,4 +35,9 @@ def numbers(request: OrderRequest, facts: RiskFacts, limits: RiskConfig) -> dict
         "quote_age_max_s": ENTRIES_OFF_AFTER_S,
         "unknown_on_symbol": facts.unknown_on_symbol,
         "signal_used": facts.signal_used,
+        "same_last_minute": facts.same_last_minute,
+        "repeated_orders_max": limits.repeated_orders_max,
+        "loss_reached": facts.loss_reached,
+        "losses_in_row": facts.losses_in_row,
+        "losses_in_row_max": limits.losses_in_row_max,
     }

@@ -57,6 +57,7 @@ class AccountFold:
 
     lot_steps: Mapping[str, Decimal] = field(default_factory=dict)
     balances: dict[str, Decimal] = field(default_factory=dict)
+    traded: dict[str, Decimal] = field(default_factory=dict)  # the part of the balances that trades alone have changed
     closed: list[ClosedTrade] = field(default_factory=list)
     _holdings: dict[str, _Holding] = field(default_factory=dict)
     _in_time: int = 0
@@ -69,9 +70,13 @@ class AccountFold:
         """One trade of the account."""
         base, quote = currencies(fill.symbol)
         sign = 1 if fill.side is Side.BUY else -1
-        self.apply_cash_flow(base, sign * fill.quantity)
-        self.apply_cash_flow(quote, -sign * fill.quantity * fill.price)
-        self.apply_cash_flow(fill.fee_currency, -fill.fee)
+        for currency, delta in (
+            (base, sign * fill.quantity),
+            (quote, -sign * fill.quantity * fill.price),
+            (fill.fee_currency, -fill.fee),
+        ):
+            self.apply_cash_flow(currency, delta)
+            self.traded[currency] = self.traded.get(currency, ZERO) + delta
         if origin is None:
             return
         holding = self._holdings.setdefault(fill.symbol, _Holding())

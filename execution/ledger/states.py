@@ -47,3 +47,12 @@ class AccountStates:
     def restore_runtime_state(self) -> dict[str, Any] | None:
         """What was saved last, or None."""
         return self._facts.get_dict("runtime_state")
+
+    def loss_marks(self) -> dict[str, Any] | None:
+        """What the account's losses are measured from, as it was put last, or None."""
+        return self._facts.get_dict("loss_marks")
+
+    def set_loss_marks(self, marks: dict[str, Any]) -> None:
+        """Remember it (plain JSON values). Survives every restart, so that no start forgives a loss."""
+        with self._writing("loss_marks"):
+            self._facts.put_json("loss_marks", marks)

@@ -237,6 +237,10 @@ class Ledger(AccountStates):
         """What the account must hold of each currency, by our books."""
         return dict(self._money.fold.balances)
 
+    def traded(self) -> dict[str, Decimal]:
+        """How much of each currency trades alone have brought or taken, fees included."""
+        return dict(self._money.fold.traded)
+
     def positions(self) -> dict[str, Position]:
         """What our own fills add up to, by symbol; less than a lot step is dust and not listed."""
         return self._money.fold.positions()

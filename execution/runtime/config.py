@@ -73,7 +73,13 @@ class RiskConfig(Strict, frozen=True):
     exposure_max: Decimal = Decimal("5000")
     open_positions_max: int = 8
     orders_per_minute_max: int = 60
+    repeated_orders_max: int = 5
     price_collar: Decimal = Decimal("0.02")
+    daily_loss_max: Decimal = Decimal("0.05")
+    weekly_loss_max: Decimal = Decimal("0.10")
+    drawdown_max: Decimal = Decimal("0.20")
+    losses_in_row_max: int = 5
+    cooldown_s: float = 300.0
 
 
 class LiveConfig(Strict, frozen=True):
@@ -137,7 +143,13 @@ RANGES = {
     "risk.exposure_max": Range(above=0),
     "risk.open_positions_max": Range(least=1),
     "risk.orders_per_minute_max": Range(least=1),
+    "risk.repeated_orders_max": Range(least=1),
     "risk.price_collar": Range(above=0, most=1),
+    "risk.daily_loss_max": Range(above=0, most=1),
+    "risk.weekly_loss_max": Range(above=0, most=1),
+    "risk.drawdown_max": Range(above=0, most=1),
+    "risk.losses_in_row_max": Range(least=1),
+    "risk.cooldown_s": Range(least=0, most=604_800),
 }
 CHOICES = {
     "operation.log_level": ("DEBUG", "INFO", "WARNING", "ERROR"),

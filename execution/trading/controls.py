@@ -8,6 +8,7 @@ import logging
 
 from execution.ledger.audit_log import AuditLogger
 from execution.ledger.store import Ledger
+from execution.trading.ports import Gateway
 from execution.vocabulary.lifecycle import TradingState
 
 log = logging.getLogger("nae.trading")
@@ -16,9 +17,10 @@ log = logging.getLogger("nae.trading")
 class AccountControls:
     """The trading state of one account. Every method returns the state that then holds."""
 
-    def __init__(self, ledger: Ledger, audit: AuditLogger) -> None:
+    def __init__(self, ledger: Ledger, audit: AuditLogger, gateway: Gateway) -> None:
         self._ledger = ledger
         self._audit = audit
+        self._gateway = gateway
 
     def pause_trading(self, reason: str, by: str = "operator") -> TradingState:
         """No entries from now on, over every restart, until resume_trading()."""
@@ -37,8 +39,15 @@ class AccountControls:
         return self._change(TradingState.HALTED, reason, by)
 
     def rearm_trading(self, reason: str, by: str) -> TradingState:
-        """Trade again after a halt; `by` is a person."""
+        """Trade again after a halt; `by` is a person, who accepts what was lost so far."""
+        self._gateway.accept_losses()
         return self._set(TradingState.ACTIVE, reason, by)
+
+    def watch_losses(self) -> None:
+        """Halt an account that has reached a loss limit."""
+        reached = self._gateway.loss_limit_reached()
+        if reached and self._ledger.trading_state()[0] is not TradingState.HALTED:
+            self.halt_trading(reached, by="risk limits")
 
     def _change(self, state: TradingState, reason: str, by: str) -> TradingState:
         now, _ = self._ledger.trading_state()

@@ -26,6 +26,14 @@ class Gateway(Protocol):
         """Cancel one order; the order as it stands then. Raises when the venue can't be asked."""
         ...
 
+    def loss_limit_reached(self) -> str:
+        """Take in what the account is worth now; the loss limit it has reached, "" when none."""
+        ...
+
+    def accept_losses(self) -> None:
+        """What was lost so far is measured against no limit any more."""
+        ...
+
     def quiet_for_s(self) -> float:
         """How long the venue wants to hear nothing from us; 0 when it may be asked."""
         ...

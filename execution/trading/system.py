@@ -41,6 +41,7 @@ log = logging.getLogger("nae.trading")
 SAVE_PERIOD_S = 5.0
 EXITS_PERIOD_S = 0.25
 PROTECTION_PERIOD_S = 0.5
+LOSSES_PERIOD_S = 1.0
 FIRST_WORD_S = 1.0
 STREAMS_PERIOD_S = 1.0
 
@@ -58,7 +59,7 @@ class TradingSystem(AccountControls):
         venue: str,
         explore: bool,
     ) -> None:
-        super().__init__(parts.ledger, parts.audit)
+        super().__init__(parts.ledger, parts.audit, parts.gateway)
         self.parts = parts
         self.trade_mode = trade_mode
         self.venue = venue
@@ -171,6 +172,9 @@ class TradingSystem(AccountControls):
         async def protect() -> None:
             await self.protector.look(self.manager.portfolio(), self.recovery.rules, self.parts.feed.quote)
 
+        async def losses() -> None:
+            self.watch_losses()
+
         async def save() -> None:
             self.save_state()
 
@@ -182,6 +186,7 @@ class TradingSystem(AccountControls):
             Task("exits", EXITS_PERIOD_S, self.manager.check_exits, critical=True, wake=self._exit_wanted),
             Task("protection", PROTECTION_PERIOD_S, protect, wake=self.protector.wanted),
             Task("cycle", self.config.interval_s, cycle, critical=True, wake=self.parts.bars.wake),
+            Task("losses", LOSSES_PERIOD_S, losses),
             Task("reconcile", RECONCILE_PERIOD_S, self.recovery.keep_up, wake=self.recovery.wanted),
             Task("rules", RULES_PERIOD_S, self.recovery.refresh_rules),
             Task("state", SAVE_PERIOD_S, save),

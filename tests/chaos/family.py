@@ -41,6 +41,11 @@ seed = {seed}
 port = {port}
 [risk]
 orders_per_minute_max = 100000
+repeated_orders_max = 100000
+losses_in_row_max = 100000
+daily_loss_max = 1
+weekly_loss_max = 1
+drawdown_max = 1
 [trading]
 time_exit_bars = 3
 interval_s = 1

@@ -27,7 +27,16 @@ BTC, ETH = "BTC/USDT", "ETH/USDT"
 SYMBOLS = (BTC, ETH)
 KEYS = Credentials("k" * 32, "s" * 32)
 CONFIG = VenueConfig(symbols=SYMBOLS, history_bars=100, speed=60.0)
-GENEROUS = RiskConfig(exposure_max=Decimal(9000), position_value_max=Decimal(9000), orders_per_minute_max=1000)
+GENEROUS = RiskConfig(
+    exposure_max=Decimal(9000),
+    position_value_max=Decimal(9000),
+    orders_per_minute_max=1000,
+    repeated_orders_max=1000,
+    losses_in_row_max=1000,
+    daily_loss_max=Decimal(1),
+    weekly_loss_max=Decimal(1),
+    drawdown_max=Decimal(1),
+)
 
 
 class ShiftedClock(SystemClock):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from execution.ledger.audit_check import verify
+from execution.ledger.audit_log import recent
 from execution.runtime.config import RiskConfig, TradingConfig
 from execution.runtime.tasks import TaskRunner
 from execution.trading.streams import Streams
@@ -430,5 +431,25 @@ def test_while_the_venue_wants_to_hear_nothing_nothing_is_tried_and_right_after_
         world.venue.quiet_s = 0.0
         await world.manager.check_exits()
         assert not world.ledger.positions()
+
+    asyncio.run(run())
+
+
+def test_an_account_that_reaches_a_loss_limit_is_halted_once_and_a_person_who_arms_it_accepts_the_loss(
+    tmp_path: Path,
+) -> None:
+    async def run() -> None:
+        world = World(tmp_path)
+        await world.system.start()
+        world.venue.loss = "the account lost 5.10% today: risk.daily_loss_max is 5.00%"
+        world.system.watch_losses()
+        world.system.watch_losses()
+        assert world.ledger.trading_state() == (TradingState.HALTED, world.venue.loss)
+        assert world.system.resume_trading() is TradingState.HALTED
+        assert [row["kind"] for row in recent(world.audit.path, 50)].count("trading_state") == 1
+        assert world.system.rearm_trading("looked at it", by="ann") is TradingState.ACTIVE
+        world.system.watch_losses()
+        assert world.ledger.trading_state()[0] is TradingState.ACTIVE
+        await world.system.stop()
 
     asyncio.run(run())

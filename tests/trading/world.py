@@ -117,6 +117,7 @@ class Venue:
     trades: int = 0
     load_error: Exception | None = None
     quiet_s: float = 0.0
+    loss: str = ""
 
     async def load_rules(self) -> dict[str, SymbolRules]:
         if self.load_error is not None:
@@ -144,6 +145,12 @@ class Venue:
 
     async def cancel(self, client_order_id: str) -> OrderRow:
         return self.ledger.mark(client_order_id, OrderEvent.CANCELED)
+
+    def loss_limit_reached(self) -> str:
+        return self.loss
+
+    def accept_losses(self) -> None:
+        self.loss = ""
 
     async def probe(self, number: int) -> str | None:
         return None
