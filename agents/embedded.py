@@ -7,6 +7,7 @@ import logging
 
 from execution.exchange.credentials import Credentials, create_embedded_credentials, load_credentials
 from execution.exchange.embedded_access import key_file, port_file, read_port
+from execution.exchange.key_provider import refuse_key_of
 from execution.runtime.clock import Clock
 from execution.runtime.files import write_atomically
 from execution.runtime.home import Home
@@ -37,7 +38,9 @@ async def wait_for_key(home: Home, account: str, clock: Clock) -> Credentials:
         log.info("waiting for the venue to make the key", extra={"fields": {"file": key_file(home, account)}})
     while not key_file(home, account).exists():
         await clock.sleep(WAIT_S)
-    return load_credentials(key_file(home, account))
+    credentials = load_credentials(key_file(home, account))
+    refuse_key_of(home, Account.LIVE, credentials)  # a real exchange's key opens nothing here, and mustn't be sent here
+    return credentials
 
 
 async def wait_for_port(home: Home, clock: Clock) -> int:

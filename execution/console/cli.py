@@ -6,10 +6,12 @@ import typer
 from typer.exceptions import Exit, TyperException
 
 from execution.console import account_commands, log_commands, operation_commands, process_commands, upgrade_commands
-from execution.console.audit_commands import audit
 from execution.console.arm_command import arm
+from execution.console.audit_commands import audit
+from execution.console.keys_commands import keys
 from execution.console.kill_command import kill
 from execution.console.output import complain
+from execution.console.reconcile_command import reconcile
 from execution.console.service_commands import service
 from execution.console.venue_commands import venue
 from execution.console.watch_command import watch
@@ -45,11 +47,13 @@ for command in (
     why,
     kill,
     arm,
+    reconcile,
 ):
     app.command()(command)
 app.add_typer(service, name="service")
 app.add_typer(venue, name="venue")
 app.add_typer(audit, name="audit")
+app.add_typer(keys, name="keys")
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from execution.runtime.redaction import redact
 from execution.vocabulary.money import text as amount_text
 
 STATUS_STYLE = {"HEALTHY": "green", "DEGRADED": "yellow", "UNHEALTHY": "magenta", "CRITICAL": "bold red"}
@@ -37,7 +38,7 @@ def say(text: str, style: str = "") -> None:
 
 def complain(problem: str) -> None:
     """An error for a person, on standard error."""
-    errors.print(f"nae: {problem}", style="red", markup=False, emoji=False, soft_wrap=True)
+    errors.print(redact(f"nae: {problem}"), style="red", markup=False, emoji=False, soft_wrap=True)
 
 
 def table(columns: list[str], rows: list[list[Any]], empty: str) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from execution.runtime.files import sync_folder
+from execution.runtime.redaction import hide
 from execution.vocabulary.exit_codes import ConfigError
 
 _SHAPE = '{"key": "…", "secret": "…"}'
@@ -34,6 +35,11 @@ class Credentials(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def load_credentials(path: Path) -> Credentials:
     """Read a key file. ConfigError when it is missing, a link, somebody else's, readable by others, or not a key."""
+    return decoded(read_private(path), path)
+
+
+def read_private(path: Path, by_systemd: bool = False) -> bytes:
+    """The content of a file that nobody else may read. ConfigError names the file and what would be right."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -41,10 +47,15 @@ def load_credentials(path: Path) -> Credentials:
     except OSError as error:
         raise ConfigError(f"{path}: can't be opened ({error.strerror}); it must be a plain file of yours") from None
     try:
-        _check_owner_and_mode(path, os.fstat(descriptor))
-        content = os.read(descriptor, 65_536)
+        if problem := refusal(path, os.fstat(descriptor), os.getuid(), by_systemd):
+            raise ConfigError(problem)
+        return os.read(descriptor, 65_536)
     finally:
         os.close(descriptor)
+
+
+def decoded(content: bytes, path: Path) -> Credentials:
+    """A key as it stands in a file; it is hidden in every log from now on. ConfigError, which never quotes it."""
     try:
         credentials = msgspec.json.decode(content, type=Credentials)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -52,17 +63,21 @@ def load_credentials(path: Path) -> Credentials:
         raise ConfigError(f"{path}: not a key file; it must be JSON: {_SHAPE}") from None
     if not credentials.key or not credentials.secret:
         raise ConfigError(f"{path}: key and secret must not be empty")
+    hide(credentials.key, credentials.secret)
     return credentials
 
 
-def _check_owner_and_mode(path: Path, status: os.stat_result) -> None:
+def refusal(path: Path, status: os.stat_result, uid: int, by_systemd: bool = False) -> str:
+    """Why a file with this owner and mode must not hold a key; '' when it may. systemd gives root's group the right to
+    read its credentials, which is how the mode shows that only our user may."""
     if not stat.S_ISREG(status.st_mode):
-        raise ConfigError(f"{path} must be a plain file")
-    if status.st_uid not in (os.getuid(), 0):
-        raise ConfigError(f"{path} is owned by uid {status.st_uid}; it must be owned by you (uid {os.getuid()})")
+        return f"{path} must be a plain file"
+    if status.st_uid not in (uid, 0):
+        return f"{path} is owned by uid {status.st_uid}; it must be owned by you (uid {uid})"
     mode = stat.S_IMODE(status.st_mode)
-    if mode & 0o077:
-        raise ConfigError(f"{path} has mode {mode:04o}; others can read your key: chmod 600 {path}")
+    if mode & (0o037 if by_systemd and status.st_uid == status.st_gid == 0 else 0o077):
+        return f"{path} has mode {mode:04o}; others can read your key: chmod 600 {path}"
+    return ""
 
 
 def create_embedded_credentials(path: Path) -> Credentials:
@@ -70,6 +85,7 @@ def create_embedded_credentials(path: Path) -> Credentials:
     if path.exists() or path.is_symlink():
         return load_credentials(path)
     credentials = Credentials(key=secrets.token_hex(32), secret=secrets.token_hex(32))
+    hide(credentials.key, credentials.secret)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)

@@ -18,6 +18,7 @@ import msgspec
 
 from execution.ledger.audit_check import KEEP, decoded, files, head_file, read_head, rotated
 from execution.runtime.clock import Clock, iso
+from execution.runtime.redaction import redact_exact
 from execution.vocabulary.health import ComponentHealth, ComponentStatus
 from execution.vocabulary.limits import AUDIT_MAX_BYTES
 from execution.vocabulary.money import text
@@ -96,7 +97,7 @@ class AuditLogger:
         for name, word in (("correlation", correlation), ("cause", cause), ("config", self._config)):
             if word:
                 entry[name] = word
-        body = msgspec.json.encode({**entry, **values, "prev": self._previous})
+        body = redact_exact(msgspec.json.encode({**entry, **values, "prev": self._previous}).decode()).encode()
         digest = hashlib.sha256(body).hexdigest()
         if not self._write(start + body[:-1] + b',"hash":"' + digest.encode() + b'"}\n'):
             return False

@@ -7,9 +7,12 @@ import os
 import shutil
 import sys
 import textwrap
+import threading
 from pathlib import Path
+from types import TracebackType
 
 from execution.runtime.clock import iso
+from execution.runtime.redaction import redact
 from execution.vocabulary.limits import LOG_KEEP, LOG_MAX_BYTES
 
 PLAIN = frozenset(" =\"'\n")
@@ -28,7 +31,7 @@ class LineFormatter(logging.Formatter):
             line += " " + " ".join(f"{key}={_shown(value)}" for key, value in fields.items())
         if record.exc_info:
             line += "\n" + textwrap.indent(self.formatException(record.exc_info), "  ")
-        return line.translate(CONTROL)
+        return redact(line).translate(CONTROL)
 
 
 def _shown(value: object) -> str:
@@ -79,7 +82,15 @@ def log_to_file(path: Path, level: str) -> CopyTruncateHandler:
     sys.stderr.flush()
     os.dup2(handler.descriptor, 1)
     os.dup2(handler.descriptor, 2)
+    sys.excepthook = _log_the_end
+    threading.excepthook = lambda end: _log_the_end(end.exc_type, end.exc_value or end.exc_type(), end.exc_traceback)
     return handler
+
+
+def _log_the_end(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """What nobody caught goes through the same sink: Python's own print would show an exception's text as it is."""
+    if not issubclass(kind, KeyboardInterrupt | SystemExit):
+        logging.getLogger("nae").critical("ended by an error that nobody caught", exc_info=(kind, error, trace))
 
 
 def log_to_terminal(level: str = "WARNING") -> None:
