@@ -48,7 +48,8 @@ def test_books_are_opened_once_when_two_look_at_a_new_account_side_by_side(tmp_p
 def test_a_time_that_cannot_be_read_is_an_answer_that_cannot_be_read(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with world(tmp_path) as here:
-            for garbage in (None, [], "ok", {"serverTime": "soon"}):
+            garbages: tuple[object, ...] = (None, [], "ok", {"serverTime": "soon"})
+            for garbage in garbages:
 
                 async def call(method: str, parameters: object = None, told: object = garbage) -> object:
                     return told

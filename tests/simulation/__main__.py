@@ -1,0 +1,93 @@
+"""`python -m tests.simulation --worlds 100000`: many simulated worlds, resumable; `--seed N --trace` tells one.
+
+Progress is kept in a file (`--progress`); a run that was stopped goes on where it was. Ends with 1 when a world failed,
+naming its seed; the end of its trace is printed.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+
+from execution.runtime.clock import SystemClock
+from execution.runtime.files import write_atomically
+from tests.simulation.running import Total, run_worlds
+from tests.simulation.world import SimWorld
+
+ROUND = 500
+SEEDS_TOLD, TRACE_LINES = 3, 40
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    parser.add_argument("--worlds", type=int, default=1000, help="how many, from --seed on")
+    parser.add_argument("--seed", type=int, default=0, help="the first")
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--progress", type=Path, help="where to keep how far it has come; go on from there")
+    parser.add_argument("--trace", action="store_true", help="tell the world of --seed, step by step")
+    chosen = parser.parse_args()
+    if chosen.trace:
+        judged = SimWorld(chosen.seed).run()
+        print(*judged.trace, *(judged.findings or ["everything agrees"]), sep="\n")
+        return bool(judged.findings)
+    total, seconds = run_all(chosen.seed, chosen.worlds, chosen.processes, chosen.progress)
+    print(f"\n{total.worlds} worlds in {seconds:.0f} s, from seed {chosen.seed}: {len(total.failed)} failed")
+    for name, count in sorted(total.counts.items()):
+        print(f"  {count:>10} {name}")
+    for seed, findings in sorted(total.failed.items())[:SEEDS_TOLD]:
+        print(
+            f"\nseed {seed}:",
+            *findings,
+            "the end of its trace:",
+            *SimWorld(seed).run().trace[-TRACE_LINES:],
+            sep="\n  ",
+        )
+    return bool(total.failed)
+
+
+def run_all(first: int, worlds: int, processes: int, progress: Path | None) -> tuple[Total, float]:
+    """In rounds, each kept as it is done."""
+    clock = SystemClock()
+    total, before = _kept(progress, first)
+    began = clock.monotonic()
+    while total.worlds < worlds:
+        start = first + total.worlds
+        total.add(run_worlds(range(start, min(first + worlds, start + ROUND)), processes))
+        seconds = before + clock.monotonic() - began
+        _keep(progress, first, total, seconds)
+        _show(total, worlds, seconds)
+    return total, before + clock.monotonic() - began
+
+
+def _show(total: Total, worlds: int, seconds: float) -> None:
+    share = total.worlds / worlds
+    bar = "#" * int(share * 30)
+    left = seconds / share - seconds
+    print(
+        f"\r[{bar:<30}] {total.worlds}/{worlds} worlds, {len(total.failed)} failed, {left / 60:.0f} min to go",
+        end="",
+        file=sys.stderr,
+        flush=True,
+    )
+
+
+def _kept(progress: Path | None, first: int) -> tuple[Total, float]:
+    if progress is None or not progress.exists():
+        return Total(), 0.0
+    kept = json.loads(progress.read_text())
+    if kept["first"] != first:
+        raise SystemExit(f"{progress} is of a run from seed {kept['first']}, not {first}: give another file")
+    failed = {int(seed): findings for seed, findings in kept["failed"].items()}
+    return Total(kept["worlds"], Counter(kept["counts"]), failed), kept["seconds"]
+
+
+def _keep(progress: Path | None, first: int, total: Total, seconds: float) -> None:
+    if progress is not None:
+        kept = {"first": first, "worlds": total.worlds, "seconds": seconds, "counts": total.counts}
+        write_atomically(progress, json.dumps(kept | {"failed": total.failed}).encode())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
