@@ -42,6 +42,7 @@ async def ccxt_of(form: str, port: int, key: ApiKey = SANDBOX, **options: Any) -
     given["options"] |= options
     made = point_at(FORMS[form](given), port)
     assert strangers(made.urls["api"]) == []
+    made.get_exceptions_by_url = lambda _url, kind: made.exceptions["spot"].get(kind, {})  # as for the real one's URL
     client = Awaited(made) if form == "blocking" else made
     try:
         await client.load_markets()
