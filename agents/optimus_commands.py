@@ -4,6 +4,7 @@ system; the answer is plain values."""
 from collections.abc import Callable
 from typing import Any
 
+from execution.exchange.classify import BadReply, VenueError
 from execution.runtime.bus import Refused
 from execution.trading.system import TradingSystem
 from execution.vocabulary.lifecycle import TradingState
@@ -11,10 +12,12 @@ from execution.vocabulary.lifecycle import TradingState
 Arguments = dict[str, Any]
 
 
-def carry_out(system: TradingSystem, verb: str, arguments: Arguments) -> dict[str, Any]:
+async def carry_out(system: TradingSystem, verb: str, arguments: Arguments) -> dict[str, Any]:
     """Do it. Refused: unknown, or the account's state doesn't allow it."""
-    if verb not in VERBS:
-        raise Refused(f"a trader knows {', '.join(sorted(VERBS))}, handover, not {verb}")
+    if verb not in VERBS and verb not in AWAITED:
+        raise Refused(f"a trader knows {', '.join(sorted([*VERBS, *AWAITED]))}, handover, not {verb}")
+    if verb == "reconcile":
+        return await _reconcile(system, arguments)
     return VERBS[verb](system, arguments)
 
 
@@ -36,6 +39,20 @@ def _reduce_only(system: TradingSystem, arguments: Arguments) -> dict[str, Any]:
 
 def _halt(system: TradingSystem, arguments: Arguments) -> dict[str, Any]:
     return _state(system.halt_trading(_reason(arguments, "halted by the operator")), "halted")
+
+
+async def _reconcile(system: TradingSystem, arguments: Arguments) -> dict[str, Any]:
+    """Compare with the venue now; `accept`: the differences that a person, `by`, has seen and wants booked."""
+    try:
+        if arguments.get("accept"):
+            await system.recovery.accept([str(one) for one in arguments["accept"]], str(arguments.get("by") or ""))
+        else:
+            await system.recovery.run()
+    except ValueError as error:
+        raise Refused(f"nothing was booked: {error}") from error
+    except (VenueError, BadReply) as error:
+        raise Refused(f"the venue can't be asked now: {error}") from error
+    return {"reconciled": system.recovery.reconciled, "differences": list(system.recovery.differences)}
 
 
 def _arm(system: TradingSystem, arguments: Arguments) -> dict[str, Any]:
@@ -74,6 +91,7 @@ def _state(state: str, wanted: str) -> dict[str, Any]:
     return {"trading_state": state}
 
 
+AWAITED = ("reconcile",)
 VERBS: dict[str, Callable[[TradingSystem, Arguments], dict[str, Any]]] = {
     "pause": _pause,
     "resume": _resume,

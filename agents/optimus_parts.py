@@ -121,11 +121,12 @@ def build_system(
         feed=feed,
         bars=side.bars,
         reconcile=lambda: reconcile(gateway, ledger),
+        accept=lambda: reconcile(gateway, ledger, adopt=True),
         audit=side.audit,
         state_store=StateStore(home.account(side.account) / "state.json"),
         clock=clock,
         errors=context.errors,
-        user_stream=UserStream(side.client, ledger, feed.symbols, clock, poll),
+        user_stream=UserStream(side.client, ledger, feed.symbols, clock, poll, outside=gateway.evidence.money_moved),
         streams=side.streams,
         rules=side.rules,
     )

@@ -36,6 +36,12 @@ class VenueEvidence:
         self.last_error = ""
         self._client = client
         self._swept_newest: dict[str, str] = {}
+        self.outside: dict[str, Decimal] = {}  # money that came or went without a trade, as the venue told, by currency
+
+    def money_moved(self, currency: str, amount: Decimal) -> None:
+        """The venue tells of a deposit or a withdrawal. Nothing is booked by it."""
+        self.outside[currency] = self.outside.get(currency, ZERO) + amount
+        LOG.warning("%s %s came or went without a trade", amount, currency)
 
     async def fresh_clock(self) -> None:
         """Know the venue's time well enough to judge by it. VenueError when it doesn't tell."""

@@ -5,6 +5,7 @@ said and never taken over in silence: only `adopt` (a person's decision) books t
 """
 
 import asyncio
+from collections.abc import Mapping
 from decimal import Decimal
 
 import msgspec
@@ -48,13 +49,18 @@ async def reconcile(
         differences = []  # money is moving: not a moment to compare; the last result stands
         reconciled = ledger.reconciliation().reconciled
     else:
-        if differences and adopt:
+        if differences and adopt and may_adopt(ledger):
             differences = await _adopt(gateway, ledger)
         reconciled = not differences
     unknown = [order for order in ledger.unsettled() if order.state is OrderState.UNKNOWN]
     remarks = [f"open order {order} isn't ours" for order in external]
     ledger.set_reconciliation(reconciled, differences + remarks)
     return Reconciliation(reconciled, differences + remarks, new_fills, len(unknown), len(external))
+
+
+def may_adopt(ledger: Ledger) -> bool:
+    """Not while an order's fate is open: its fill would look like somebody else's money, and be booked twice."""
+    return all(order.guards for order in ledger.unsettled())
 
 
 async def _nobody() -> list[str]:
@@ -98,8 +104,9 @@ async def _compare(gateway: ExchangeGateway, ledger: Ledger) -> tuple[int, list[
             await gateway.evidence.refresh_stops({name: balance.locked for name, balance in venue.items()})
             if ledger.fills_count != known:
                 continue  # a stop had gone off
-        differences = balance_differences(venue, ledger) + position_differences(venue, ledger)
+        differences = balance_differences(venue, ledger, gateway.evidence.outside) + position_differences(venue, ledger)
         if not differences:
+            gateway.evidence.outside.clear()
             break
         symbols = gateway.symbols_of_interest()
         likely = {symbol for symbol in symbols if symbol.partition("/")[0] in differing(venue, ledger)}
@@ -108,12 +115,21 @@ async def _compare(gateway: ExchangeGateway, ledger: Ledger) -> tuple[int, list[
     return new_fills, differences
 
 
-def balance_differences(venue: dict[str, Balance], ledger: Ledger) -> list[str]:
-    """Where the venue's balances and our books disagree, currency by currency. Equal means equal to the last digit."""
+def balance_differences(venue: dict[str, Balance], ledger: Ledger, outside: Mapping[str, Decimal]) -> list[str]:
+    """Where the venue's balances and our books disagree, currency by currency. Equal means equal to the last digit.
+    `outside`: what the venue has told of money that came or went without a trade."""
     return [
-        f"{currency}: the venue says {text(there)}, our books {text(here)}"
+        f"{currency}: the venue says {text(there)}, our books {text(here)}{_explained(there - here, outside, currency)}"
         for currency, (there, here) in differing(venue, ledger).items()
     ]
+
+
+def _explained(difference: Decimal, outside: Mapping[str, Decimal], currency: str) -> str:
+    told = outside.get(currency)
+    if not told:
+        return ""
+    kind = "a deposit" if told > 0 else "a withdrawal"
+    return f" ({kind} of {text(abs(told))}" + (")" if told == difference else ", which isn't all of it)")
 
 
 def differing(venue: dict[str, Balance], ledger: Ledger) -> dict[str, tuple[Decimal, Decimal]]:
@@ -144,4 +160,4 @@ async def _adopt(gateway: ExchangeGateway, ledger: Ledger) -> list[str]:
     venue = await gateway.fetch_balances()
     flows = [(currency, there - here) for currency, (there, here) in differing(venue, ledger).items()]
     ledger.record_cash_flows(flows, "external", "adopted by an operator")
-    return balance_differences(venue, ledger) + position_differences(venue, ledger)
+    return balance_differences(venue, ledger, {}) + position_differences(venue, ledger)

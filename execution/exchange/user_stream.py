@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from decimal import Decimal
 from typing import Any
 
 from execution.exchange import translate
@@ -27,7 +28,8 @@ CONNECT_WITHIN_S = 10.0
 
 
 class UserStream:
-    """Listens for `symbols`. `poll` books what may have been missed, after each connection and while there is none.
+    """Listens for `symbols`. `poll` books what may have been missed, after each connection and while there is none;
+    `outside` hears of money that came or went without a trade.
 
     Uses a client of its own, made by `client.renewed()`.
     """
@@ -39,12 +41,15 @@ class UserStream:
         symbols: Sequence[str],
         clock: Clock,
         poll: Callable[[], Awaitable[object]],
+        *,
+        outside: Callable[[str, Decimal], None] = lambda currency, amount: None,
     ) -> None:
         self._source = client
         self._ledger = ledger
         self._symbols = {translate.market_id(symbol): symbol for symbol in symbols}
         self._clock = clock
         self._poll = poll
+        self._outside = outside
         self._connected = False
         self._events = 0
         self._error_count = 0
@@ -101,6 +106,8 @@ class UserStream:
         self._events += 1
         self._heard_ms = self._clock.now_ms()
         self._backoff.reset()
+        if message.get("e") == "balanceUpdate":
+            self._money_moved(message)
         if message.get("e") != "executionReport":
             return
         symbol = self._symbols.get(message.get("s", ""))
@@ -113,6 +120,13 @@ class UserStream:
             LOG.warning("user stream: %s", error)
             return
         book(self._ledger, report)
+
+    def _money_moved(self, message: dict[str, Any]) -> None:
+        try:
+            self._outside(str(message["a"]), translate.amount(message["d"]))
+        except (KeyError, TypeError, ValueError) as error:
+            self._error_count += 1
+            LOG.warning("user stream: a balance update can't be read: %s", type(error).__name__)
 
     def on_book_ticker(self, message: dict[str, Any]) -> None:
         """Not ours to hear."""

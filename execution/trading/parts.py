@@ -17,7 +17,8 @@ from execution.vocabulary.market import SymbolRules
 class TradingParts:
     """The parts of one account. `bars.add` is the feed's on_bar.
 
-    `streams`: where the feed runs already, begun by whoever made the parts. `rules`: the venue's, when they are known.
+    `accept`: compare, and book what nobody can explain as a change from outside; a person's decision. `streams`: where
+    the feed runs already, begun by whoever made the parts. `rules`: the venue's, when they are known.
     """
 
     ledger: Ledger
@@ -29,6 +30,7 @@ class TradingParts:
     state_store: StateStore
     clock: Clock
     errors: ErrorBook
+    accept: Reconcile | None = None
     user_stream: Stream | None = None
     streams: Streams | None = None
     rules: dict[str, SymbolRules] | None = None

@@ -5,7 +5,7 @@ decides no trade and never ends by itself: what failed is tried again by its tas
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from execution.runtime.clock import iso
@@ -77,6 +77,21 @@ class Recovery:
             self.reconciled = agreed
         if (self.reconciled, self.differences) != was:
             self._record("reconciliation", reconciled=self.reconciled, differences=self.differences)
+
+    async def accept(self, seen: Sequence[str], by: str) -> list[str]:
+        """A person has seen these differences and says that they come from outside. Booked only while they are exactly
+        what differs; what differs after that. ValueError says why nothing was booked."""
+        if self._parts.accept is None:
+            raise ValueError("nothing can be booked here")
+        await self._compare()
+        if self.reconciled:
+            return []
+        if list(seen) != self.differences:
+            raise ValueError(f"something else differs by now: {'; '.join(self.differences)}")
+        found = await self._parts.accept()
+        self.reconciled, self.differences = found.reconciled, list(found.differences)
+        self._record("accepted", differences=list(seen), by=by, left=self.differences)
+        return self.differences
 
     def hasten(self) -> None:
         """Ask for a comparison sooner than planned while an order's end isn't known or the venue couldn't be asked."""

@@ -85,15 +85,15 @@ def test_a_trader_arms_for_a_person_with_a_name_and_reconciled_books_only(tmp_pa
         world.verdict = Verdict(reconciled=False, differences=["BTC: the venue says 1, our books 0"])
         await world.system.start()
         with pytest.raises(Refused, match="not halted"):
-            carry_out(world.system, "arm", {"by": "ann"})
+            await carry_out(world.system, "arm", {"by": "ann"})
         world.system.halt_trading(HALT, by="risk limits")
         with pytest.raises(Refused, match="by a person"):
-            carry_out(world.system, "arm", {})
+            await carry_out(world.system, "arm", {})
         with pytest.raises(Refused, match=r"isn.t reconciled .BTC: the venue says 1"):
-            carry_out(world.system, "arm", {"by": "ann"})
+            await carry_out(world.system, "arm", {"by": "ann"})
         world.verdict = Verdict()
         await world.system.recovery.run()
-        assert carry_out(world.system, "arm", {"by": "ann"})["trading_state"] == "active"
+        assert (await carry_out(world.system, "arm", {"by": "ann"}))["trading_state"] == "active"
         await world.system.stop()
 
     asyncio.run(scenario())

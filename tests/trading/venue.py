@@ -81,11 +81,12 @@ class Trader:
             feed=feed,
             bars=bars,
             reconcile=lambda: reconcile(gateway, ledger),
+            accept=lambda: reconcile(gateway, ledger, adopt=True),
             audit=AuditLogger(folder / "audit.jsonl", clock, "optimus"),
             state_store=StateStore(folder / "state.json", clock),
             clock=clock,
             errors=self.errors,
-            user_stream=UserStream(self.client, ledger, SYMBOLS, clock, poll),
+            user_stream=UserStream(self.client, ledger, SYMBOLS, clock, poll, outside=gateway.evidence.money_moved),
         )
         self.ledger, self.gateway, self.bars = ledger, gateway, bars
         self.system = TradingSystem(parts, config, RiskConfig(), trade_mode=trade_mode, venue="embedded", explore=True)
