@@ -1,5 +1,5 @@
 """Judges an operation from outside: was the live account managed, by one trader only, and is every order and fill there
-exactly once? Reads the venue's journal and database, and the ledgers; asks no process anything.
+exactly once, and is the venue's own journal whole? Reads that, the venue's database and the ledgers; asks no process.
 
 python -m benchmarks.judge HOME [--from MS] [--to MS] [--json] ends with 0 (clean) or 1 (violations). Run it when the
 operation has stopped: what is on its way would look forgotten. Managed: the venue accepted a probe within the last
@@ -29,6 +29,7 @@ from benchmarks.availability import (
 from benchmarks.books import Kind, disagreements
 from benchmarks.venue_journal import Entry, read
 from execution.runtime.home import Home
+from execution.venue.journal_check import check
 
 ACCOUNT = "live"
 SHOWN = 20
@@ -69,6 +70,8 @@ def judge(home: Home, from_ms: float | None = None, to_ms: float | None = None) 
     for kind in Kind:
         verdict.violations[kind] = [finding.text for finding in told if finding.kind is kind]
     verdict.violations[Kind.DOUBLED] += accepted_twice(entries)
+    folder = home.data / "venue"
+    verdict.violations["journal"] = check(folder / "journal.jsonl", folder / "venue.db").problems
     return verdict
 
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import orjson
 
 KEPT = 9  # at most so many predecessors are looked for
+OUTCOMES = ("order", "trade")  # what came of requests, and of the market: the store's side of it
 PLACED, TESTED = "POST order", "POST order/test"
 
 
@@ -66,6 +67,8 @@ def entries(rows: Iterable[dict[str, Any]]) -> Iterator[Entry]:
         if shift is None or mono < last:
             shift = float(row["at"]) - mono
         last = mono
+        if row.get("event") in OUTCOMES:
+            continue
         sent = float(row.get("sent") or row["at"])
         yield Entry(
             ms=mono + shift,

@@ -10,6 +10,7 @@ import typer
 
 from execution.console.output import complain, print_json, say, table
 from execution.console.venue_control import CONTROL_NAME, NotServed, ask_control
+from execution.console.venue_journal_command import journal
 from execution.exchange.credentials import create_embedded_credentials
 from execution.runtime.config import VenueConfig, absolute_market, changed_venue, load
 from execution.runtime.home import Home
@@ -29,6 +30,7 @@ Folder = Annotated[
 ]
 
 venue = typer.Typer(help="The embedded exchange by itself, for any Binance client.", no_args_is_help=True)
+venue.add_typer(journal, name="journal")
 
 
 def venue_folder(folder: Path | None) -> Path:

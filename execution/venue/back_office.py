@@ -61,7 +61,7 @@ class BackOffice:
         except errors.ApiError as error:
             fate, refusal = refused(error), error
         finally:
-            self.commits.when_stored(lambda stored: self.journal.write(facts | (fate if stored else UNKNOWN)))
+            self.commits.when_stored(lambda stored: self.journal.note(facts | (fate if stored else UNKNOWN)))
         await self.commits.stored()
         if refusal is not None:
             raise refusal

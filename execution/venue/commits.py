@@ -32,6 +32,7 @@ class Commits:
 
     def __init__(self, keep: Callable[[Group], bool]) -> None:
         self.defer: Callable[[Callable[[], object]], object] | None = None
+        self.finish: Callable[[], object] = lambda: None  # called when a group's waiters have been told
         self._keep = keep
         self._group = Group()
 
@@ -71,12 +72,14 @@ class Commits:
         finally:
             for tell in group.waiting:
                 tell(stored)
+            self.finish()
         return stored
 
     def when_stored(self, tell: Tell) -> None:
         """`tell` is called once it is known whether everything matched so far was stored; now, when it is already."""
         if self._group.is_empty:
             tell(True)
+            self.finish()
         else:
             self._group.waiting.append(tell)
 

@@ -1,9 +1,14 @@
-"""What the journal says of a request and of its fate. Facts only; no file."""
+"""What the journal says of a request and its fate, of an order and of a trade. Facts only; no file."""
 
+from collections.abc import Callable
 from typing import Any
 
 from execution.venue import errors
 from execution.venue.auth import Window
+from execution.venue.book import Order
+from execution.venue.outcome import Fill, Outcome
+from execution.venue.store import OrderRecord
+from execution.venue.symbols import amount_text
 
 Facts = dict[str, Any]
 UNFORESEEN: Facts = {"status": 503, "code": None}
@@ -36,3 +41,51 @@ def _order(reply: object) -> Facts:
     if not isinstance(reply, dict) or "orderId" not in reply:
         return {}
     return {"order": reply["orderId"], "fills": len(reply.get("fills") or ())}
+
+
+def order_facts(order: OrderRecord) -> Facts:
+    """An order as it is from now on: new, waiting no longer, cancelled, expired."""
+    return {
+        "event": "order",
+        "order": order.id,
+        "account": order.account,
+        "symbol": order.symbol,
+        "client": order.client_id,
+        "side": order.side,
+        "type": order.type,
+        "price": amount_text(order.price),
+        "stop": amount_text(order.terms.stop_price),
+        "quantity": amount_text(order.quantity),
+        "filled": amount_text(order.filled),
+        "state": order.status,
+        "time": order.updated_ms,
+    }
+
+
+def trade_facts(fill: Fill) -> Facts:
+    """One order's side of a trade."""
+    return {
+        "event": "trade",
+        "trade": fill.trade_id,
+        "order": fill.order_id,
+        "account": fill.account,
+        "symbol": fill.symbol,
+        "side": fill.side,
+        "price": amount_text(fill.price),
+        "quantity": amount_text(fill.quantity),
+        "quote": amount_text(fill.quote),
+        "fee": amount_text(fill.commission),
+        "fee_asset": fill.commission_asset,
+        "maker": bool(fill.is_maker),
+        "time": fill.time_ms,
+    }
+
+
+def outcome_writer(note: Callable[[Facts], None], record: Callable[[Order], OrderRecord]) -> Callable[..., None]:
+    """A listener that notes every trade, and every other change of an order."""
+
+    def write(outcome: Outcome, _balances: object) -> None:
+        for report in outcome.reports:
+            note(order_facts(record(report.order)) if report.fill is None else trade_facts(report.fill))
+
+    return write

@@ -20,6 +20,8 @@ from execution.venue.exchange import Exchange
 from execution.venue.fault_driver import FaultDriver
 from execution.venue.faults import Faults
 from execution.venue.journal import JOURNAL_NAME, Journal
+from execution.venue.journal_lines import outcome_writer
+from execution.venue.journal_recovery import missing_lines
 from execution.venue.limits import RateLimits
 from execution.venue.listen_keys import ListenKeys
 from execution.venue.market_data import MarketData
@@ -77,13 +79,15 @@ class VenueServer:
         source = make_source(config, original)
         fees = (config.taker_fee, config.maker_fee)
         self.exchange = Exchange(source.symbols, names, config.opening_balance, fees)
+        self.journal = Journal(folder / JOURNAL_NAME, clock)
+        self.exchange.listeners.append(outcome_writer(self.journal.note, self.exchange.record))
+        self.exchange.commits.finish = self.journal.flush
         self.market = make_market(self.exchange, source, clock, config)
         limits = RateLimits()
         data = MarketData(self.exchange, self.market)
         trading, public = Trading(self.exchange, limits, clock), MarketRest(data, clock)
         streams, self.users = Streams(data, clock), UserStream(self.exchange, clock)
         self.market.listeners.append(streams.publish)
-        self.journal = Journal(folder / JOURNAL_NAME, clock)
         wallet = WalletRest(self.exchange)
         office = BackOffice(
             public, trading, wallet, self.journal, self.exchange.commits, self.users, keys, limits, clock
@@ -116,7 +120,7 @@ class VenueServer:
             self.exchange.open(Store(self._folder / STORE_NAME), self._clock.now_ms())
             self.exchange.commits.defer = asyncio.get_running_loop().call_soon
             self.market.resume()  # nobody is served before: there is no await since the port was bound
-            self.journal.open()
+            self.journal.open(lambda: missing_lines(self.journal.path, self.exchange.store))
         except BaseException:
             await self._doors.close()
             raise

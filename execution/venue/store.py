@@ -189,6 +189,14 @@ class Store:
         found = self._fills(f"{where} ORDER BY trade_id {'DESC' if newest else 'ASC'} LIMIT {page.limit:d}", values)
         return found[::-1] if newest else found
 
+    def orders_since(self, since_ms: int) -> list[OrderRecord]:
+        """Everybody's orders that have changed since then."""
+        return self._orders("updated_ms >= ? ORDER BY updated_ms, id", (since_ms,))
+
+    def fills_from(self, trade_id: int, most: int) -> list[Fill]:
+        """Everybody's fills from a trade on, the newest of them, by trade id."""
+        return self._fills(f"trade_id >= ? ORDER BY trade_id DESC LIMIT {most:d}", (trade_id,))[::-1]
+
     def balances(self) -> list[tuple[str, str, Decimal, Decimal]]:
         """(account, asset, free, locked) of everybody."""
         rows = self._all("SELECT * FROM balances", [])

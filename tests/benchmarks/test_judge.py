@@ -16,6 +16,7 @@ from execution.ledger.store import Ledger
 from execution.runtime.clock import SystemClock
 from execution.runtime.home import Home
 from execution.runtime.sqlite import open_writer, transaction
+from execution.venue.journal import Journal
 from execution.venue.store import SCHEMA
 from execution.vocabulary.order_states import OrderEvent
 from tests.ledger.builders import fill, request
@@ -155,7 +156,7 @@ SPOILED = [
 
 def test_books_that_agree_are_clean(tmp_path: Path) -> None:
     verdict = judge(sound_books(tmp_path))
-    assert verdict.clean and set(verdict.violations) == {*Kind, "two traders"}
+    assert verdict.clean and set(verdict.violations) == {*Kind, "two traders", "journal"}
 
 
 @pytest.mark.parametrize(("kind", "file", "statement", "said"), SPOILED)
@@ -171,6 +172,16 @@ def test_two_entries_for_one_signal_are_doubled(tmp_path: Path) -> None:
     ledger.record_intent(request(bar=60_000), sent_ms=1)
     ledger.close()
     assert any("2 entries for one signal" in text for text in judge(home).violations[Kind.DOUBLED])
+
+
+def test_a_trade_that_only_the_venue_s_journal_tells_of_is_found(tmp_path: Path) -> None:
+    home = sound_books(tmp_path)
+    journal = Journal(home.data / "venue" / "journal.jsonl", SystemClock())
+    journal.open()
+    numbers = {"price": "1", "quantity": "1", "fee": "0", "fee_asset": "BTC", "account": "live", "side": "BUY"}
+    journal.write({"event": "trade", "trade": 77, "order": 7} | numbers)
+    journal.close()
+    assert "trade 77 of order 7 isn't in the store" in judge(home).violations["journal"]
 
 
 def test_the_command_ends_with_1_for_violations_and_0_without_and_speaks_json(

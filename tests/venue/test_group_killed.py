@@ -12,6 +12,7 @@ import pytest
 
 from execution.runtime.clock import SystemClock
 from execution.runtime.sqlite import read_all
+from execution.venue.journal_check import check
 from tests.support import rounds
 from tests.venue.support import SANDBOX, Raw, signed
 from tests.venue.test_durability import process, totals, trade
@@ -88,6 +89,12 @@ def test_a_venue_that_dies_at_a_commit_has_told_nobody_what_is_not_stored(tmp_pa
         for number, reply in heard.answered.items():
             maybe = {"CANCELED"} if number in heard.cancelled and reply["status"] == "NEW" else set()
             assert stored[number]["status"] in {reply["status"]} | maybe
+        written = check(tmp_path / "journal.jsonl", tmp_path / "venue.db")
+        assert bool(written.problems) == (when == "after"), "what was stored in the last moment has no line yet"
+        async with process(tmp_path):
+            pass  # a start writes it down
+        whole = check(tmp_path / "journal.jsonl", tmp_path / "venue.db")
+        assert whole.problems == [] and whole.compared >= len(fills) + len(stored)
         money = totals(tmp_path)
         assert {asset: amount for asset, amount in money.items() if amount} == {"USDT": 20_000}
 

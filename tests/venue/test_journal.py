@@ -10,7 +10,8 @@ import orjson
 import pytest
 
 from execution.runtime.clock import ManualClock, SystemClock
-from execution.venue.journal import KEEP, Journal, numbered
+from execution.venue.journal import Journal
+from execution.venue.journal_chain import KEEP, numbered
 from tests.venue.support import ccxt_client, running, signed
 
 BUDGET_US = 20.0
@@ -46,7 +47,8 @@ def test_orders_tests_and_cancels_are_lines_with_their_fate_and_looking_is_not(t
             assert await send(venue.url, "DELETE", "order", symbol="BTCUSDT", origClientOrderId="1-9-a") == 400
 
     asyncio.run(run())
-    up, filled, probe, refused, cancel, down = lines(tmp_path / "journal.jsonl")
+    told = lines(tmp_path / "journal.jsonl")
+    up, filled, probe, refused, cancel, down = [line for line in told if line.get("event") not in ("order", "trade")]
     assert (up["event"], down["event"]) == ("up", "down")
     assert filled["account"] == "sandbox" and filled["verb"] == "POST order" and filled["symbol"] == "BTCUSDT"
     assert filled["id"] == "1-1-a" and filled["status"] == 200 and filled["order"] == 1 and filled["fills"] >= 1
@@ -54,6 +56,10 @@ def test_orders_tests_and_cancels_are_lines_with_their_fate_and_looking_is_not(t
     assert (refused["status"], refused["code"]) == (400, -2010)
     assert (cancel["verb"], cancel["id"], cancel["code"]) == ("DELETE order", "1-9-a", -2011)
     assert up["mono"] < filled["mono"] < probe["mono"] < down["mono"]
+    order, *trades = [line for line in told if line.get("event") in ("order", "trade")]
+    assert (order["order"], order["client"], order["state"], order["quantity"]) == (1, "1-1-a", "NEW", "0.00100000")
+    assert len(trades) == filled["fills"] and sum(float(trade["quantity"]) for trade in trades) == 0.001
+    assert {(trade["order"], trade["side"], trade["fee_asset"]) for trade in trades} == {(1, "BUY", "BTC")}
     assert abs(filled["sent"] - filled["at"]) < 2000
 
 
