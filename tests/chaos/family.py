@@ -70,14 +70,15 @@ class Family:
         ours = {name: value for name, value in os.environ.items() if name != "SUPERVISOR_ENABLED"}
         return ours | {"NAE_HOME": str(self.home.root)}
 
-    def start(self, *names: str) -> None:
-        """Start those that aren't running."""
+    def start(self, *names: str, dies_at: str = "") -> None:
+        """Start those that aren't running. `dies_at`: the durable step that is each one's last."""
+        last = ["tests.chaos.dies_at", dies_at] if dies_at else []
         for name in names:
             if name in self._running and self._running[name].poll() is None:
                 continue
             with self.output.open("ab") as output:
                 self._running[name] = subprocess.Popen(
-                    [sys.executable, "-m", *COMMANDS[name]],
+                    [sys.executable, "-m", *last, *COMMANDS[name]],
                     cwd=ROOT,
                     env=self.environment,
                     stdin=subprocess.DEVNULL,

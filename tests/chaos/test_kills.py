@@ -69,9 +69,9 @@ def paused(family: Family, name: str) -> bool:
 def settle(family: Family) -> None:
     """No entries any more; every fate known; everybody stopped in order."""
     for name in TRADERS:
-        eventually(partial(paused, family, name), within_s=15)
+        eventually(partial(paused, family, name), within_s=30)
     for name in TRADERS:
-        eventually(partial(family.is_quiet, name.removesuffix("_optimus")), within_s=20, every_s=0.1)
+        eventually(partial(family.is_quiet, name.removesuffix("_optimus")), within_s=60, every_s=0.1)
         assert family.stop(name) == 0
     assert family.stop("venue") == 0
 

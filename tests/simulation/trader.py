@@ -50,6 +50,11 @@ LIMITS = RiskConfig(
     position_value_max=POSITION_MAX,
     exposure_max=EXPOSURE_MAX,
     orders_per_minute_max=1000,
+    repeated_orders_max=1000,
+    losses_in_row_max=1000,
+    daily_loss_max=Decimal(1),
+    weekly_loss_max=Decimal(1),
+    drawdown_max=Decimal(1),
 )
 FIRST_WORD_S = 1.0
 FORESEEN = (VenueError, BadReply, ConnectionError, TimeoutError, DatabaseError)
