@@ -20,11 +20,14 @@ from execution.autonomous.service import ASKED_WITHIN_S, Runner, ServiceKeeper, 
 from execution.autonomous.service_state import in_words
 from execution.autonomous.supervisor_door import SupervisorDoor, SupervisorUnavailable
 from execution.autonomous.supervisord_config import render
+from execution.ledger.account_lock import holder_of
+from execution.runtime.bus import NoAnswer, Refused, ask
+from execution.runtime.clock import SystemClock
 from execution.runtime.config import load
 from execution.runtime.home import PROJECT_ROOT, Home
 from execution.runtime.locks import is_held, read_holder
 from execution.vocabulary.exit_codes import ConfigError
-from execution.vocabulary.modes import OperationMode
+from execution.vocabulary.modes import Account, OperationMode
 
 OLDEST_SUPERVISOR = (4, 3, 0)
 Finding = tuple[str, bool, str]
@@ -43,6 +46,7 @@ def examine(home: Home) -> list[Finding]:
         "sleep": lambda: sleep_finding(sys.platform, run_command),
         "service": lambda: in_words(ServiceKeeper(home).found()),
         "operation": lambda: _operation(home),
+        "orders": lambda: _orders(home),
     }
     return [_run(name, check) for name, check in checks.items()]
 
@@ -140,6 +144,21 @@ def sleep_finding(platform: str, run: Runner) -> str:
     if settings.get("autorestart", "1") == "0":
         advice.append("stays off after a power cut (sudo pmset -a autorestart 1)")
     return "; ".join(advice) or "never sleeps, and comes back after a power cut"
+
+
+def _orders(home: Home) -> str:
+    """Could any order pass all limits, filters and balances? As the traders know it, who see the market."""
+    told = {}
+    for account in Account:
+        holder = holder_of(home, account)
+        if holder:
+            try:
+                told[account] = str(ask(home.run, holder, "status", SystemClock()).get("infeasible") or "")
+            except (NoAnswer, Refused) as error:
+                return f"not known: {error}"
+    if wrong := "; ".join(f"{account}: {why}" for account, why in told.items() if why):
+        raise UnfitError(wrong)
+    return f"some order can pass on {' and '.join(told)}" if told else "not looked at: no trader runs"
 
 
 def _operation(home: Home) -> str:

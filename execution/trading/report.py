@@ -54,7 +54,8 @@ def facts(system: "TradingSystem") -> dict[str, Any]:
         "conditions": system.sniper.held,
         "newest_bars": system.parts.bars.newest(),
         "entries_off": system.entries_off(),
-        "note": unlisted_note(held, system.recovery.rules),
+        "infeasible": system.feasibility.why_not,
+        "note": "; ".join(filter(None, (unlisted_note(held, system.recovery.rules), system.feasibility.why_not))),
     }
 
 

@@ -22,6 +22,7 @@ from execution.trading.assistants.signal_generation import SignalGenerationAssis
 from execution.trading.controls import AccountControls
 from execution.trading.entry_rules import entries_off, off_numbers
 from execution.trading.error_log import ErrorLog
+from execution.trading.feasibility import Feasibility
 from execution.trading.manager import Assistants, InfinityTradingManager
 from execution.trading.parts import TradingParts
 from execution.trading.protection import Protector
@@ -66,6 +67,7 @@ class TradingSystem(AccountControls):
         self.config = config
         self.errors = ErrorLog(parts.clock, parts.errors)
         self.recovery = Recovery(parts, self._record)
+        self.feasibility = Feasibility(config, limits, self._record)
         self._stopping = False
         self._builds_differ = False
         self._saved: dict[str, Any] = {}
@@ -177,6 +179,7 @@ class TradingSystem(AccountControls):
 
         async def save() -> None:
             self.save_state()
+            self.feasibility.look(self.recovery.rules, self.parts.feed.quote, lambda: self.manager.portfolio().equity)
 
         async def streams() -> None:
             self.keep_streams()

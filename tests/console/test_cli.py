@@ -160,7 +160,7 @@ def test_doctor_finds_a_fresh_folder_well(say: Say) -> None:
     code, out, _ = say("doctor", "--json")
     findings = {row["check"]: row for row in json.loads(out)}
     ground = {"python", "packages", "folders", "disk", "nae.toml"}
-    assert set(findings) == ground | {"supervisord", "user", "sleep", "service", "operation"}
+    assert set(findings) == ground | {"supervisord", "user", "sleep", "service", "operation", "orders"}
     wrong = {name for name, row in findings.items() if not row["ok"]}
     assert wrong <= {"packages"}, "only the packages may differ from the lock on a developer's machine"
     assert code == (ExitCode.FAILED if wrong else ExitCode.OK)

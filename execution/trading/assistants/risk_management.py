@@ -124,7 +124,7 @@ class RiskManagementAssistant:
                 refused[proposal.condition.id] = sized.refusal
                 self._refused[sized.refusal] = self._refused.get(sized.refusal, 0) + 1
                 continue
-            request = _request(proposal, sized.quantity, correlation_id)
+            request = request_of(proposal, sized.quantity, correlation_id)
             approved.append(request)
             room = room.after(request.value * (1 + PRICE_RESERVE))
         self._approved += len(approved)
@@ -151,7 +151,8 @@ class RiskManagementAssistant:
         )
 
 
-def _request(proposal: Proposal, quantity: Decimal, correlation_id: str) -> OrderRequest:
+def request_of(proposal: Proposal, quantity: Decimal, correlation_id: str) -> OrderRequest:
+    """The order that carries a sized proposal out."""
     return OrderRequest(
         symbol=proposal.symbol,
         side=Side.BUY,
