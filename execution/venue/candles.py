@@ -2,10 +2,11 @@
 progress. Closed klines are exactly the source's; nobody's trades change them."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 from execution.venue import errors
 from execution.venue.bars import Bar, Bars
-from execution.venue.symbols import Symbol, e8_text
+from execution.venue.symbols import AVERAGE_MINUTES, Symbol, e8_text
 
 MINUTE_MS = 60_000
 INTERVALS_MS = {
@@ -93,6 +94,7 @@ class Candles:
         self.step_ms = source.interval_ms
         self.next_index = next_index
         self.progress: dict[str, Progress] = {}
+        self._averages: dict[str, tuple[int, int, int]] = {}
         self._days: dict[str, tuple[int, list[Bar]]] = {}
         self.intervals = {n: ms for n, ms in INTERVALS_MS.items() if not ms % source.interval_ms}
 
@@ -149,6 +151,20 @@ class Candles:
         found = (self.kline_at(symbol, interval_ms, open_ms) for open_ms in times)
         return [kline for kline in found if kline is not None]
 
+    def average_ticks(self, symbol: str) -> Decimal:
+        """The price of the last AVERAGE_MINUTES in ticks, weighted by volume, the candle in progress included; 0 when
+        nothing was traded."""
+        index, worth, volume = self._averages.get(symbol, (-1, 0, 0))
+        if index != self.next_index:
+            count = max(1, AVERAGE_MINUTES * MINUTE_MS // self.step_ms)
+            parts = [self._source.bar(symbol, i) for i in range(max(0, self.next_index - count), self.next_index)]
+            worth, volume = sum(map(_worth, parts)), sum(bar.volume_e8 for bar in parts)
+            self._averages[symbol] = (self.next_index, worth, volume)
+        progress = self.progress.get(symbol)
+        if progress and progress.index == self.next_index:
+            worth, volume = worth + _worth(progress.bar), volume + progress.bar.volume_e8
+        return Decimal(worth) / (4 * volume) if volume else Decimal(0)
+
     def last_day(self, symbol: str) -> Kline | None:
         """The last 24 hours as one kline, the candle in progress included."""
         step = self._source.interval_ms
@@ -170,6 +186,11 @@ class Candles:
             day = [join(parts)] if parts else []
             self._days[symbol] = (self.next_index, day)
         return day
+
+
+def _worth(bar: Bar) -> int:
+    """Four times what changed hands, at the candle's typical price."""
+    return (bar.high + bar.low + 2 * bar.close) * bar.volume_e8
 
 
 def join(parts: list[Bar]) -> Bar:

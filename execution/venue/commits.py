@@ -46,9 +46,10 @@ class Commits:
         elif first:
             self.defer(self.commit)
 
-    def add_now(self, market: dict[str, str], now_ms: int) -> None:
+    def add_now(self, market: dict[str, str], now_ms: int, outcomes: Iterable[tuple[Outcome, Touched]] = ()) -> None:
         """Store these, balances that have changed and the open group, at once. Raises ApiError when that failed."""
         self._enter(now_ms)
+        self._group.outcomes += outcomes
         self._group.market |= market
         self.commit_now()
 

@@ -93,12 +93,12 @@ class Engine:
         outcome.lists.append(pair.state)
         return outcome
 
-    def cancel(self, order: Order, now_ms: int) -> Outcome:
+    def cancel(self, order: Order, now_ms: int, how: str = status.CANCELED) -> Outcome:
         """Take a resting or waiting order out and give its money back; the other order of its list goes with it."""
         outcome = Outcome(order.symbol, now_ms)
-        self._dissolve(order, status.CANCELED, outcome)
+        self._dissolve(order, how, outcome)
         self._unrest(order)
-        self._end(order, status.CANCELED, outcome)
+        self._end(order, how, outcome)
         return outcome
 
     def admit(self, order: Order) -> Plan:

@@ -51,6 +51,12 @@ class Fault(StrEnum):
     NAN_PRICE = "nan_price"
     PRICE_TIMES = "price_times"
     CROSSED_BOOK = "crossed_book"
+    GAP = "gap"
+    DELIST = "delist"
+    LIST = "list"
+    TICK_SIZE = "tick_size"
+    STEP_SIZE = "step_size"
+    MIN_NOTIONAL = "min_notional"
 
 
 INSIDE = frozenset(
@@ -65,13 +71,13 @@ AT_DOOR = REFUSED_AT_DOOR | SPOILT_REPLY  # befall any request
 WRONG_PRICES = frozenset((Fault.ZERO_PRICE, Fault.NAN_PRICE, Fault.PRICE_TIMES, Fault.CROSSED_BOOK))
 EVENTS = WRONG_PRICES | {Fault.DROP_EVENT, Fault.DUPLICATE_EVENT, Fault.SWAP_EVENTS, Fault.DELAY_EVENT}
 AT_ONCE = frozenset(
-    (Fault.DISCONNECT, Fault.SPIKE, Fault.BALANCE, Fault.END_USER_STREAM)
+    (Fault.DISCONNECT, Fault.SPIKE, Fault.BALANCE, Fault.END_USER_STREAM, Fault.DELIST, Fault.LIST)
 )  # happen by themselves, without a request
 STANDING = frozenset(
     (
         *(Fault.READ_LAG, Fault.LATENCY, Fault.CLOCK_OFFSET, Fault.MAINTENANCE, Fault.DRIBBLE, Fault.OFFLINE),
         *(Fault.SHORT_LIFE, Fault.REVOKED_KEY, Fault.READ_ONLY_KEY, Fault.WITHDRAW_RIGHT, Fault.ARCHIVE),
-        *(Fault.ENDPOINT_GONE, Fault.ERROR_CODE),
+        *(Fault.ENDPOINT_GONE, Fault.ERROR_CODE, Fault.GAP, Fault.TICK_SIZE, Fault.STEP_SIZE, Fault.MIN_NOTIONAL),
     )
 )
 
@@ -102,6 +108,10 @@ DAY_S = 86_400
 
 def _seconds(what: str, on: str, usual: str, most: int = 3600) -> Meaning:
     return Meaning(what, on, "seconds", Decimal(usual), Decimal(0), Decimal(most))
+
+
+def _filter(what: str) -> Meaning:
+    return Meaning(f"the filter has changed: {what}", SYMBOL, "amount", None, Decimal("0.00000001"), Decimal("1e9"))
 
 
 MEANINGS: dict[Fault, Meaning] = {
@@ -157,4 +167,17 @@ MEANINGS: dict[Fault, Meaning] = {
         "sent with prices times this", EVENT, "factor", Decimal(10), Decimal("0.0001"), Decimal(10_000)
     ),
     Fault.CROSSED_BOOK: Meaning("sent with bids and asks exchanged", EVENT),
+    Fault.GAP: Meaning(
+        "the price has leapt by this share, for as long",
+        SYMBOL,
+        "share",
+        Decimal("-0.05"),
+        Decimal("-0.9"),
+        Decimal(10),
+    ),
+    Fault.DELIST: Meaning("the symbol is gone from now on, its open orders have expired", SYMBOL),
+    Fault.LIST: Meaning("a symbol that was delisted is listed anew", SYMBOL),
+    Fault.TICK_SIZE: _filter("tickSize of PRICE_FILTER; a multiple of the usual one"),
+    Fault.STEP_SIZE: _filter("stepSize of LOT_SIZE; a multiple of the usual one"),
+    Fault.MIN_NOTIONAL: _filter("minNotional of NOTIONAL"),
 }

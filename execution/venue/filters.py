@@ -24,13 +24,26 @@ def to_steps(name: str, value: Decimal, step: Decimal, most: int, filter_name: s
     return int(steps)
 
 
-def check_price(symbol: Symbol, order: Order, last_ticks: int) -> None:
+def reference(symbol: Symbol, last_ticks: int) -> Decimal:
+    """What an order's price is held against: the average price of the last minutes, else the last."""
+    return symbol.average or Decimal(last_ticks)
+
+
+def check_price(symbol: Symbol, order: Order, average: Decimal) -> None:
     """PERCENT_PRICE_BY_SIDE: a limit may not be absurdly far from the market."""
-    if not order.ticks or not last_ticks:
+    if not order.ticks or not average:
         return
     down, up = symbol.percent_by_side[order.side]
-    if not last_ticks * down <= order.ticks <= last_ticks * up:
+    if not average * down <= order.ticks <= average * up:
         raise errors.filter_failure("PERCENT_PRICE_BY_SIDE")
+
+
+def check_steps(symbol: Symbol, order: Order) -> None:
+    """PRICE_FILTER and LOT_SIZE, where their steps are coarser than the market's own."""
+    if order.ticks % symbol.tick_size or order.stop_ticks % symbol.tick_size:
+        raise errors.filter_failure("PRICE_FILTER")
+    if order.lots % symbol.step_size:
+        raise errors.filter_failure("LOT_SIZE")
 
 
 def check_market_lots(symbol: Symbol, order: Order) -> None:
@@ -39,9 +52,10 @@ def check_market_lots(symbol: Symbol, order: Order) -> None:
         raise errors.filter_failure("MARKET_LOT_SIZE")
 
 
-def check_notional(symbol: Symbol, order: Order, last_ticks: int) -> None:
-    """NOTIONAL: the order must be worth something, and a limit order not more than the most."""
-    worth = order.quote_budget or symbol.value(order.ticks or order.stop_ticks or last_ticks, order.lots)
+def check_notional(symbol: Symbol, order: Order, average: Decimal) -> None:
+    """NOTIONAL: the order must be worth something, and a limit order not more than the most. One at any price counts at
+    the average price."""
+    worth = order.quote_budget or (order.ticks or order.stop_ticks or average) * symbol.value(1, order.lots)
     if worth < symbol.notional_min or (order.ticks and worth > symbol.notional_max):
         raise errors.filter_failure("NOTIONAL")
 

@@ -53,8 +53,9 @@ class Market(MarketState):
             self.candles.next_index = min(self.candles.next_index, length)
         self._remember(self.candles.next_index)
         self._time_ms = self.candles.now_ms()
-        for name in self._exchange.symbols:
+        for name in self._exchange.listed:
             self._quote(name, self._source.bar(name, self.candles.next_index - 1))
+            self._average(name)
         self._end_if_over()
 
     def remember_exactly(self) -> None:
@@ -70,8 +71,9 @@ class Market(MarketState):
         self._stored_index = index
 
     def _quote(self, name: str, bar: Bar) -> None:
-        lots = level_lots(self._exchange.symbols[name], bar)
-        self._exchange.move(name, bar.close, lots, quotes(bar.close, lots), self._clock.now_ms())
+        symbol = self._exchange.symbols[name]
+        lots = level_lots(symbol, bar)
+        self._exchange.move(name, bar.close, lots, quotes(bar.close, lots, symbol.tick_size), self._clock.now_ms())
 
     # time
 
@@ -79,7 +81,7 @@ class Market(MarketState):
         """Make market time pass, for ever; after the last candle of a recorded market, wait."""
         due = self._clock.monotonic()
         while not self.ended:
-            bars = {name: self._source.bar(name, self.candles.next_index) for name in self._exchange.symbols}
+            bars = {name: self._source.bar(name, self.candles.next_index) for name in self._exchange.listed}
             index, steps = self.candles.next_index, self._steps
             moves = {name: self._source.moves(name, index, steps) for name in bars}
             for step in range(steps):
@@ -99,11 +101,14 @@ class Market(MarketState):
         index = self.candles.next_index
         self._time_ms = self.candles.now_ms() + step * self._source.interval_ms // self._steps
         for name, bar in bars.items():
+            if name not in self._exchange.listed:
+                continue
             fresh = self._go(name, bar, moves[name][step])
             so_far = self.candles.progress.get(name)
             last = step == self._steps - 1
             reached = bar if last else grown(so_far.bar if so_far else None, moves[name][step])
             self.candles.progress[name] = Progress(index, reached)
+            self._average(name)
             self.tape[name].extend(fresh)
             self._tell(name, fresh, False)
 
@@ -116,7 +121,7 @@ class Market(MarketState):
             price = max(1, round(ticks * shift)) if shift != 1 else ticks
             lots = sum(move.volume_e8 for move in same) // symbol.lot_e8
             reach = max(best, self._on_offer(name, lots)) if len(moves) == 1 else self._on_offer(name, lots)
-            self._exchange.move(name, price, reach, quotes(price, best), self._clock.now_ms())
+            self._exchange.move(name, price, reach, quotes(price, best, symbol.tick_size), self._clock.now_ms())
             for move in same:
                 volume = move.volume_e8 // symbol.lot_e8
                 if volume:

@@ -7,7 +7,7 @@ from execution.venue.book import OrderBook
 from execution.venue.candles import Kline
 from execution.venue.exchange import Exchange
 from execution.venue.market_state import MarketState, Tick
-from execution.venue.symbols import Symbol, amount_text, e8_text
+from execution.venue.symbols import AVERAGE_MINUTES, Symbol, amount_text, e8_text
 
 Json = dict[str, object]
 DAY_MS = 86_400_000
@@ -18,7 +18,7 @@ class MarketData:
     """Public facts about every symbol."""
 
     def __init__(self, exchange: Exchange, market: MarketState) -> None:
-        self.symbols = exchange.symbols
+        self.symbols = exchange.listed
         self.market = market
         self._exchange = exchange
 
@@ -99,15 +99,10 @@ class MarketData:
         }
 
     def average_price(self, name: str) -> Json:
-        """The price over the last five minutes of market time, weighted by volume."""
-        symbol, candles = self.symbols[name], self.market.candles
-        now = candles.now_ms()
-        klines = candles.select(name, candles.step_ms, now - 300_000, None, 1000)
-        volume = sum(kline.bar.volume_e8 for kline in klines)
-        price = self.last_price(name)
-        if volume:
-            price = e8_text(sum(kline.quote_e8(symbol) for kline in klines) * 100_000_000 // volume)
-        return {"mins": 5, "price": price, "closeTime": now}
+        """The price over the last minutes of market time, weighted by volume."""
+        average, candles = self.symbols[name].average, self.market.candles
+        price = e8_text(int(average * self.symbols[name].tick_e8)) if average else self.last_price(name)
+        return {"mins": AVERAGE_MINUTES, "price": price, "closeTime": candles.now_ms()}
 
     def ticker(self, name: str) -> Json:
         """The 24-hour ticker as REST gives it."""

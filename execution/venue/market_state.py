@@ -31,7 +31,8 @@ StepListener = Callable[[str, list[Tick], bool], None]
 
 
 class MarketState:
-    """The present of market time. `shares` is how much of the usual size is on offer; `lost` says why nothing moves."""
+    """The present of market time. `shares` is how much of the usual size is on offer, `gaps` by which share a price is
+    off for now; `lost` says why nothing moves."""
 
     def __init__(self, exchange: Exchange, bars: Bars, clock: Clock, next_index: int, history_bars: int) -> None:
         self.candles = Candles(bars, next_index, history_bars)
@@ -47,6 +48,7 @@ class MarketState:
         self._exchange = exchange
         self._clock = clock
         self._time_ms = self.candles.now_ms()
+        self.gaps: dict[str, float] = {}
         self._leaps: list[tuple[str, float]] = []
         exchange.listeners.append(self._record)
 
@@ -67,7 +69,7 @@ class MarketState:
         self._leaps += [(name, share) for name in fnmatch.filter(self._exchange.symbols, pattern)]
 
     def _shift(self, name: str) -> float:
-        shift = 1.0
+        shift = 1.0 + self.gaps.get(name, 0.0)
         for leap in [leap for leap in self._leaps if leap[0] == name]:
             self._leaps.remove(leap)
             shift *= 1 + leap[1]
@@ -92,9 +94,13 @@ class MarketState:
         """The candle before `index` is over, and everybody hears of it."""
         self.candles.next_index = index
         self.bars_closed += 1
-        for name in self._exchange.symbols:
+        for name in self._exchange.listed:
             self._tell(name, [], True)
         self.candles.progress.clear()
+
+    def _average(self, name: str) -> None:
+        """What the filters hold an order against."""
+        self._exchange.symbols[name].average = self.candles.average_ticks(name)
 
     def _record(self, outcome: Outcome, _balances: object) -> None:
         """Customers' trades are on the tape too."""

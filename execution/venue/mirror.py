@@ -49,6 +49,7 @@ class Mirror(MarketState):
         self._remember()
         for symbol in self._exchange.symbols.values():
             symbol.halt(STALE)
+            self._average(symbol.name)
             self._exchange.engine.last_ticks[symbol.name] = self._bars.bar(symbol.name, self._bars.known - 1).close
 
     def remember_exactly(self) -> None:
@@ -80,6 +81,8 @@ class Mirror(MarketState):
         symbol = self._bars.pairs[pair]
         self._heard[symbol.name] = self._clock.monotonic()
         self._books[symbol.name] = (bids, asks)
+        if not symbol.listed:
+            return
         self._guarded(partial(self._quote, symbol))
         self._stand(symbol, False)
         self._tell(symbol.name, [], False)
@@ -91,7 +94,7 @@ class Mirror(MarketState):
         if time_ms > self._seen_ms:
             self._seen_ms, self._seen_at = time_ms, self._clock.monotonic()
         self._time_ms = max(self._time_ms, self._seen_ms)
-        if symbol.halts:
+        if symbol.halts or not symbol.listed:
             return
         self._guarded(partial(self._trade, symbol, move))
 
@@ -121,6 +124,7 @@ class Mirror(MarketState):
             so_far = self.candles.progress.get(name)
             bar = grown(so_far.bar if so_far else None, [move])
             self.candles.progress[name] = Progress(self.candles.next_index, bar)
+            self._average(name)
 
     def _quote(self, symbol: Symbol) -> None:
         name, (bids, asks) = symbol.name, self._books[symbol.name]
@@ -136,7 +140,7 @@ class Mirror(MarketState):
         """What customers took is there again, as it is on the original; what wasn't heard of stands."""
         now = self._clock.monotonic()
         silent = now - max(self._heard.values(), default=now) > STALE_FEED_S
-        for symbol in self._exchange.symbols.values():
+        for symbol in self._exchange.listed.values():
             heard = self._heard.get(symbol.name)
             stale = heard is None or silent or now - heard > QUIET_MAX_S
             if stale:

@@ -63,11 +63,15 @@ def level_lots(symbol: Symbol, bar: Bar) -> int:
     return max(enough, bar.volume_e8 // symbol.lot_e8 // VOLUME_SHARE)
 
 
-def quotes(ticks: int, lots: int) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-    """(bids, asks) around a price as (ticks, lots), best first, growing with distance."""
+def quotes(ticks: int, lots: int, step: int = 1) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """(bids, asks) around a price as (ticks, lots), best first, growing with distance; each a multiple of `step`."""
     half = max(1, round(ticks * HALF_SPREAD))
     gap = max(1, half // 2)
     sizes = [lots * (10 + 5 * level + (ticks * 31 + level * 17) % 7) // 10 for level in range(LEVELS)]
-    bids = [(ticks - half - level * gap, size) for level, size in enumerate(sizes)]
-    asks = [(ticks + half + level * gap, size) for level, size in enumerate(sizes)]
-    return [(price, size) for price, size in bids if price > 0], asks
+    bids: dict[int, int] = {}
+    asks: dict[int, int] = {}
+    for level, size in enumerate(sizes):
+        away = half + level * gap
+        bid, ask = (ticks - away) // step * step, -(-(ticks + away) // step) * step
+        bids[bid], asks[ask] = bids.get(bid, 0) + size, asks.get(ask, 0) + size
+    return [(price, size) for price, size in bids.items() if price > 0], list(asks.items())

@@ -18,6 +18,7 @@ STREAM_FORM = re.compile(
 )
 ALL_FORM = re.compile(r"!(ticker|miniTicker)@arr")
 DIFFERENCES = re.compile(r"depth(@1000?ms)?")
+ALL = ""  # what streams of all symbols follow
 STREAMS_MAX = 1024
 KLINE_PERIOD_S = 0.2  # an open kline is sent at most this often
 TICKER_PERIOD_S = 0.9
@@ -91,10 +92,10 @@ class Streams:
                 self._versions.pop(name, None)
 
     def _symbol_of(self, name: str) -> tuple[str, str]:
-        """Whose steps a stream follows, and its kind; one of all symbols follows the last, which moves last."""
+        """Whose steps a stream follows, and its kind."""
         symbol, _, kind = name.partition("@")
         if name.startswith("!"):
-            return list(self._data.symbols)[-1], symbol
+            return ALL, symbol
         return symbol.upper(), kind
 
     def leave(self, subscriber: Subscriber) -> None:
@@ -105,9 +106,11 @@ class Streams:
 
     def publish(self, symbol: str, fresh: list[Tick], closed: bool) -> None:
         """A step of the market: trades that happened, and whether a candle has just been closed."""
-        senders = self._by_symbol.get(symbol)
-        if senders:
-            for send in senders.values():
+        if symbol not in self._data.symbols:
+            return
+        last = next(reversed(self._data.symbols))  # it moves last: what is said of all symbols is said then
+        for one in (symbol, ALL) if symbol == last else (symbol,):
+            for send in self._by_symbol.get(one, {}).values():
                 send(self._data.symbols[symbol], fresh, closed)
 
     def _sender(self, name: str, kind: str) -> Callable[[Symbol, list[Tick], bool], None]:

@@ -14,11 +14,13 @@ ORDER_TYPES = (
     *("LIMIT", "LIMIT_MAKER", "MARKET"),
     *("STOP_LOSS", "STOP_LOSS_LIMIT", "TAKE_PROFIT", "TAKE_PROFIT_LIMIT"),
 )
+AVERAGE_MINUTES = 5
 MAX_OPEN_ORDERS = 200
 MAX_CONDITIONAL_ORDERS = 5
 PERCENT_UP = Decimal(5)
 PERCENT_DOWN = Decimal("0.2")
 NOTIONAL_MAX = Decimal(9_000_000)
+MARKET_WORTH_MOST = 5_000_000  # dollars that one order at any price may be worth, about
 E8 = 100_000_000
 E8_DIGITS = 8
 PRICE_DIGITS = 5  # significant digits after which a tick ends
@@ -33,15 +35,23 @@ def quote_unit(quote: str) -> Decimal:
 
 @dataclass(slots=True)
 class Symbol:
-    """One market. It stands (BREAK) while there is a reason in `halts`; its filters may change, its steps never do.
-    `most_lots` is the largest quantity of one order, worth about nine million dollars; `most_ticks` the highest price;
-    `percent_by_side` how far below and above the market a limit may be."""
+    """One market. It stands (BREAK) while there is a reason in `halts`, and isn't shown while it isn't `listed`.
+
+    Its filters may change, also to coarser steps (`tick_size` ticks, `step_size` lots); its own steps never do.
+    `average` is its price in ticks over the last AVERAGE_MINUTES of market time, 0 while nobody says it. One order may
+    be `most_lots`, one at any price `most_market_lots`; `most_ticks` is the highest price, `percent_by_side` how far
+    below and above the market a limit may be.
+    """
 
     base: str
     quote: str
     price_decimals: int
     lot_decimals: int
     halts: set[str] = field(default_factory=set)
+    listed: bool = True
+    average: Decimal = Decimal(0)
+    tick_size: int = 1
+    step_size: int = 1
     name: str = field(init=False)
     tick: Decimal = field(init=False)
     lot: Decimal = field(init=False)
@@ -123,12 +133,15 @@ def steps_for(base: str, quote: str, price: float, decimals_seen: int = 0, lot_d
     magnitude = floor(log10(price))
     price_decimals = min(E8_DIGITS, max(2, PRICE_DIGITS - 1 - magnitude, decimals_seen))
     dollars = floor(log10(price / float(quote_unit(quote))))
-    return Symbol(base, quote, price_decimals, max(lot_decimals_seen, min(5, max(0, dollars + 1))))
+    symbol = Symbol(base, quote, price_decimals, max(lot_decimals_seen, min(5, max(0, dollars + 1))))
+    worth = price / float(quote_unit(quote)) * float(symbol.lot)
+    symbol.most_market_lots = max(1, min(symbol.most_lots, int(MARKET_WORTH_MOST / worth)))
+    return symbol
 
 
 def filters(symbol: Symbol) -> list[dict[str, object]]:
     """The symbol's filters as exchangeInfo shows them."""
-    price_step, lot_step = symbol.price_text(1), symbol.quantity_text(1)
+    price_step, lot_step = symbol.price_text(symbol.tick_size), symbol.quantity_text(symbol.step_size)
     most, most_market = symbol.quantity_text(symbol.most_lots), symbol.quantity_text(symbol.most_market_lots)
     (bid_down, bid_up), (ask_down, ask_up) = (symbol.percent_by_side[side] for side in ("BUY", "SELL"))
     return [
@@ -146,7 +159,7 @@ def filters(symbol: Symbol) -> list[dict[str, object]]:
             "bidMultiplierDown": str(bid_down),
             "askMultiplierUp": str(ask_up),
             "askMultiplierDown": str(ask_down),
-            "avgPriceMins": 5,
+            "avgPriceMins": AVERAGE_MINUTES,
         },
         {
             "filterType": "NOTIONAL",
@@ -154,7 +167,7 @@ def filters(symbol: Symbol) -> list[dict[str, object]]:
             "applyMinToMarket": True,
             "maxNotional": amount_text(symbol.notional_max),
             "applyMaxToMarket": False,
-            "avgPriceMins": 5,
+            "avgPriceMins": AVERAGE_MINUTES,
         },
         {"filterType": "MAX_NUM_ORDERS", "maxNumOrders": MAX_OPEN_ORDERS},
         {"filterType": "MAX_NUM_ALGO_ORDERS", "maxNumAlgoOrders": MAX_CONDITIONAL_ORDERS},

@@ -141,6 +141,43 @@ async def rest_far_away(scene: Scene, strike: Strike) -> object:
     return "rests" if stayed else "filled"
 
 
+async def rest_off_ten(scene: Scene, strike: Strike) -> object:
+    """A price that is no multiple of ten."""
+    price = round(await scene.price() * 0.9) // 10 * 10 + 5.5
+    await strike()
+    placed = await seen(scene.call("create_order", PAIR, "limit", "buy", 0.001, price))
+    if placed == "open":
+        await scene.call("cancel_all_orders", PAIR)
+    return placed
+
+
+async def buy_what_was_listed(scene: Scene, strike: Strike) -> object:
+    """A market that is listed, and is afterwards."""
+    await strike()
+    bought = await seen(scene.call("create_order", PAIR, "market", "buy", 0.001))
+    await listed_again(scene)
+    return bought
+
+
+async def buy_what_was_delisted(scene: Scene, strike: Strike) -> object:
+    """A market that isn't listed, and is afterwards."""
+    exchange = scene.venue.server.exchange
+    exchange.show(SYMBOL, False, 1)
+    await strike()
+    if scene.wanted == "closed":
+        await eventually_async(exchange.engine.books[SYMBOL].best_ask, 30)
+    bought = await seen(scene.call("create_order", PAIR, "market", "buy", 0.001))
+    await listed_again(scene)
+    return bought
+
+
+async def listed_again(scene: Scene) -> None:
+    """The market is listed, and quoted."""
+    exchange = scene.venue.server.exchange
+    exchange.show(SYMBOL, True, 1)
+    await eventually_async(exchange.engine.books[SYMBOL].best_ask, 30)
+
+
 async def balance(scene: Scene, strike: Strike) -> object:
     async def held() -> float:
         return float((await scene.call("fetch_balance")).get("ETH", {"free": 0})["free"])

@@ -80,6 +80,19 @@ def is_thin(venue: Running) -> bool:
     return sum(lots for _, lots in venue.server.exchange.engine.books[SYMBOL].asks()) < 500
 
 
+def is_gone(venue: Running) -> bool:
+    return SYMBOL not in venue.server.exchange.listed
+
+
+def is_coarse(venue: Running) -> bool:
+    symbol = venue.server.exchange.symbols[SYMBOL]
+    return symbol.tick_size > 1 or symbol.step_size > 1
+
+
+def is_dear(venue: Running) -> bool:
+    return venue.server.exchange.symbols[SYMBOL].notional_min == 1000
+
+
 NOTHING_KNOWN = "an order without id"
 TABLE = (
     order(Fault.REFUSE_504, "RequestTimeout", executed=False),
@@ -118,6 +131,21 @@ TABLE = (
     Row(Fault.ARCHIVE, READ, scenes.cancel_and_read, "ExchangeError", "canceled", executed=False, value="0"),
     Row(Fault.WITHDRAW_RIGHT, "sandbox", scenes.rights, "may withdraw", "may not"),
     Row(Fault.SPIKE, SYMBOL, scenes.rest_far_away, "filled", "rests", value="-0.2"),
+    Row(Fault.GAP, SYMBOL, scenes.rest_far_away, "filled", "rests", value="-0.2"),
+    Row(Fault.DELIST, SYMBOL, scenes.buy_what_was_listed, "BadSymbol", "closed", executed=False, shown=is_gone),
+    Row(Fault.LIST, SYMBOL, scenes.buy_what_was_delisted, "closed", "BadSymbol", executed=True),
+    Row(Fault.STEP_SIZE, SYMBOL, scenes.buy, "InvalidOrder", "closed", executed=False, value="0.01", shown=is_coarse),
+    Row(
+        Fault.TICK_SIZE,
+        SYMBOL,
+        scenes.rest_off_ten,
+        "InvalidOrder",
+        "open",
+        executed=False,
+        value="10",
+        shown=is_coarse,
+    ),
+    Row(Fault.MIN_NOTIONAL, SYMBOL, scenes.buy, "BadRequest", "closed", executed=False, value="1000", shown=is_dear),
     Row(Fault.BALANCE, "sandbox/ETH", scenes.balance, "more than before", "as before", value="0.5"),
     Row(Fault.END_USER_STREAM, "sandbox", scenes.end_of_events, "eventStreamTerminated", "goes on"),
     event(Fault.DROP_EVENT, ["FILLED"]),

@@ -61,7 +61,8 @@ def test_closed_klines_are_exactly_the_recorded_ones_whoever_trades(tmp_path: Pa
 def test_the_last_price_passes_through_every_corner_of_every_candle(tmp_path: Path) -> None:
     async def scene() -> None:
         config = replay(recording(tmp_path, 110))
-        source, server = make_source(config), VenueServer(config, tmp_path / "home", [ApiKey("a", "k", "s")], ManualClock())
+        server = VenueServer(config, tmp_path / "home", [ApiKey("a", "k", "s")], ManualClock())
+        source = make_source(config)
         seen: dict[int, list[int]] = {}
         candles = server.market.candles
 
