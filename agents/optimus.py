@@ -23,7 +23,7 @@ from execution.exchange.client import VenueClient
 from execution.exchange.endpoint import move_to
 from execution.ledger.account_lock import AccountLock, account_lock, holder_of, key_holder, key_lock
 from execution.ledger.following import LedgerFollower
-from execution.ledger.opening import open_ledger
+from execution.ledger.rebuild import open_or_rebuild
 from execution.ledger.store import Ledger
 from execution.runtime.bus import Refused
 from execution.runtime.tasks import Task
@@ -105,7 +105,7 @@ class OptimusAgent:
 
     def _open(self, followed: LedgerFollower | None) -> None:
         path = self._context.home.ledger(self._account)
-        self._ledger = open_ledger(path, self._account, self._context.clock, followed)
+        self._ledger = open_or_rebuild(path, self._account, self._context.clock, followed)
 
     async def _trade(self, side: MarketSide, ledger: Ledger) -> None:
         if not side.endpoint.embedded:  # that account is the same from every home of this machine

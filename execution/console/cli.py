@@ -5,7 +5,14 @@ import sys
 import typer
 from typer.exceptions import Exit, TyperException
 
-from execution.console import account_commands, log_commands, operation_commands, process_commands, upgrade_commands
+from execution.console import (
+    account_commands,
+    ledger_commands,
+    log_commands,
+    operation_commands,
+    process_commands,
+    upgrade_commands,
+)
 from execution.console.arm_command import arm
 from execution.console.audit_commands import audit
 from execution.console.keys_commands import keys
@@ -44,6 +51,8 @@ for command in (
     account_commands.positions,
     account_commands.orders,
     account_commands.fills,
+    ledger_commands.backup,
+    ledger_commands.restore,
     why,
     kill,
     arm,

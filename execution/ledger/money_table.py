@@ -12,6 +12,7 @@ import msgspec
 from execution.ledger import rows
 from execution.ledger.books import Books, BooksDiffer, read_anew
 from execution.ledger.fold import AccountFold
+from execution.ledger.journal import CashFlow
 from execution.ledger.seal import Seal
 from execution.runtime.sqlite import Connection
 from execution.vocabulary.money import text
@@ -71,15 +72,16 @@ class MoneyTable:
         query = "SELECT 1 FROM fills WHERE symbol = ? AND trade_id = ?"
         return self._connection.execute(query, (symbol, trade_id)).fetchone() is not None
 
-    def insert_cash_flow(self, currency: str, delta: Decimal, kind: str, note: str, at_ms: int) -> None:
-        """Add one cash flow to the rows, not yet to the books."""
-        values = (currency, text(delta), kind, note, at_ms)
+    def insert_cash_flow(self, flow: CashFlow) -> int:
+        """Add one cash flow to the rows, not yet to the books; its number."""
+        values = (flow.currency, text(flow.delta), flow.kind, flow.note, flow.at_ms)
         linked = rows.chained(self.cash_chain, values)
-        self._connection.execute(
+        cursor = self._connection.execute(
             "INSERT INTO cash_flows (currency, delta, kind, note, at_ms, hash) VALUES (?, ?, ?, ?, ?, ?)",
             (*values, linked),
         )
         self.cash_chain = linked
+        return int(cursor.lastrowid or 0)
 
     def newest_fills(self, limit: int) -> list[Fill]:
         """The last recorded fills, newest first."""

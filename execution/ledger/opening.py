@@ -1,7 +1,7 @@
 """Opening a ledger to trade on it: looked over first, and refused with a sentence and the next step when it is damaged.
 
 A damaged ledger is never begun anew in silence: an account that forgets what it holds would buy it again. Repairs
-nothing; a person restores a copy or moves the file away.
+nothing: rebuild.py does, for whoever trades.
 """
 
 import logging
@@ -14,13 +14,17 @@ from execution.ledger.books import BooksDiffer
 from execution.ledger.following import LedgerFollower, look_over
 from execution.ledger.rows import LedgerDamaged
 from execution.ledger.schema import LedgerFromLater
-from execution.ledger.store import Ledger
+from execution.ledger.store import Ledger, WrongAccount
 from execution.runtime.clock import Clock
 from execution.runtime.sqlite import DatabaseError, open_reader
 from execution.vocabulary.exit_codes import ConfigError
 
 LOG = logging.getLogger("nae.ledger")
-_DAMAGE = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
+_DAMAGE = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR")  # the last: a table or a column is gone
+
+
+class LedgerUntrusted(ConfigError):
+    """What is in the file can't be relied on; it may be built again (rebuild.py)."""
 
 
 def open_ledger(path: Path, account: str, clock: Clock, followed: LedgerFollower | None = None) -> Ledger:
@@ -44,6 +48,8 @@ def open_ledger(path: Path, account: str, clock: Clock, followed: LedgerFollower
             f"{path} was written by a newer build: {error}. Nothing is traded on this account by this one: go on with "
             f"the newer build (nae upgrade), or put a backup back that an older one made (nae restore)"
         ) from error
+    except WrongAccount as error:
+        raise ConfigError(f"{path}: {error}. Put the right one there") from error
     except (LedgerDamaged, ValueError, ArithmeticError, msgspec.MsgspecError) as error:
         raise _refused(path, error) from error
     finally:
@@ -71,8 +77,8 @@ def _opened(path: Path, account: str, clock: Clock, followed: LedgerFollower | N
 
 
 def _refused(path: Path, error: Exception) -> ConfigError:
-    return ConfigError(
-        f"{path}: the ledger can't be trusted: {error}. Nothing is traded on this account until it is mended. Keep a "
-        f"copy of {path.parent}; then put a sound {path.name} back, with its -wal if it has one (for an older copy, "
-        f"remove the .high_water), or move the whole folder away: new books begin with what the venue says we hold"
+    return LedgerUntrusted(
+        f"{path}: the ledger can't be trusted: {error}. Nothing is traded on this account until it is mended: put a "
+        f"backup back (nae restore), or move the whole folder away and keep it: new books begin with what the venue "
+        f"says we hold"
     )

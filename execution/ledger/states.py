@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from execution.ledger.facts import Facts, ReconciliationFact, TradingStateFact
+from execution.ledger.journal import Journal
 from execution.runtime.clock import Clock
 from execution.vocabulary.lifecycle import TradingState
 
@@ -15,6 +16,7 @@ class AccountStates:
 
     _facts: Facts
     _clock: Clock
+    _journal: Journal
 
     def _writing(self, commit: str) -> AbstractContextManager[None]:
         """One commit of the ledger."""
@@ -27,8 +29,13 @@ class AccountStates:
 
     def set_trading_state(self, state: TradingState, reason: str, by: str) -> None:
         """Change what the account may do. Survives every restart."""
+        fact = TradingStateFact(state, reason, by, self._clock.now_ms())
+        if state is not TradingState.ACTIVE:  # a kill between the two leaves the stricter word
+            self._journal.trading_state(fact)
         with self._writing("trading_state"):
-            self._facts.put_json("trading_state", TradingStateFact(state, reason, by, self._clock.now_ms()))
+            self._facts.put_json("trading_state", fact)
+        if state is TradingState.ACTIVE:
+            self._journal.trading_state(fact)
 
     def reconciliation(self) -> ReconciliationFact:
         """The last comparison with the venue."""

@@ -11,9 +11,11 @@ from decimal import Decimal
 from pathlib import Path
 
 from execution.ledger import rows
+from execution.ledger.account_books import AccountBooks
 from execution.ledger.books import Books
 from execution.ledger.facts import Facts, ReconciliationFact
 from execution.ledger.high_water import HighWater
+from execution.ledger.journal import CashFlow, Journal
 from execution.ledger.money_table import MoneyTable, with_owner
 from execution.ledger.order_table import OrderTable
 from execution.ledger.schema import bring_up_to_date
@@ -24,11 +26,14 @@ from execution.runtime.sqlite import DatabaseError, open_writer, transaction
 from execution.vocabulary.health import ComponentHealth, ComponentStatus
 from execution.vocabulary.limits import CLIENT_ORDER_ID_MAX
 from execution.vocabulary.order_states import OrderEvent, OrderState
-from execution.vocabulary.orders import Fill, OrderRequest, OrderRow, Position
-from execution.vocabulary.performance import ClosedTrade
+from execution.vocabulary.orders import Fill, OrderRequest, OrderRow
 
 
-class Ledger(AccountStates):
+class WrongAccount(ValueError):
+    """A sound ledger, and somebody else's."""
+
+
+class Ledger(AccountStates, AccountBooks):
     """The books of `account`. What a writing method says is durable when it returns, unless it says otherwise."""
 
     def __init__(self, path: Path, account: str, clock: Clock, known: Books | None = None) -> None:
@@ -38,7 +43,7 @@ class Ledger(AccountStates):
         LedgerDamaged, LedgerFromLater, ValueError (another account's file), BooksDiffer (from what is `known`).
         """
         self.path, self.account, self._clock = path, account, clock
-        self._high_water = HighWater(path)
+        self._high_water, self._journal = HighWater(path), Journal(path)
         self._connection, self._error_count, self._broken = open_writer(path, ""), 0, ""
         self._last_commit_ms: int | None = None
         with ExitStack() as undo:
@@ -52,10 +57,10 @@ class Ledger(AccountStates):
 
     def _load(self, before: OrderTable | None = None) -> None:
         self._facts = Facts(self._connection)
+        seal = self._facts.seal()
         owner = self._facts.get("account") or self.account
         if owner != self.account:
-            raise ValueError(f"{self.path} is the ledger of {owner}, not of {self.account}")
-        seal = self._facts.seal()
+            raise WrongAccount(f"it is the ledger of {owner}, not of {self.account}")
         self._commits, self._orders = seal.commits, OrderTable(self._connection, self._clock, seal, before)
 
     def _begin_epoch(self) -> None:
@@ -66,6 +71,7 @@ class Ledger(AccountStates):
         # the tag keeps ids apart from those given out before, should a ledger be begun anew or an old copy be put back
         known = self._facts.get("tag") if self._high_water.read() else None
         self._tag = known or "".join(secrets.choice(rows.DIGITS) for _ in range(4))
+        self._journal.epoch(self.epoch)
         with self._writing("epoch"):
             for name, value in (("account", self.account), ("epoch", str(self.epoch)), ("tag", self._tag)):
                 self._facts.put(name, value)
@@ -114,6 +120,7 @@ class Ledger(AccountStates):
         if len(client_order_id) > CLIENT_ORDER_ID_MAX:
             raise ValueError(f"client order id {client_order_id!r} is longer than {CLIENT_ORDER_ID_MAX} characters")
         order = rows.new_order(request, client_order_id, self.epoch, now, now if sent_ms is None else sent_ms)
+        self._journal.intent(number, order)
         with self._writing("intent"):
             self._orders.insert(order)
         return client_order_id
@@ -202,12 +209,15 @@ class Ledger(AccountStates):
         """
         if self.opened_ms is not None:
             raise ValueError(f"the books of {self.account} were opened at {self.opened_ms}")
+        now = self._clock.now_ms()
+        opening = [CashFlow(currency, total, "opening", "", now) for currency, total in balances.items()]
         with self._writing("opening"):
-            for currency, total in balances.items():
-                self._money.insert_cash_flow(currency, total, "opening", "", self._clock.now_ms())
+            booked = self._insert(opening)
             for symbol, trade_id in swept.items():
                 self._facts.put(f"swept:{symbol}", trade_id)
             self._facts.put("opened_ms", str(opened_ms))
+        self._journal.cash_flows(booked)
+        self._journal.opened(opened_ms, swept)
         self._add_up()
 
     def record_cash_flow(self, currency: str, delta: Decimal, kind: str, note: str = "") -> None:
@@ -216,44 +226,17 @@ class Ledger(AccountStates):
 
     def record_cash_flows(self, flows: Iterable[tuple[str, Decimal]], kind: str, note: str = "") -> None:
         """Book several in one commit. ValueError when an amount isn't finite; then none is booked."""
-        booked = list(flows)
-        if odd := [f"{currency} {delta}" for currency, delta in booked if not delta.is_finite()]:
+        now = self._clock.now_ms()
+        offered = [CashFlow(currency, delta, kind, note, now) for currency, delta in flows]
+        if odd := [f"{flow.currency} {flow.delta}" for flow in offered if not flow.delta.is_finite()]:
             raise ValueError(f"a cash flow must be finite, not {', '.join(odd)}")
         with self._writing("cash_flows"):
-            for currency, delta in booked:
-                self._money.insert_cash_flow(currency, delta, kind, note, self._clock.now_ms())
+            booked = self._insert(offered)
+        self._journal.cash_flows(booked)
         self._add_up()
 
-    @property
-    def fills_count(self) -> int:
-        """How many trades are booked."""
-        return self._money.fills_count
-
-    def fills(self, limit: int = 20) -> list[Fill]:
-        """The last recorded fills, newest first."""
-        return self._money.newest_fills(limit)
-
-    def balances(self) -> dict[str, Decimal]:
-        """What the account must hold of each currency, by our books."""
-        return dict(self._money.fold.balances)
-
-    def traded(self) -> dict[str, Decimal]:
-        """How much of each currency trades alone have brought or taken, fees included."""
-        return dict(self._money.fold.traded)
-
-    def positions(self) -> dict[str, Position]:
-        """What our own fills add up to, by symbol; less than a lot step is dust and not listed."""
-        return self._money.fold.positions()
-
-    def dust(self) -> dict[str, Decimal]:
-        """What is too little to sell, in base currency, by symbol."""
-        return self._money.fold.dust()
-
-    def closed_trades(self, since_ms: int | None = None, limit: int | None = None) -> list[ClosedTrade]:
-        """Finished round trips, oldest first; the newest `limit` of those closed at or after `since_ms`."""
-        trades = self._money.fold.closed
-        chosen = trades if since_ms is None else [trade for trade in trades if trade.closed_ms >= since_ms]
-        return list(chosen if limit is None else chosen[max(0, len(chosen) - limit) :])
+    def _insert(self, flows: Iterable[CashFlow]) -> dict[int, CashFlow]:
+        return {self._money.insert_cash_flow(flow): flow for flow in flows}
 
     def set_lot_steps(self, steps: Mapping[str, Decimal]) -> None:
         """Remember the venue's lot steps, which decide what is dust."""
@@ -283,6 +266,11 @@ class Ledger(AccountStates):
             },
         )
 
+    def begin_journal(self) -> None:
+        """A backup has all that the journal holds: begin a new one, and keep the last."""
+        self._journal.begin_anew()
+
     def close(self) -> None:
         """Let go of the file. Nothing needs saving: everything was durable already."""
         self._connection.close()
+        self._journal.close()

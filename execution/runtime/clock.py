@@ -70,3 +70,8 @@ def iso(now_ms: int) -> str:
     """A UTC label such as 2026-11-21T08:15:00.123Z."""
     seconds, millis = divmod(now_ms, 1000)
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{millis:03d}Z"
+
+
+def file_stamp(now_ms: int) -> str:
+    """The same as part of a file's name: 20261121T081500123Z."""
+    return iso(now_ms).translate(str.maketrans("", "", "-:."))

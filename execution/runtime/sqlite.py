@@ -1,12 +1,14 @@
 """The one door to SQLite. Nothing else may open a database file, its -wal or its -shm: a plain open() and close()
 in the writer's process drops SQLite's POSIX locks, and acknowledged commits have been lost that way."""
 
+import errno
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from execution.runtime.files import sync_folder
 from execution.runtime.platform import sqlite_pragmas
 from execution.runtime.steps import DURABLE, WRITTEN, reached
 
@@ -93,3 +95,25 @@ def transaction(connection: Connection, commit: str = "commit") -> Iterator[Conn
             connection.execute("ROLLBACK")
         raise
     reached(f"{commit} {DURABLE}")
+
+
+def copy_database(source: Path, target: Path, wal: bool = False) -> None:
+    """A copy of one moment, made while others write: SQLite's own backup, durable before it has its name. It is one
+    file; with `wal` in the mode that a writer works in, so that nothing has to be changed when it is opened.
+
+    Raises FileNotFoundError, FileExistsError (`target` is there), sqlite3.Error, OSError.
+    """
+    if target.exists():
+        raise FileExistsError(errno.EEXIST, "there is a file of this name already", str(target))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    being_made = target.with_name(f".{target.name}.part")
+    being_made.unlink(missing_ok=True)
+    try:
+        with closing(open_reader(source)) as reader, closing(sqlite3.connect(being_made)) as writer:
+            reader.backup(writer)
+            writer.execute(f"PRAGMA journal_mode={'WAL' if wal else 'DELETE'}")
+        being_made.chmod(0o600)
+        being_made.rename(target)
+    finally:
+        being_made.unlink(missing_ok=True)
+    sync_folder(target.parent)

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from execution.ledger.backups import keep_backed_up
 from execution.ledger.rows import LedgerTaken
 from execution.runtime.config import RiskConfig, TradingConfig
 from execution.runtime.tasks import Task
@@ -32,6 +33,7 @@ from execution.trading.sell_coordinator import UnifiedSellCoordinator
 from execution.trading.sniper import Sniper
 from execution.trading.streams import Streams
 from execution.vocabulary.health import ComponentHealth
+from execution.vocabulary.limits import BACKUP_LOOK_PERIOD_S
 from execution.vocabulary.market import Condition, Quote
 from execution.vocabulary.modes import TradeMode
 
@@ -185,6 +187,9 @@ class TradingSystem(AccountControls):
             self.keep_streams()
             self.recovery.hasten()
 
+        async def back_up() -> None:
+            await keep_backed_up(self.parts.ledger, self.parts.clock)
+
         return [
             Task("exits", EXITS_PERIOD_S, self.manager.check_exits, critical=True, wake=self._exit_wanted),
             Task("protection", PROTECTION_PERIOD_S, protect, wake=self.protector.wanted),
@@ -194,6 +199,7 @@ class TradingSystem(AccountControls):
             Task("rules", RULES_PERIOD_S, self.recovery.refresh_rules),
             Task("state", SAVE_PERIOD_S, save),
             Task("streams", STREAMS_PERIOD_S, streams),
+            Task("backup", BACKUP_LOOK_PERIOD_S, back_up),
         ]
 
     # state over restarts

@@ -77,6 +77,9 @@ REQUEST_TIMEOUT_S = 4.0
 PROTECTED_WITHIN_S = 2.0  # what is held has its stop at the venue this soon
 
 # files
+BACKUP_EVERY_S = 86_400.0
+BACKUP_LOOK_PERIOD_S = 600.0  # is it time for one?
+BACKUPS_KEPT = 7
 LOG_MAX_BYTES = 20 * 1024 * 1024
 LOG_KEEP = 3
 AUDIT_MAX_BYTES = 50 * 1024 * 1024

@@ -16,6 +16,17 @@ from execution.vocabulary.orders import Side
 from tests.ledger.builders import BTC, fill, request
 
 SYMBOLS = (BTC, "ETH/USDT")
+TRADING_FOR_EVER = """
+import sys
+from itertools import count
+from tests.ledger.pairs import buy, opened
+from execution.vocabulary.orders import Side
+from pathlib import Path
+ledger = opened(Path(sys.argv[1]))
+for trade in count(ledger.fills_count + 1):
+    buy(ledger, trade, Side.SELL if trade % 3 == 0 else Side.BUY)
+    print(trade, flush=True)
+"""  # run by a child: each trade is told once it is durable
 
 
 def opened(folder: Path, followed: LedgerFollower | None = None) -> Ledger:

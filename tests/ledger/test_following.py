@@ -19,7 +19,7 @@ from execution.vocabulary.exit_codes import ConfigError
 from execution.vocabulary.lifecycle import TradingState
 from execution.vocabulary.order_states import OrderEvent
 from tests.ledger.builders import BTC, fill, request
-from tests.ledger.pairs import buy, copy_of, opened, sell_most, told_by
+from tests.ledger.pairs import TRADING_FOR_EVER, buy, copy_of, opened, sell_most, told_by
 from tests.support import child, line_of, rounds
 
 
@@ -206,24 +206,11 @@ def test_a_page_that_sqlite_finds_broken_is_found_by_the_first_look(tmp_path: Pa
     assert follower.hand_over() is None
 
 
-TRADING = """
-import sys
-from itertools import count
-from tests.ledger.pairs import buy, opened
-from execution.vocabulary.orders import Side
-from pathlib import Path
-ledger = opened(Path(sys.argv[1]))
-for trade in count(ledger.fills_count + 1):
-    buy(ledger, trade, Side.SELL if trade % 3 == 0 else Side.BUY)
-    print(trade, flush=True)
-"""
-
-
 def test_a_writer_killed_at_any_moment_is_followed_without_a_row_lost_or_taken_twice(tmp_path: Path) -> None:
     live = tmp_path / "live"
     for number in range(rounds(3)):
         follower = LedgerFollower(live / "ledger.db")
-        with child(TRADING, str(live)) as writer:
+        with child(TRADING_FOR_EVER, str(live)) as writer:
             acknowledged = 0
             for look in range(20 + number):
                 acknowledged = int(line_of(writer))
