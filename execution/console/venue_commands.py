@@ -20,7 +20,7 @@ from execution.vocabulary.exit_codes import ConfigError, ExitCode
 if TYPE_CHECKING:
     from execution.exchange.original import Original
     from execution.runtime.clock import Clock
-    from execution.venue.server import VenueServer
+    from execution.venue.server import ApiKey, VenueServer
 
 OPTIONS = {"replay_symbol": "--symbols"}
 FOLDER_NAME = "venue_alone"
@@ -64,6 +64,9 @@ def serve(
     legacy_listen_key: Annotated[
         bool, typer.Option("--legacy-listen-key", help="For old clients: the user stream by listenKey, too.")
     ] = False,
+    ed25519: Annotated[
+        bool, typer.Option("--ed25519", help="A second key for each account, to log a session on with.")
+    ] = False,
     folder: Folder = None,
 ) -> None:
     """Serve the exchange on this machine until Ctrl-C or SIGTERM; what was acknowledged is there at the next start.
@@ -95,7 +98,7 @@ def serve(
         if not ACCOUNT_FORM.fullmatch(name) or names.count(name) > 1:
             complain(f"--account {name!r}: small letters, digits, - and _, each name once, would be right")
             raise typer.Exit(ExitCode.USAGE)
-    _serve(config, venue_folder(folder), names, faults)
+    _serve(config, venue_folder(folder), names, faults, ed25519)
 
 
 def _listed(market: str | None, symbols: str | None) -> dict[str, Any]:
@@ -114,12 +117,30 @@ def _config(given: dict[str, Any]) -> VenueConfig:
     )
 
 
-def _serve(config: VenueConfig, folder: Path, names: list[str], script: Path | None) -> None:
+def _make_keys(folder: Path, names: list[str], ed25519: bool) -> "list[tuple[Path, ApiKey]]":
+    """The accounts' keys, each with the file that holds it. Raises ConfigError for a file that holds something else."""
+    from execution.venue.auth import ApiKey, make_ed25519, public_half  # noqa: PLC0415
+
+    found = []
+    for name in names:
+        file = folder / "keys" / f"{name}.json"
+        key = create_embedded_credentials(file)
+        found.append((file, ApiKey(name, key.key, key.secret)))
+        if ed25519:
+            file = folder / "keys" / f"{name}.ed25519.json"
+            key = create_embedded_credentials(file, make_ed25519)
+            try:
+                found.append((file, ApiKey(name, key.key, public_half(key.secret))))
+            except ValueError as error:
+                raise ConfigError(f"{file}: secret must be an Ed25519 private key in PEM; remove the file") from error
+    return found
+
+
+def _serve(config: VenueConfig, folder: Path, names: list[str], script: Path | None, ed25519: bool) -> None:
     from execution.venue.alone import serve_alone  # noqa: PLC0415 - only these commands need a server
     from execution.venue.fault_script import read_script  # noqa: PLC0415
     from execution.venue.faults import Faults  # noqa: PLC0415
     from execution.venue.mirrored import MIRROR  # noqa: PLC0415
-    from execution.venue.server import ApiKey  # noqa: PLC0415
 
     log_to_terminal()
     mirrored = config.market.startswith(MIRROR)
@@ -127,8 +148,7 @@ def _serve(config: VenueConfig, folder: Path, names: list[str], script: Path | N
     for rule in read_script(script.expanduser()) if script else ():
         faults.add(rule)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    files = {name: folder / "keys" / f"{name}.json" for name in names}
-    keys = {name: create_embedded_credentials(file) for name, file in files.items()}
+    keys = _make_keys(folder, names, ed25519)
 
     def tell(server: "VenueServer", port: int) -> None:
         listed = " ".join(server.exchange.symbols)
@@ -137,12 +157,12 @@ def _serve(config: VenueConfig, folder: Path, names: list[str], script: Path | N
         say(f"REST     http://127.0.0.1:{port}/api/v3")
         say(f"streams  ws://127.0.0.1:{port}/ws   ws://127.0.0.1:{port}/stream?streams=…")
         say(f"ws-api   ws://127.0.0.1:{port}/ws-api/v3")
-        for name, file in files.items():
-            say(f"key      {name}: {file}")
+        for file, key in keys:
+            say(f"key      {key.account}: {file}")
         say(f"faults   {len(faults.rules())} now; nae venue fault --help")
         say("Ctrl-C ends it")
 
-    given = [ApiKey(name, key.key, key.secret) for name, key in keys.items()]
+    given = [key for _, key in keys]
     try:
         find_original = partial(_find_original, config) if mirrored else None
         serve_alone(config, folder, given, faults, tell, find_original=find_original)

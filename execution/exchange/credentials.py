@@ -7,6 +7,7 @@ import hashlib
 import os
 import secrets
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -80,11 +81,15 @@ def refusal(path: Path, status: os.stat_result, uid: int, by_systemd: bool = Fal
     return ""
 
 
-def create_embedded_credentials(path: Path) -> Credentials:
+def _any_secret() -> str:
+    return secrets.token_hex(32)
+
+
+def create_embedded_credentials(path: Path, make_secret: Callable[[], str] = _any_secret) -> Credentials:
     """The key for the embedded venue at `path`: read when it is there, else made up and written 0600 first."""
     if path.exists() or path.is_symlink():
         return load_credentials(path)
-    credentials = Credentials(key=secrets.token_hex(32), secret=secrets.token_hex(32))
+    credentials = Credentials(key=secrets.token_hex(32), secret=make_secret())
     hide(credentials.key, credentials.secret)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")

@@ -47,6 +47,27 @@ class Window:
             raise errors.outside_window(ahead=False)
 
 
+def make_ed25519() -> str:
+    """A new private key (PEM)."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat  # noqa: PLC0415
+
+    private = Ed25519PrivateKey.generate()
+    return private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+def public_half(private_key: str) -> str:
+    """What a venue needs to know of a private key (PEM). Raises ValueError when it isn't one."""
+    from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415
+        Encoding,
+        PublicFormat,
+        load_pem_private_key,
+    )
+
+    public = load_pem_private_key(private_key.encode(), None).public_key()
+    return public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+
 def find_account(keys: Mapping[str, ApiKey], key: str | None) -> ApiKey:
     """Whose key this is. Raises -2014 (not a key) or -2015 (nobody's)."""
     if not key or not KEY_FORM.fullmatch(key):

@@ -22,7 +22,7 @@ from execution.venue.auth import ApiKey
 from tests.clients.ccxt_clients import soon
 from tests.clients.judge import Judge, judged
 from tests.support import eventually_async
-from tests.venue.support import LIVE, SANDBOX, Running, running
+from tests.venue.support import LIVE, SANDBOX, running
 
 MARKET, OTHER = "BTCUSDT", "ETHUSDT"
 APIS = (AccountApi, AuthApi, GeneralApi, MarketApi, TradeApi, UserDataStreamApi)
@@ -100,12 +100,12 @@ class Caller:
 
 
 @asynccontextmanager
-async def caller(venue: Running, judge: Judge, key: ApiKey, private_key: str | None = None) -> AsyncIterator[Caller]:
+async def caller(port: int, judge: Judge, key: ApiKey, private_key: str | None = None) -> AsyncIterator[Caller]:
     given = ConfigurationWebSocketAPI(
         api_key=key.key,
         api_secret=None if private_key else key.secret,
         private_key=private_key,
-        stream_url=f"ws://127.0.0.1:{venue.port}/ws-api/v3",
+        stream_url=f"ws://127.0.0.1:{port}/ws-api/v3",
     )
     socket: Any = Spot(config_ws_api=given).websocket_api
     connection = await socket.create_connection()
@@ -204,9 +204,9 @@ def test_every_reply_and_every_user_event_is_what_the_official_client_expects(tm
         with judged() as judge:
             async with (
                 running(tmp_path, driven=False, keys=(SANDBOX, LIVE, key)) as venue,
-                caller(venue, judge, SANDBOX) as client,
-                caller(venue, judge, LIVE) as other,
-                caller(venue, judge, key, private) as logged_on,
+                caller(venue.port, judge, SANDBOX) as client,
+                caller(venue.port, judge, LIVE) as other,
+                caller(venue.port, judge, key, private) as logged_on,
             ):
                 await client.ask("user_data_stream_subscribe_signature")
                 await market(client)
@@ -223,7 +223,7 @@ def test_every_reply_and_every_user_event_is_what_the_official_client_expects(tm
 def test_refusals_by_socket_carry_the_same_codes(tmp_path: Path) -> None:
     async def walk() -> None:
         with judged() as judge:
-            async with running(tmp_path, driven=False) as venue, caller(venue, judge, SANDBOX) as client:
+            async with running(tmp_path, driven=False) as venue, caller(venue.port, judge, SANDBOX) as client:
                 low = await client.price(0.9)
                 limit: dict[str, Any] = {"symbol": MARKET, "side": "BUY", "type": "LIMIT", "time_in_force": "GTC"}
                 limit |= {"quantity": 0.001, "price": low, "new_client_order_id": "mine"}
@@ -241,7 +241,7 @@ def test_refusals_by_socket_carry_the_same_codes(tmp_path: Path) -> None:
                     with pytest.raises(Refused) as refused:
                         await client.ask(call, **terms)
                     assert refused.value.args[0] == code, refused.value
-                async with caller(venue, judge, ApiKey("x", SANDBOX.key, "not it")) as wrong:
+                async with caller(venue.port, judge, ApiKey("x", SANDBOX.key, "not it")) as wrong:
                     with pytest.raises(Refused, match="-1022"):
                         await wrong.ask("account_status")
 
