@@ -13,15 +13,11 @@ from execution.venue.symbols import TRADING, Symbol
 
 def check_rules(symbol: Symbol, order: Order, last_ticks: int) -> None:
     """The market is open and the order within its filters."""
-    if not symbol.listed:
-        raise errors.invalid_symbol()
     if symbol.status != TRADING:
         raise errors.market_closed()
-    average = filters.reference(symbol, last_ticks)
-    filters.check_steps(symbol, order)
-    filters.check_price(symbol, order, average)
+    filters.check_price(symbol, order, last_ticks)
     filters.check_market_lots(symbol, order)
-    filters.check_notional(symbol, order, average)
+    filters.check_notional(symbol, order, last_ticks)
 
 
 def check_counts(order: Order, open_orders: Sequence[Order], count: int) -> None:
@@ -71,5 +67,5 @@ def check_budget(symbol: Symbol, book: OrderBook, order: Order, plan: Plan) -> N
         return
     if plan.lots > symbol.most_market_lots:
         raise errors.filter_failure("MARKET_LOT_SIZE")
-    if not plan.lots and not plan.own and not plan.blocked and book.next_maker(order.side, 0):
+    if not plan.meetings and book.next_maker(order.side, 0):
         raise errors.filter_failure("LOT_SIZE")

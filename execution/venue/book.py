@@ -21,13 +21,15 @@ OPEN_STATUSES = (NEW, PARTIALLY_FILLED)
 EXPIRE_MAKER = "EXPIRE_MAKER"
 EXPIRE_TAKER = "EXPIRE_TAKER"
 EXPIRE_BOTH = "EXPIRE_BOTH"
+DECREMENT = "DECREMENT"
 NO_PREVENTION = "NONE"
-PREVENTION_MODES = (EXPIRE_TAKER, EXPIRE_MAKER, EXPIRE_BOTH, NO_PREVENTION)
+PREVENTION_MODES = (EXPIRE_TAKER, EXPIRE_MAKER, EXPIRE_BOTH, DECREMENT, NO_PREVENTION)
 
 STOP_LOSS = ("STOP_LOSS", "STOP_LOSS_LIMIT")
 TAKE_PROFIT = ("TAKE_PROFIT", "TAKE_PROFIT_LIMIT")
 NO_LIST = -1
 NOT_WORKING = -1
+NO_MATCH = -1
 
 
 @dataclass(slots=True, eq=False)
@@ -55,11 +57,15 @@ class Order:
     working_ms: int = NOT_WORKING
     prevention: str = EXPIRE_MAKER
     list_id: int = NO_LIST
+    prevented_lots: int = 0
+    prevented_match: int = NO_MATCH
+    strategy_id: int | None = None
+    strategy_type: int | None = None
 
     @property
     def left(self) -> int:
-        """Lots not yet filled."""
-        return self.lots - self.filled_lots
+        """Lots neither filled nor taken by self-trade prevention."""
+        return self.lots - self.filled_lots - self.prevented_lots
 
     @property
     def is_open(self) -> bool:
@@ -92,6 +98,11 @@ _FIELDS = attrgetter(*(field.name for field in fields(Order)))
 def copied(order: Order) -> Order:
     """The order as it is now."""
     return Order(*_FIELDS(order))
+
+
+def house_order(account: str, name: str, side: str, ticks: int, lots: int) -> Order:
+    """An order of the market itself: it has no number and nobody asks for it."""
+    return Order(0, account, name, "", side, "LIMIT", "GTC", ticks, lots, 0)
 
 
 class _Side:

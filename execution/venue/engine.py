@@ -7,11 +7,12 @@ from decimal import Decimal
 from execution.venue import admission, errors, filters
 from execution.venue import book as status
 from execution.venue.accounts import MARKET_MAKER, Accounts
-from execution.venue.book import SELL, Order, OrderBook, copied
+from execution.venue.book import SELL, Order, OrderBook, house_order
 from execution.venue.open_orders import OpenOrders
 from execution.venue.order_list import OrderList
 from execution.venue.outcome import Fill, ListState, Outcome, Print, Report
-from execution.venue.plan import Plan, make_plan
+from execution.venue.plan import Meeting, Plan, make_plan
+from execution.venue.prevention import lose, recorded
 from execution.venue.settlement import Settlement
 from execution.venue.stops import StopBook
 from execution.venue.symbols import Symbol
@@ -33,6 +34,7 @@ class Engine:
         self.next_order_id = 1
         self.next_trade_id = 1
         self.next_list_id = 1
+        self.next_match_id = 1
         self._quotes: dict[str, list[Order]] = {name: [] for name in self.symbols}
 
     def open_orders(self, account: str, symbol: str | None = None) -> list[Order]:
@@ -61,7 +63,7 @@ class Engine:
         self._take_in(order, outcome)
         if order.has_locked:
             self.accounts.lock(order.account, *filters.needed(self.symbols[order.symbol], order))
-        self._report(outcome, "NEW", order)
+        outcome.report("NEW", order)
         if order.waiting:
             self._rest(order)
         else:
@@ -86,7 +88,7 @@ class Engine:
         for order in legs:
             self._take_in(order, outcome)
             order.list_id = list_id
-            self._report(outcome, "NEW", order)
+            outcome.report("NEW", order)
             self._rest(order)
         pair = OrderList.of(list_id, client_id, legs, now_ms)
         self.open.add_list(pair)
@@ -140,7 +142,7 @@ class Engine:
     def take(self, name: str, side: str, ticks: int, lots: int, now_ms: int) -> Outcome:
         """The market trades up (or down) to a price: resting orders there or better are filled, the rest forgotten."""
         outcome = Outcome(name, now_ms)
-        order = self._house_order(name, side, ticks, lots)
+        order = house_order(MARKET_MAKER, name, side, ticks, lots)
         self._execute(order, make_plan(self.symbols[name], self.books[name], order), outcome)
         return outcome
 
@@ -149,7 +151,7 @@ class Engine:
         outcome = Outcome(name, now_ms)
         book, symbol = self.books[name], self.symbols[name]
         for ticks, lots in levels:
-            order = self._house_order(name, side, ticks, lots)
+            order = house_order(MARKET_MAKER, name, side, ticks, lots)
             if book.next_maker(side, ticks):
                 self._execute(order, make_plan(symbol, book, order), outcome)
             if order.left:
@@ -169,28 +171,19 @@ class Engine:
         trade_id, self.next_trade_id = self.next_trade_id, self.next_trade_id + 1
         return Print(trade_id, ticks, lots, buyer_is_maker)
 
-    @staticmethod
-    def _house_order(name: str, side: str, ticks: int, lots: int) -> Order:
-        return Order(0, MARKET_MAKER, name, "", side, "LIMIT", "GTC", ticks, lots, 0)
-
     # matching
 
     def _match(self, order: Order, plan: Plan, outcome: Outcome) -> None:
         """Trade as planned; what is left rests or ends."""
         if order.quote_budget:
-            order.lots = plan.lots
-        whole = plan.lots == order.left and not plan.blocked
-        if order.time_in_force != "FOK" or whole:
-            for own in plan.own:
-                self._dissolve(own, status.EXPIRED, outcome)
-                self._unrest(own)
-                self._end(own, status.EXPIRED_IN_MATCH, outcome)
+            order.lots = plan.lots + plan.lost
+        if order.time_in_force != "FOK" or plan.lots == order.left:
             self._execute(order, plan, outcome)
-        if plan.blocked:
-            self._end(order, status.EXPIRED_IN_MATCH, outcome)
-        elif order.left and order.time_in_force == "GTC" and order.ticks:
+        elif plan.blocked:
+            self._prevent(order, plan.meetings[-1]._replace(maker_loses=0, taker_loses=order.left), outcome)
+        if order.left and order.time_in_force == "GTC" and order.ticks:
             self._rest(order)
-        elif order.left or not order.lots:
+        elif order.is_open and (order.left or not order.lots):
             self._end(order, status.EXPIRED, outcome)
 
     def _set_off(self, outcome: Outcome) -> None:
@@ -214,7 +207,7 @@ class Engine:
             self.accounts.unlock(order.account, *filters.needed(symbol, order))
         order.waiting = False
         order.working_ms = order.updated_ms = outcome.now_ms
-        self._report(outcome, "NEW", order)
+        outcome.report("NEW", order)
         plan = make_plan(symbol, self.books[order.symbol], order)
         asset, amount = admission.cost(symbol, order, plan)
         if not order.ticks and self.accounts.balance(order.account, asset).free < amount:
@@ -224,9 +217,25 @@ class Engine:
 
     def _execute(self, taker: Order, plan: Plan, outcome: Outcome) -> None:
         symbol = self.symbols[taker.symbol]
-        for maker, lots in plan.fills:
-            self._dissolve(maker, status.EXPIRED, outcome)
-            self._fill(symbol, taker, maker, lots, outcome)
+        for meeting in plan.meetings:
+            if meeting.lots:
+                self._dissolve(meeting.maker, status.EXPIRED, outcome)
+                self._fill(symbol, taker, meeting.maker, meeting.lots, outcome)
+            else:
+                self._prevent(taker, meeting, outcome)
+
+    def _prevent(self, taker: Order, meeting: Meeting, outcome: Outcome) -> None:
+        """The two don't trade: each loses what the plan says, and ends when that is all it had left."""
+        symbol, maker = self.symbols[taker.symbol], meeting.maker
+        prevented = recorded(self.next_match_id, symbol, taker, meeting, outcome)
+        self.next_match_id += 1
+        for order, lots in ((maker, meeting.maker_loses), (taker, meeting.taker_loses)):
+            if lots:
+                self._dissolve(order, status.EXPIRED, outcome)
+                lose(self.accounts, symbol, order, lots, prevented)
+                if order is maker:
+                    self.books[symbol.name].filled() if order.left else self._unrest(order)
+                outcome.report("TRADE_PREVENTION", order, prevented=prevented)
 
     def _fill(self, symbol: Symbol, taker: Order, maker: Order, lots: int, outcome: Outcome) -> None:
         trade = self.print_trade(maker.ticks, lots, taker.side == SELL)
@@ -248,7 +257,7 @@ class Engine:
                 fee = sellers_fee if order.side == SELL else buyers_fee
                 owner = (trade.id, order.id, order.account, order.symbol, order.side)
                 fill = Fill(*owner, price, quantity, quote, *fee, outcome.now_ms, order is maker, order.list_id)
-                self._report(outcome, "TRADE", order, fill)
+                outcome.report("TRADE", order, fill)
 
     # bookkeeping
 
@@ -264,7 +273,7 @@ class Engine:
         self._unrest(other)
         other.status = how
         other.updated_ms = outcome.now_ms
-        self._report(outcome, "CANCELED" if how == status.CANCELED else "EXPIRED", other)
+        outcome.report("CANCELED" if how == status.CANCELED else "EXPIRED", other)
         outcome.lists.append(pair.ended(outcome.now_ms))
 
     def _rest(self, order: Order) -> None:
@@ -287,8 +296,4 @@ class Engine:
             self.accounts.unlock(order.account, *filters.needed(self.symbols[order.symbol], order))
         order.status = how
         order.updated_ms = outcome.now_ms
-        self._report(outcome, "CANCELED" if how == status.CANCELED else "EXPIRED", order)
-
-    @staticmethod
-    def _report(outcome: Outcome, kind: str, order: Order, fill: Fill | None = None) -> None:
-        outcome.reports.append(Report(kind, copied(order), fill))
+        outcome.report("CANCELED" if how == status.CANCELED else "EXPIRED", order)

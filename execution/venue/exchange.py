@@ -9,10 +9,9 @@ from decimal import Decimal
 from execution.runtime.sqlite import DatabaseError
 from execution.venue import errors
 from execution.venue.accounts import MARKET_MAKER, Accounts, Balance
-from execution.venue.book import BUY, EXPIRED, SELL, Order
+from execution.venue.book import BUY, SELL, Order
 from execution.venue.commits import Commits, Group, Touched
 from execution.venue.engine import Engine
-from execution.venue.listing import Listing
 from execution.venue.outcome import ListState, Outcome, Report
 from execution.venue.restoring import restore_orders, to_record
 from execution.venue.store import OrderRecord, Store
@@ -36,7 +35,6 @@ class Exchange:
         """`fees` are (taker, maker) as shares."""
         self.symbols = {symbol.name: symbol for symbol in symbols}
         self.accounts = list(accounts)
-        self.listing = Listing(self.symbols)
         self.listeners: list[Listener] = []
         self.commits = Commits(self._keep)
         self.store_errors = 0
@@ -69,9 +67,9 @@ class Exchange:
             accounts.restore(account, asset, free, locked)
         for account in self.accounts:
             accounts.open(account, self._opening)
-        self.listing.restore(self.store.market())
         last_order, last_trade, last_list = self.store.last_ids()
         engine.next_order_id, engine.next_list_id = last_order + 1, last_list + 1
+        engine.next_match_id = self.store.prevented.last_id() + 1
         stored_trade = int(self.store.market().get("next_trade_id", 1))
         engine.next_trade_id = max(last_trade + 1, stored_trade, before.next_trade_id)
         payers = self.store.wishes(PAY_IN_BNB)
@@ -83,11 +81,11 @@ class Exchange:
     # orders
 
     def place(self, order: Order, now_ms: int, still_good: Callable[[], None]) -> list[Report]:
-        """Match a new order; its reports, in order. `still_good` is asked last and may refuse. Raises ApiError."""
+        """Match a new order; what it did, in order. `still_good` is asked last and may refuse. Raises ApiError."""
         still_good()
         outcome = self.engine.submit(order, now_ms)
         self._settle([outcome], now_ms)
-        return [report for report in outcome.reports if report.order.id == order.id]
+        return outcome.about(order.id)
 
     def test(self, order: Order) -> None:
         """Would the order be accepted? Nothing happens. Raises ApiError."""
@@ -119,7 +117,7 @@ class Exchange:
         placed: list[Report] | errors.ApiError
         try:
             outcomes.append(self.engine.submit(order, now_ms))
-            placed = [report for report in outcomes[-1].reports if report.order.id == order.id]
+            placed = outcomes[-1].about(order.id)
         except errors.ApiError as refusal:
             placed = refusal
         self._settle(outcomes, now_ms)
@@ -148,29 +146,6 @@ class Exchange:
         self.commits.add_now({}, now_ms)
 
     # the market
-
-    @property
-    def listed(self) -> dict[str, Symbol]:
-        """The markets that are shown, of all there have ever been."""
-        return self.listing.listed
-
-    def show(self, name: str, wish: bool, now_ms: int) -> None:
-        """List a market, or delist it: its open orders end (EXPIRED) and their money is free, in one commit with it.
-        Raises ApiError; then nothing has changed."""
-        if self.symbols[name].listed == wish:
-            return
-        self.commits.commit_now()
-        outcomes: list[Outcome] = []
-        if not wish:
-            found = [order for account in self.accounts for order in self.engine.open_orders(account, name)]
-            outcomes = [self.engine.cancel(order, now_ms, EXPIRED) for order in found if order.is_open]
-            self.engine.clear_quotes(name)
-        self.listing.show(name, wish)
-        try:
-            self.commits.add_now(self.listing.text(), now_ms, self._with_touched(outcomes))
-        except errors.ApiError:
-            self.listing.show(name, not wish)
-            raise
 
     def move(self, name: str, ticks: int, reach_lots: int, quotes: tuple[Levels, Levels], now_ms: int) -> None:
         """The market goes to a price: orders it crosses fill, up to `reach_lots` a side; the book is quoted anew.
@@ -215,10 +190,8 @@ class Exchange:
 
     def _settle(self, outcomes: list[Outcome], now_ms: int) -> None:
         if outcomes:
-            self.commits.add(self._with_touched(outcomes), now_ms)
-
-    def _with_touched(self, outcomes: list[Outcome]) -> list[tuple[Outcome, Touched]]:
-        return [(outcome, {} if number else self._take_changed()) for number, outcome in enumerate(outcomes)]
+            touched = [self._take_changed(), *({} for _ in outcomes[1:])]
+            self.commits.add(list(zip(outcomes, touched, strict=True)), now_ms)
 
     def _take_changed(self) -> Touched:
         """The balances that have changed since we last looked, as they are now."""
@@ -259,7 +232,8 @@ class Exchange:
             last |= {(account, asset): held for account, assets in touched.items() for asset, held in assets.items()}
         balances = [(account, asset, held) for (account, asset), held in last.items()]
         states = [*lists, *(state for outcome in outcomes for state in outcome.lists)]
-        self.store.save(orders, fills, balances, group.market.items(), states)
+        prevented = [match for outcome in outcomes for match in outcome.prevented]
+        self.store.save(orders, fills, balances, group.market.items(), states, prevented=prevented)
 
 
 def opening_balances(symbols: Sequence[Symbol], opening: Decimal) -> list[tuple[str, Decimal]]:

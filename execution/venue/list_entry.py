@@ -14,16 +14,14 @@ from execution.venue.order_entry import (
     check_response_type,
     read_prevention,
     read_steps,
+    read_strategy,
     read_time_in_force,
 )
 from execution.venue.parameters import CLIENT_ID_FORM, Parameters
 from execution.venue.symbols import ORDER_TYPES, Symbol
 
 LEG_TYPES = ("LIMIT_MAKER", *CONDITIONAL)
-COMMON = (
-    *("symbol", "listClientOrderId", "side", "quantity", "newOrderRespType", "selfTradePreventionMode"),
-    "computeCommissionRates",
-)
+COMMON = (*("symbol", "listClientOrderId", "side", "quantity", "newOrderRespType", "selfTradePreventionMode"),)
 PARTS = ("Type", "ClientOrderId", "Price", "StopPrice", "TimeInForce", "StrategyId", "StrategyType")
 PAIR_PARAMETERS = frozenset((*COMMON, *(leg + part for leg in ("above", "below") for part in PARTS)))
 STOP_PARAMETERS = frozenset(
@@ -43,6 +41,7 @@ class _Leg(NamedTuple):
     price: str
     stop_price: str
     time_in_force: str
+    strategy: tuple[str, str]
 
 
 def read_pair(
@@ -57,7 +56,8 @@ def read_pair(
         if kind not in LEG_TYPES:
             raise errors.not_for_lists()
         order.type = kind
-        parts = _Leg(f"{leg}ClientOrderId", f"{leg}Price", f"{leg}StopPrice", f"{leg}TimeInForce")
+        strategy = (f"{leg}StrategyId", f"{leg}StrategyType")
+        parts = _Leg(f"{leg}ClientOrderId", f"{leg}Price", f"{leg}StopPrice", f"{leg}TimeInForce", strategy)
         _read_leg(parameters, symbols[order.symbol], order, parts)
     return _client_id(parameters, "listClientOrderId"), (above, below)
 
@@ -70,10 +70,10 @@ def read_limit_and_stop(
     symbol = symbols[limit.symbol]
     limit.type = "LIMIT_MAKER"
     stop.type = "STOP_LOSS_LIMIT" if "stopLimitPrice" in parameters else "STOP_LOSS"
-    _read_leg(parameters, symbol, limit, _Leg("limitClientOrderId", "price", "", ""))
-    _read_leg(
-        parameters, symbol, stop, _Leg("stopClientOrderId", "stopLimitPrice", "stopPrice", "stopLimitTimeInForce")
-    )
+    of_limit, of_stop = (("limitStrategyId", "limitStrategyType"), ("stopStrategyId", "stopStrategyType"))
+    _read_leg(parameters, symbol, limit, _Leg("limitClientOrderId", "price", "", "", of_limit))
+    names = _Leg("stopClientOrderId", "stopLimitPrice", "stopPrice", "stopLimitTimeInForce", of_stop)
+    _read_leg(parameters, symbol, stop, names)
     legs = (limit, stop) if limit.side == SELL else (stop, limit)
     return _client_id(parameters, "listClientOrderId"), legs
 
@@ -93,6 +93,7 @@ def _blank(parameters: Parameters, symbols: Mapping[str, Symbol], account: str, 
 
 def _read_leg(parameters: Parameters, symbol: Symbol, order: Order, names: _Leg) -> None:
     order.client_id = _client_id(parameters, names.client_id)
+    order.strategy_id, order.strategy_type = read_strategy(parameters, *names.strategy)
     for name, kinds in ((names.price, PRICED), (names.time_in_force, TIMED), (names.stop_price, CONDITIONAL)):
         if name in parameters and order.type not in kinds:
             raise errors.not_required(name)

@@ -12,13 +12,15 @@ ORDER_PARAMETERS = frozenset(
     (
         *("symbol", "side", "type", "timeInForce", "quantity", "quoteOrderQty", "price", "newClientOrderId"),
         *("strategyId", "strategyType", "stopPrice", "trailingDelta", "icebergQty", "newOrderRespType"),
-        *("selfTradePreventionMode", "pegPriceType", "pegOffsetValue", "pegOffsetType", "computeCommissionRates"),
+        *("selfTradePreventionMode", "pegPriceType", "pegOffsetValue", "pegOffsetType"),
     )
 )
+TEST_PARAMETERS = ORDER_PARAMETERS | {"computeCommissionRates"}
 UNSUPPORTED = ("trailingDelta", "icebergQty", "pegPriceType", "pegOffsetValue", "pegOffsetType")
 RESPONSE_TYPES = ("ACK", "RESULT", "FULL")
 TIMES_IN_FORCE = ("GTC", "IOC", "FOK")
-NOT_ALLOWED_MODES = ("DECREMENT", "TRANSFER")
+NOT_ALLOWED_MODES = ("TRANSFER",)
+STRATEGY_TYPE_LEAST = 1_000_000
 TIMED = ("LIMIT", "STOP_LOSS_LIMIT", "TAKE_PROFIT_LIMIT")
 PRICED = (*TIMED, "LIMIT_MAKER")
 CONDITIONAL = (*STOP_LOSS, *TAKE_PROFIT)
@@ -35,6 +37,7 @@ def read_order(parameters: Parameters, symbols: Mapping[str, Symbol], account: s
     client_id = parameters.text("newClientOrderId", CLIENT_ID_FORM) or token_hex(11)
     order = Order(0, account, symbol.name, client_id, side, kind, "GTC", 0, 0, now_ms)
     order.prevention = read_prevention(parameters)
+    order.strategy_id, order.strategy_type = read_strategy(parameters, "strategyId", "strategyType")
     order.time_in_force = read_time_in_force(parameters, "timeInForce") if kind in TIMED else "GTC"
     if kind in CONDITIONAL:
         order.stop_ticks = read_steps(parameters, "stopPrice", symbol)
@@ -54,8 +57,6 @@ def _check_choices(parameters: Parameters, kind: str) -> None:
     for name in UNSUPPORTED:
         if name in parameters:
             raise errors.not_required(name)
-    parameters.integer("strategyId")
-    parameters.integer("strategyType")
     check_response_type(parameters)
     for name, kinds in (("price", PRICED), ("timeInForce", TIMED), ("stopPrice", CONDITIONAL)):
         if name in parameters and kind not in kinds:
@@ -75,6 +76,14 @@ def read_prevention(parameters: Parameters) -> str:
     if mode in NOT_ALLOWED_MODES:
         raise errors.prevention_not_allowed()
     return mode or EXPIRE_MAKER
+
+
+def read_strategy(parameters: Parameters, id_name: str, type_name: str) -> tuple[int | None, int | None]:
+    """Whose idea the order was, in the client's own numbers. Raises -1100, -1102."""
+    kind = parameters.integer(type_name)
+    if kind is not None and kind < STRATEGY_TYPE_LEAST:
+        raise errors.ApiError(-1102, f"The value of '{type_name}' cannot be less than {STRATEGY_TYPE_LEAST}.")
+    return parameters.integer(id_name), kind
 
 
 def read_time_in_force(parameters: Parameters, name: str) -> str:

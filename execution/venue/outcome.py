@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
 
-from execution.venue.book import NO_LIST, Order
+from execution.venue.book import NO_LIST, Order, copied
 
 
 class Fill(NamedTuple):
@@ -25,12 +25,28 @@ class Fill(NamedTuple):
     list_id: int = NO_LIST
 
 
+class Prevented(NamedTuple):
+    """A trade of an account with itself that wasn't made, and what each of the two orders lost instead of it."""
+
+    id: int
+    account: str
+    symbol: str
+    taker_id: int
+    maker_id: int
+    mode: str
+    price: Decimal
+    taker_quantity: Decimal
+    maker_quantity: Decimal
+    time_ms: int
+
+
 class Report(NamedTuple):
-    """What happened to an order: NEW, TRADE, CANCELED or EXPIRED, with the order as it was right after."""
+    """What happened to an order: NEW, TRADE, TRADE_PREVENTION, CANCELED or EXPIRED, with the order as it was after."""
 
     kind: str
     order: Order
     fill: Fill | None
+    prevented: Prevented | None = None
 
 
 class Print(NamedTuple):
@@ -71,3 +87,16 @@ class Outcome:
     reports: list[Report] = field(default_factory=list)
     prints: list[Print] = field(default_factory=list)
     lists: list[ListState] = field(default_factory=list)
+    prevented: list[Prevented] = field(default_factory=list)
+
+    def report(self, kind: str, order: Order, fill: Fill | None = None, prevented: Prevented | None = None) -> None:
+        """This has happened to the order, which is now as it is."""
+        self.reports.append(Report(kind, copied(order), fill, prevented))
+
+    def about(self, order_id: int) -> list[Report]:
+        """What happened to an order, and to those it would have traded with but for its account."""
+        return [
+            report
+            for report in self.reports
+            if report.order.id == order_id or (report.prevented and report.prevented.taker_id == order_id)
+        ]

@@ -9,10 +9,13 @@ from execution.venue.outcome import Outcome, Report
 
 def placed(exchange: Exchange, reports: Sequence[Report], values: Mapping[str, str]) -> shapes.Json:
     """The reply to a new order, as long as was asked for."""
-    last = reports[-1].order
+    own = [report for report in reports if report.order.id == reports[0].order.id]  # the first says that it came in
+    last = own[-1].order
     default = "FULL" if last.type in ("LIMIT", "MARKET") else "ACK"
-    fills = [report.fill for report in reports if report.fill]
-    return shapes.order_reply(exchange.record(last), fills, values.get("newOrderRespType", default))
+    fills = [report.fill for report in own if report.fill]
+    found = {report.prevented.id: report.prevented for report in reports if report.prevented}
+    kind = values.get("newOrderRespType", default)
+    return shapes.order_reply(exchange.record(last), fills, kind, list(found.values()))
 
 
 def cancelled(exchange: Exchange, outcome: Outcome, cancel_id: str) -> shapes.Json:

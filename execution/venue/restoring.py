@@ -69,6 +69,10 @@ def to_order(record: OrderRecord, symbols: Mapping[str, Symbol]) -> Order | None
         working_ms=record.working_ms,
         prevention=record.terms.prevention,
         list_id=record.terms.list_id,
+        prevented_lots=int(record.terms.prevented / symbol.lot),
+        prevented_match=record.terms.prevented_match,
+        strategy_id=record.terms.strategy_id,
+        strategy_type=record.terms.strategy_type,
     )
 
 
@@ -77,10 +81,11 @@ def to_record(symbol: Symbol, order: Order) -> OrderRecord:
     words = (order.id, order.account, order.symbol, order.client_id, order.side, order.type, order.time_in_force)
     amounts = (symbol.price(order.ticks), symbol.quantity(order.lots), order.quote_budget)
     filled = (symbol.quantity(order.filled_lots), order.filled_quote)
+    prevented = symbol.quantity(order.prevented_lots)
+    rare = (order.prevention, order.list_id, prevented, order.prevented_match, order.strategy_id, order.strategy_type)
     terms = USUAL
-    if order.stop_ticks or order.list_id != NO_LIST or order.prevention != USUAL.prevention:
-        stop_price = symbol.price(order.stop_ticks)
-        terms = Terms(stop_price, order.waiting, order.working_ms, order.prevention, order.list_id)
+    if order.stop_ticks or rare != USUAL[3:]:
+        terms = Terms(symbol.price(order.stop_ticks), order.waiting, order.working_ms, *rare)
     return OrderRecord(*words, *amounts, *filled, order.status, order.created_ms, order.updated_ms, terms)
 
 
@@ -93,7 +98,7 @@ def _give_back(accounts: Accounts, symbols: Mapping[str, Symbol], lost: Iterable
     alone: list[tuple[OrderRecord, Decimal]] = []
     by_list: dict[int, tuple[OrderRecord, Decimal]] = {}
     for record in lost:
-        needed = record.quantity - record.filled
+        needed = record.quantity - record.filled - record.terms.prevented
         if record.side == BUY:
             needed *= record.price or record.terms.stop_price
         list_id = record.terms.list_id

@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
+from execution.venue import prevented_shapes
 from execution.venue.accounts import Balance
-from execution.venue.book import EXPIRED_IN_MATCH
-from execution.venue.outcome import Fill, ListState, Report
+from execution.venue.outcome import Fill, ListState, Prevented, Report
+from execution.venue.settlement import BNB, BNB_SHARE
 from execution.venue.store import OrderRecord
 from execution.venue.symbols import amount_text
 
@@ -27,7 +28,7 @@ def _sizes(order: OrderRecord) -> Json:
     }
 
 
-def order_reply(order: OrderRecord, fills: Sequence[Fill], kind: str) -> Json:
+def order_reply(order: OrderRecord, fills: Sequence[Fill], kind: str, prevented: Sequence[Prevented] = ()) -> Json:
     """The reply to a new order: ACK, RESULT or FULL."""
     reply: Json = {
         "symbol": order.symbol,
@@ -39,7 +40,9 @@ def order_reply(order: OrderRecord, fills: Sequence[Fill], kind: str) -> Json:
     if kind == "ACK":
         return reply
     reply |= _sizes(order)
-    reply |= _stop_part(order) | _prevented(order)
+    reply |= _stop_part(order) | _strategy(order)
+    reply |= {"preventedQuantity": amount_text(order.terms.prevented)} if order.terms.prevented else {}
+    reply |= {"preventedMatches": [prevented_shapes.part(match) for match in prevented]} if prevented else {}
     reply |= {"workingTime": order.working_ms, "selfTradePreventionMode": order.terms.prevention}
     if kind == "FULL":
         reply["fills"] = [_fill_part(fill) for fill in fills]
@@ -50,11 +53,26 @@ def _stop_part(order: OrderRecord) -> Json:
     return {"stopPrice": amount_text(order.terms.stop_price)} if order.terms.stop_price else {}
 
 
-def _prevented(order: OrderRecord) -> Json:
-    """What self-trade prevention took from an order."""
-    if order.status != EXPIRED_IN_MATCH:
-        return {}
-    return {"preventedQuantity": amount_text(order.quantity - order.filled)}
+def _strategy(order: OrderRecord) -> Json:
+    values = {"strategyId": order.terms.strategy_id, "strategyType": order.terms.strategy_type}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def commission_for_order(fees: tuple[Decimal, Decimal], in_bnb: bool) -> Json:
+    """What a test order says of its fees. `fees` are (taker, maker) as shares."""
+    taker, maker = (amount_text(fee) for fee in fees)
+    nothing = {"maker": ZERO_TEXT, "taker": ZERO_TEXT}
+    return {
+        "standardCommissionForOrder": {"maker": maker, "taker": taker},
+        "specialCommissionForOrder": nothing,
+        "taxCommissionForOrder": nothing,
+        "discount": {
+            "enabledForAccount": in_bnb,
+            "enabledForSymbol": True,
+            "discountAsset": BNB,
+            "discount": amount_text(1 - BNB_SHARE),
+        },
+    }
 
 
 def _fill_part(fill: Fill) -> Json:
@@ -82,7 +100,8 @@ def order_state(order: OrderRecord) -> Json:
         "isWorking": not order.terms.waiting,
         "workingTime": order.working_ms,
         "selfTradePreventionMode": order.terms.prevention,
-        **_prevented(order),
+        **prevented_shapes.taken(order),
+        **_strategy(order),
     }
 
 
@@ -97,6 +116,7 @@ def cancel_reply(order: OrderRecord, cancel_id: str) -> Json:
         "transactTime": order.updated_ms,
         **_sizes(order),
         **_stop_part(order),
+        **_strategy(order),
         "selfTradePreventionMode": order.terms.prevention,
     }
 
@@ -192,7 +212,6 @@ def account(
 def execution_report(report: Report, order: OrderRecord, now_ms: int) -> Json:
     """The user stream's word on an order."""
     fill = report.fill
-    prevented = amount_text(order.quantity - order.filled) if order.status == EXPIRED_IN_MATCH else None
     return {
         "e": "executionReport",
         "E": now_ms,
@@ -207,7 +226,7 @@ def execution_report(report: Report, order: OrderRecord, now_ms: int) -> Json:
         "F": ZERO_TEXT,
         "g": order.terms.list_id,
         "C": order.client_id if report.kind == "CANCELED" else "",
-        "x": report.kind if prevented is None else "TRADE_PREVENTION",
+        "x": report.kind,
         "X": order.status,
         "r": "NONE",
         "i": order.id,
@@ -228,8 +247,14 @@ def execution_report(report: Report, order: OrderRecord, now_ms: int) -> Json:
         "Q": amount_text(order.quote_budget),
         "W": order.working_ms,
         "V": order.terms.prevention,
-        **({} if prevented is None else {"A": prevented, "B": prevented}),
+        **prevented_shapes.event_part(report, order),
+        **_strategy_event(order),
     }
+
+
+def _strategy_event(order: OrderRecord) -> Json:
+    values = {"j": order.terms.strategy_id, "J": order.terms.strategy_type}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def account_position(balances: Iterable[tuple[str, Balance]], now_ms: int) -> Json:

@@ -8,8 +8,10 @@ from typing import NamedTuple
 
 from execution.runtime.sqlite import Row, open_writer, transaction
 from execution.venue.accounts import Balance
-from execution.venue.book import EXPIRE_MAKER, NO_LIST, NOT_WORKING
-from execution.venue.outcome import Fill, Leg, ListState
+from execution.venue.book import EXPIRE_MAKER, NO_LIST, NO_MATCH, NOT_WORKING
+from execution.venue.outcome import Fill, Leg, ListState, Prevented
+from execution.venue.prevented_store import SCHEMA as PREVENTED_SCHEMA
+from execution.venue.prevented_store import PreventedStore
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS orders(
@@ -41,20 +43,28 @@ CREATE TABLE IF NOT EXISTS market(name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS wishes(account TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL,
     PRIMARY KEY(account, name));
 """
+LATER_TERMS = (
+    *("prevented TEXT NOT NULL DEFAULT '0'", f"prevented_match INTEGER NOT NULL DEFAULT {NO_MATCH}"),
+    *("strategy_id INTEGER", "strategy_type INTEGER"),
+)
 CACHE_KIB = 1024
 ORDER_COLUMNS = 15
 FILL_COLUMNS = 12
 
 
 class Terms(NamedTuple):
-    """What few orders have: a stop price (`waiting` until it comes), a list, another self-trade prevention. Stored only
-    where it isn't the usual, so that a plain order is one row."""
+    """What few orders have: a stop price (`waiting` until it comes), a list, another self-trade prevention and what it
+    took, a strategy. Stored only where it isn't the usual, so that a plain order is one row."""
 
     stop_price: Decimal = Decimal(0)
     waiting: bool = False
     working_ms: int = NOT_WORKING
     prevention: str = EXPIRE_MAKER
     list_id: int = NO_LIST
+    prevented: Decimal = Decimal(0)
+    prevented_match: int = NO_MATCH
+    strategy_id: int | None = None
+    strategy_type: int | None = None
 
 
 USUAL = Terms()
@@ -100,8 +110,13 @@ class Store:
     """The database. Every method may raise execution.runtime.sqlite.DatabaseError; then nothing was stored."""
 
     def __init__(self, path: Path) -> None:
-        self._connection = open_writer(path, SCHEMA)
+        self._connection = open_writer(path, SCHEMA + PREVENTED_SCHEMA)
+        self.prevented = PreventedStore(self._connection)
         self._connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
+        known = {row["name"] for row in self._all("PRAGMA table_info(order_terms)", [])}
+        for column in LATER_TERMS:  # a store from before there were these
+            if column.partition(" ")[0] not in known:
+                self._connection.execute(f"ALTER TABLE order_terms ADD COLUMN {column}")
 
     def close(self) -> None:
         """Let go of the file."""
@@ -114,6 +129,8 @@ class Store:
         balances: Iterable[tuple[str, str, Balance]],
         market: Iterable[tuple[str, str]] = (),
         lists: Iterable[ListState] = (),
+        *,
+        prevented: Iterable[Prevented] = (),
     ) -> None:
         """Everything one request or one market step changed: all of it, durably, or nothing."""
         with transaction(self._connection) as connection:
@@ -124,6 +141,7 @@ class Store:
                 ("balances", [(account, asset, str(held.free), str(held.locked)) for account, asset, held in balances]),
                 ("market", list(market)),
                 ("order_lists", [_flat(state) for state in lists]),
+                ("prevented_matches", [tuple(map(_stored, match)) for match in prevented]),
             ):
                 if rows:
                     connection.executemany(_replace(table, len(rows[0])), rows)
@@ -248,7 +266,10 @@ def _read_order(row: Row) -> OrderRecord:
     order_id, account, symbol, client_id, side, kind, time_in_force = tuple(row)[:7]
     price, quantity, budget, filled, filled_quote = (Decimal(value) for value in tuple(row)[7:12])
     stop_price, waiting, *rest = tuple(row)[ORDER_COLUMNS:]
-    terms = USUAL if stop_price is None else Terms(Decimal(stop_price), bool(waiting), *rest)
+    terms = USUAL
+    if stop_price is not None:
+        terms = Terms(Decimal(stop_price), bool(waiting), *rest)
+        terms = terms._replace(prevented=Decimal(terms.prevented))
     status, created_ms, updated_ms = tuple(row)[12:ORDER_COLUMNS]
     words = (order_id, account, symbol, client_id, side, kind, time_in_force)
     amounts = (price, quantity, budget, filled, filled_quote)

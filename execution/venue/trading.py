@@ -12,7 +12,7 @@ from execution.venue.book import Order
 from execution.venue.exchange import Exchange
 from execution.venue.limits import RateLimits, order_limits
 from execution.venue.list_trading import ListTrading
-from execution.venue.order_entry import ORDER_PARAMETERS, read_order
+from execution.venue.order_entry import ORDER_PARAMETERS, TEST_PARAMETERS, read_order
 from execution.venue.parameters import CLIENT_ID_FORM, Parameters, read_page
 from execution.venue.replacing import Replacing, may_cancel
 from execution.venue.replies import cancelled, placed
@@ -44,10 +44,12 @@ class Trading:
 
     def test_order(self, account: str, values: Values, window: Window) -> object:
         """POST order/test: every check, no order."""
-        parameters = Parameters(values, ORDER_PARAMETERS)
+        parameters = Parameters(values, TEST_PARAMETERS)
         order = read_order(parameters, self._exchange.symbols, account, self._clock.now_ms())
+        wanted = parameters.flag("computeCommissionRates")
         self._exchange.test(order)
-        return {}
+        in_bnb = account in self._exchange.engine.settlement.pay_in_bnb
+        return shapes.commission_for_order(self._exchange.fees, in_bnb) if wanted else {}
 
     def query_order(self, account: str, values: Values, window: Window) -> object:
         """GET order by orderId or origClientOrderId; the newest when an id was used more than once."""

@@ -103,15 +103,15 @@ def test_when_the_store_refuses_nothing_is_acknowledged_and_memory_goes_back_to_
             account = (await raw.signed("GET", "account")).body["balances"]
             original = Store.save
 
-            def full(*_args: Any) -> None:
+            def full(*_args: Any, **_named: Any) -> None:
                 Store.save = original  # type: ignore[method-assign]
                 raise DatabaseError("database or disk is full")
 
             for values in (MARKET | {"side": "BUY", "quantity": "0.01"}, LIMIT | {"quantity": "0.05"}):
-                Store.save = full  # type: ignore[method-assign,assignment]
+                Store.save = full  # type: ignore[method-assign]
                 reply = await raw.signed("POST", "order", **values)
                 assert (reply.status, reply.code) == (503, -1006)
-            Store.save = full  # type: ignore[method-assign,assignment]
+            Store.save = full  # type: ignore[method-assign]
             assert (await raw.signed("DELETE", "order", symbol="BTCUSDT", origClientOrderId="kept")).status == 503
             assert (await raw.signed("GET", "account")).body["balances"] == account
             assert [o["clientOrderId"] for o in (await raw.signed("GET", "openOrders")).body] == ["kept"]

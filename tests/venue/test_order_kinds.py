@@ -140,7 +140,7 @@ def test_the_older_form_of_an_order_list_works_through_ccxt_and_one_cancel_ends_
         ({"belowStopPrice": "0.001"}, -1013),
         ({"quantity": "1000"}, -1013),
         ({"quantity": "10"}, -2010),
-        ({"selfTradePreventionMode": "DECREMENT"}, -1013),
+        ({"selfTradePreventionMode": "TRANSFER"}, -1013),
         ({"selfTradePreventionMode": "LUCK"}, -1130),
         ({"listClientOrderId": "no spaces"}, -1100),
         ({"icebergQty": "1"}, -1104),
