@@ -13,11 +13,15 @@ from execution.venue.symbols import TRADING, Symbol
 
 def check_rules(symbol: Symbol, order: Order, last_ticks: int) -> None:
     """The market is open and the order within its filters."""
+    if not symbol.listed:
+        raise errors.invalid_symbol()
     if symbol.status != TRADING:
         raise errors.market_closed()
-    filters.check_price(symbol, order, last_ticks)
+    average = filters.reference(symbol, last_ticks)
+    filters.check_steps(symbol, order)
+    filters.check_price(symbol, order, average)
     filters.check_market_lots(symbol, order)
-    filters.check_notional(symbol, order, last_ticks)
+    filters.check_notional(symbol, order, average)
 
 
 def check_counts(order: Order, open_orders: Sequence[Order], count: int) -> None:

@@ -9,9 +9,10 @@ from decimal import Decimal
 from execution.runtime.sqlite import DatabaseError
 from execution.venue import errors
 from execution.venue.accounts import MARKET_MAKER, Accounts, Balance
-from execution.venue.book import BUY, SELL, Order
+from execution.venue.book import BUY, EXPIRED, SELL, Order
 from execution.venue.commits import Commits, Group, Touched
 from execution.venue.engine import Engine
+from execution.venue.listing import Listing
 from execution.venue.outcome import ListState, Outcome, Report
 from execution.venue.restoring import restore_orders, to_record
 from execution.venue.store import OrderRecord, Store
@@ -35,6 +36,7 @@ class Exchange:
         """`fees` are (taker, maker) as shares."""
         self.symbols = {symbol.name: symbol for symbol in symbols}
         self.accounts = list(accounts)
+        self.listing = Listing(self.symbols)
         self.listeners: list[Listener] = []
         self.commits = Commits(self._keep)
         self.store_errors = 0
@@ -67,6 +69,7 @@ class Exchange:
             accounts.restore(account, asset, free, locked)
         for account in self.accounts:
             accounts.open(account, self._opening)
+        self.listing.restore(self.store.market())
         last_order, last_trade, last_list = self.store.last_ids()
         engine.next_order_id, engine.next_list_id = last_order + 1, last_list + 1
         engine.next_match_id = self.store.prevented.last_id() + 1
@@ -147,6 +150,29 @@ class Exchange:
 
     # the market
 
+    @property
+    def listed(self) -> dict[str, Symbol]:
+        """The markets that are shown, of all there have ever been."""
+        return self.listing.listed
+
+    def show(self, name: str, wish: bool, now_ms: int) -> None:
+        """List a market, or delist it: its open orders end (EXPIRED) and their money is free, in one commit with it.
+        Raises ApiError; then nothing has changed."""
+        if self.symbols[name].listed == wish:
+            return
+        self.commits.commit_now()
+        outcomes: list[Outcome] = []
+        if not wish:
+            found = [order for account in self.accounts for order in self.engine.open_orders(account, name)]
+            outcomes = [self.engine.cancel(order, now_ms, EXPIRED) for order in found if order.is_open]
+            self.engine.clear_quotes(name)
+        self.listing.show(name, wish)
+        try:
+            self.commits.add_now(self.listing.text(), now_ms, self._with_touched(outcomes))
+        except errors.ApiError:
+            self.listing.show(name, not wish)
+            raise
+
     def move(self, name: str, ticks: int, reach_lots: int, quotes: tuple[Levels, Levels], now_ms: int) -> None:
         """The market goes to a price: orders it crosses fill, up to `reach_lots` a side; the book is quoted anew.
         All is stored when it returns, and nothing else is in the books. Raises ApiError when the store refuses."""
@@ -190,8 +216,10 @@ class Exchange:
 
     def _settle(self, outcomes: list[Outcome], now_ms: int) -> None:
         if outcomes:
-            touched = [self._take_changed(), *({} for _ in outcomes[1:])]
-            self.commits.add(list(zip(outcomes, touched, strict=True)), now_ms)
+            self.commits.add(self._with_touched(outcomes), now_ms)
+
+    def _with_touched(self, outcomes: list[Outcome]) -> list[tuple[Outcome, Touched]]:
+        return [(outcome, {} if number else self._take_changed()) for number, outcome in enumerate(outcomes)]
 
     def _take_changed(self) -> Touched:
         """The balances that have changed since we last looked, as they are now."""
