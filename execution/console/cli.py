@@ -17,6 +17,7 @@ from execution.console.arm_command import arm
 from execution.console.audit_commands import audit
 from execution.console.keys_commands import keys
 from execution.console.kill_command import kill
+from execution.console.liquidate_command import liquidate
 from execution.console.output import complain
 from execution.console.reconcile_command import reconcile
 from execution.console.service_commands import service
@@ -55,6 +56,7 @@ for command in (
     ledger_commands.restore,
     why,
     kill,
+    liquidate,
     arm,
     reconcile,
 ):

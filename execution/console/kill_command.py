@@ -1,12 +1,12 @@
 """nae kill: everything stops, now, with whatever is dead. What it does with an account stands in kill.py."""
 
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated
 
 import msgspec
 import typer
 
+from execution.console.confirm import confirm
 from execution.console.drain import seconds_of
 from execution.console.kill import Killed, Order, kill_account
 from execution.console.output import complain, errors, print_json, say
@@ -45,7 +45,8 @@ def kill(  # noqa: PLR0917 -- typer's way: a parameter is an option
     within_s = seconds_of(within)
     accounts = _accounts(home, account)
     config = _config(home)
-    _confirm(config, accounts, flatten, yes)
+    what = "cancels all orders and sells everything" if flatten else "halts it and cancels all orders"
+    confirm(config, accounts, "nae kill", what, yes)
     order = Order(home, config, SystemClock(), reason, flatten, within_s)
     with ThreadPoolExecutor(len(accounts)) as hands:
         told = list(hands.map(lambda name: kill_account(order, name), accounts))
@@ -77,19 +78,6 @@ def _config(home: Home) -> Config:
     except ConfigError as problem:
         errors.print(f"note: {problem}; going on without it", style="yellow", markup=False, soft_wrap=True)
         return Config()
-
-
-def _confirm(config: Config, accounts: list[str], flatten: bool, yes: bool) -> None:
-    """Real money: a person types the account's name."""
-    if yes or not config.live.real_money or Account.LIVE not in accounts:
-        return
-    what = "cancels all orders and sells everything" if flatten else "halts it and cancels all orders"
-    if not sys.stdin.isatty():
-        complain(f"the live account is real money, and this {what}: nae kill --yes does it without asking")
-        raise typer.Exit(ExitCode.USAGE)
-    if typer.prompt(f"The live account is real money, and this {what}. Type live to go on", default="") != "live":
-        complain("not confirmed; nothing was done")
-        raise typer.Exit(ExitCode.USAGE)
 
 
 def _show(told: Killed) -> None:

@@ -160,7 +160,8 @@ def profit(story: Story) -> str:
     """What came of the trade, in the quote currency."""
     trade = story.trade
     if trade is None:
-        return "none: nothing was filled"
+        filled = any(chapter.fills for chapter in story.chapters)
+        return "none: it sold what was no position of ours" if filled else "none: nothing was filled"
     quote = trade.symbol.partition("/")[2]
     if (closed := trade.closed) is not None:
         return (

@@ -91,11 +91,17 @@ class RiskRecord:
             unknown_on_symbol=any(o.symbol == symbol and o.state is OrderState.UNKNOWN for o in unsettled),
             orders_last_minute=len(self._sent_at),
             signal_used=request.signal_bar_ms > 0 and _signal(request) in self._signals,
+            spendable=self._spendable(symbol, unsettled),
             same_last_minute=sum(likeness == _likeness(request) for _, likeness in self._entries),
             loss_reached=self._losses.reached() if entry else "",
             losses_in_row=lost,
             since_loss_s=max(0.0, (self._venue_now_ms() - lost_ms) / 1000),
         )
+
+    def _spendable(self, symbol: str, unsettled: list[OrderRow]) -> Decimal:
+        base = symbol.partition("/")[0]
+        selling = (row.remaining for row in unsettled if _sells(row.side) and row.symbol.partition("/")[0] == base)
+        return self._ledger.balances().get(base, ZERO) - _total(selling)
 
 
 def _signal(request: OrderRequest) -> tuple[str, str, int]:

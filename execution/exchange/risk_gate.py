@@ -35,6 +35,7 @@ class RiskFacts(msgspec.Struct, frozen=True):
     unknown_on_symbol: bool  # an order on this symbol has an unknown fate
     orders_last_minute: int
     signal_used: bool  # this signal bar has already led to an entry of this strategy on this symbol
+    spendable: Decimal = ZERO  # the account's base currency, by our books, that isn't being sold already
     same_last_minute: int = 0  # entries of the last minute with this symbol and quantity
     loss_reached: str = ""  # the loss limit that the account has reached
     losses_in_row: int = 0  # on this symbol, the last trades
@@ -48,6 +49,8 @@ def check(request: OrderRequest, facts: RiskFacts, limits: RiskConfig) -> str | 
         return absurd
     if request.purpose is Purpose.EXIT:
         return _check_exit(request, facts)
+    if request.purpose is Purpose.LIQUIDATION:
+        return _check_liquidation(request, facts)
     return _check_state(facts) or _check_limits(request, facts, limits) or _check_price(request, facts, limits)
 
 
@@ -83,6 +86,15 @@ def _check_exit(request: OrderRequest, facts: RiskFacts) -> str | None:
     free = max(ZERO, facts.held - facts.selling)
     if request.quantity > free:
         return f"an exit of {request.quantity} is more than the {free} held and not being sold already"
+    return None
+
+
+def _check_liquidation(request: OrderRequest, facts: RiskFacts) -> str | None:
+    """A person's: it only sells, and never more than the account has and isn't selling already."""
+    if request.side is not Side.SELL:
+        return "a liquidation must sell"
+    if request.quantity > facts.spendable:
+        return f"a sale of {request.quantity} is more than the {facts.spendable} there and not being sold already"
     return None
 
 

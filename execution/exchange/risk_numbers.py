@@ -18,6 +18,8 @@ def numbers(request: OrderRequest, facts: RiskFacts, limits: RiskConfig) -> dict
         "quote_mid": None if facts.quote_mid is None else text(facts.quote_mid),
         "quote_age_s": round(facts.quote_age_s, 3) if math.isfinite(facts.quote_age_s) else None,
     }
+    if request.purpose is Purpose.LIQUIDATION:
+        return seen | {"quantity": text(request.quantity), "held": text(facts.spendable), "selling": "0"}
     if request.purpose is Purpose.EXIT:
         return seen | {"quantity": text(request.quantity), "held": text(facts.held), "selling": text(facts.selling)}
     return seen | {

@@ -98,15 +98,20 @@ class AccountFold:
 
     def _sell(self, holding: _Holding, fill: Fill, origin: Origin) -> None:
         base_fee, quote_fee, fee_value = _fees(fill)
-        gone = min(fill.quantity + base_fee, holding.quantity)
+        whole = fill.quantity + base_fee
+        gone = min(whole, holding.quantity)
+        sold, brought = fill.quantity, fill.quantity * fill.price - quote_fee
+        if gone < whole:  # the account sold more than this position: only so much of it is the position's
+            share = gone / whole
+            sold, brought, fee_value = sold * share, brought * share, fee_value * share
         released, released_fees = holding.cost * gone / holding.quantity, holding.held_fees * gone / holding.quantity
         holding.quantity -= gone
         holding.cost = holding.cost - released if holding.quantity else ZERO
         holding.held_fees = holding.held_fees - released_fees if holding.quantity else ZERO
         holding.exit_fees += fee_value
-        holding.sold += fill.quantity
-        holding.sold_value += fill.quantity * fill.price
-        holding.profit += fill.quantity * fill.price - quote_fee - released
+        holding.sold += sold
+        holding.sold_value += sold * fill.price
+        holding.profit += brought - released
         if self._is_flat(fill.symbol, holding.quantity) and holding.bought:
             self.closed.append(_closed_trade(holding, fill, origin))
             holding.bought = ZERO  # closed once, even when a last crumb is sold later

@@ -13,7 +13,7 @@ from execution.ledger import rows
 from execution.ledger.facts import lot_steps_of
 from execution.ledger.fold import AccountFold, Origin
 from execution.runtime.sqlite import read_all
-from execution.vocabulary.orders import Fill, Position
+from execution.vocabulary.orders import Fill, Position, Side
 from execution.vocabulary.performance import ClosedTrade
 
 
@@ -40,13 +40,14 @@ def round_trips(
     ours = [(fill, origin) for fill, origin in owned if fill.symbol == symbol and origin is not None]
     for fill, origin in sorted(ours, key=lambda pair: rows.fill_order(pair[0])):
         ended = len(fold.closed)
+        held = symbol in fold.positions() or symbol in fold.dust()
         fold.apply_fill(fill, origin)
-        fills.append(fill)
+        if held or fill.side is Side.BUY:  # else something was sold that was no position of ours: a liquidation
+            fills.append(fill)
         if len(fold.closed) > ended:
             found.append(RoundTrip(symbol, fills, fold.closed[-1]))
             fills = []
-    held = fold.positions().get(symbol)
-    return [*found, RoundTrip(symbol, fills, position=held)] if fills else found
+    return [*found, RoundTrip(symbol, fills, position=fold.positions().get(symbol))] if fills else found
 
 
 def round_trips_of(path: Path, symbol: str) -> list[RoundTrip]:

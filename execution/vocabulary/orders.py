@@ -5,7 +5,7 @@ from enum import StrEnum
 
 import msgspec
 
-from execution.vocabulary.order_states import OrderState
+from execution.vocabulary.order_states import SETTLED, OrderState
 
 
 class Side(StrEnum):
@@ -32,6 +32,7 @@ class Purpose(StrEnum):
 
     ENTRY = "entry"
     EXIT = "exit"
+    LIQUIDATION = "liquidation"  # a person turns what the account has into money, positions or not
 
 
 class OrderRequest(msgspec.Struct, frozen=True):
@@ -129,6 +130,11 @@ class OrderRow(msgspec.Struct, frozen=True):
     def guards(self) -> bool:
         """Is it a stop that stands at the venue and waits for its price?"""
         return self.type in STOPS and self.state in (OrderState.OPEN, OrderState.PARTIALLY_FILLED)
+
+    @property
+    def settled(self) -> bool:
+        """Is its end known?"""
+        return self.state in SETTLED
 
     @property
     def remaining(self) -> Decimal:

@@ -21,7 +21,23 @@ from execution.vocabulary.exit_codes import BusyError, ConfigError, ExitCode
 
 Say = Callable[..., tuple[int, str, str]]
 COMMANDS = ["up", "down", "status", "doctor", "logs", "pause", "resume", "positions", "orders", "fills"]
-MORE = ["start", "stop", "restart", "handover", "watch", "verify", "service", "venue", "why", "kill", "audit", "arm", "reconcile", "keys"]
+MORE = [
+    "start",
+    "stop",
+    "restart",
+    "handover",
+    "watch",
+    "verify",
+    "service",
+    "venue",
+    "why",
+    "kill",
+    "audit",
+    "arm",
+    "reconcile",
+    "keys",
+    "liquidate",
+]
 
 
 @pytest.fixture

@@ -138,3 +138,13 @@ def test_an_exit_passes_exactly_when_it_only_reduces(wrong: dict[str, Any], sell
     situation = facts(**wrong, held=D(held).scaleb(-3), selling=D(selling).scaleb(-3))
     passed = check(leave(str(D(sell).scaleb(-3))), situation, LIMITS) is None
     assert passed == (sell <= held - selling)
+
+
+def test_a_liquidation_sells_what_the_account_has_and_no_more_in_every_state() -> None:
+    sale = entry("2", side=Side.SELL, purpose=Purpose.LIQUIDATION)
+    for state in TradingState:
+        assert check(sale, facts(trading_state=state, spendable=D(2), reconciled=False), LIMITS) is None
+        assert "more than the 1.999 there" in (
+            check(sale, facts(trading_state=state, spendable=D("1.999")), LIMITS) or ""
+        )
+    assert check(entry("2", purpose=Purpose.LIQUIDATION), facts(spendable=D(5)), LIMITS) == "a liquidation must sell"

@@ -109,3 +109,14 @@ def test_the_fees_of_a_closed_trade_are_those_of_all_that_was_bought() -> None:
     fold.apply_fill(fill(3, "b", Side.SELL, "0.5", "110", "0.05"), EXIT)
     (trade,) = fold.closed
     assert trade.fees_quote == Decimal("0.20")
+
+
+def test_what_is_sold_beyond_a_position_is_no_profit_of_it() -> None:
+    fold = AccountFold(lot_steps=STEP)
+    fold.apply_cash_flow("BTC", Decimal(9))
+    fold.apply_fill(fill(1, "a", quantity="1", price="100"), ENTRY)
+    fold.apply_fill(fill(2, "b", Side.SELL, "10", "110", "11"), Origin("liquidation", 0, "direct: BTC > USDT"))
+    (trade,) = fold.closed
+    assert (trade.quantity, trade.exit_price, trade.fees_quote) == (Decimal(1), Decimal(110), Decimal("1.1"))
+    assert trade.pnl_quote == Decimal(110) - Decimal("1.1") - Decimal(100)
+    assert fold.balances["BTC"] == 0 and fold.positions() == {} and trade.exit_reason is ExitReason.EMERGENCY
