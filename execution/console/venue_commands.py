@@ -14,8 +14,9 @@ from execution.console.venue_journal_command import journal
 from execution.exchange.credentials import create_embedded_credentials
 from execution.runtime.config import VenueConfig, absolute_market, changed_venue, load
 from execution.runtime.home import Home
+from execution.runtime.locks import is_held, read_holder
 from execution.runtime.logs import log_to_terminal
-from execution.vocabulary.exit_codes import ConfigError, ExitCode
+from execution.vocabulary.exit_codes import BusyError, ConfigError, ExitCode
 
 if TYPE_CHECKING:
     from execution.exchange.original import Original
@@ -141,12 +142,16 @@ def _serve(config: VenueConfig, folder: Path, names: list[str], script: Path | N
     from execution.venue.fault_script import read_script  # noqa: PLC0415
     from execution.venue.faults import Faults  # noqa: PLC0415
     from execution.venue.mirrored import MIRROR  # noqa: PLC0415
+    from execution.venue.server import LOCK_NAME  # noqa: PLC0415
 
     log_to_terminal()
     mirrored = config.market.startswith(MIRROR)
     faults = Faults(config.seed)
     for rule in read_script(script.expanduser()) if script else ():
         faults.add(rule)
+    lock = folder / LOCK_NAME
+    if is_held(lock):
+        raise BusyError(f"{lock} is held by {read_holder(lock)}")  # before anything is made in another's folder
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     keys = _make_keys(folder, names, ed25519)
 

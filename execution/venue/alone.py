@@ -1,4 +1,4 @@
-"""The venue by itself: one folder, one lock, served until a signal. It prints nothing; whoever starts it is told once
+"""The venue by itself: one folder, served until a signal. It prints nothing; whoever starts it is told once
 where it listens. Keys are given, not made."""
 
 import asyncio
@@ -10,14 +10,13 @@ from pathlib import Path
 from execution.runtime.clock import Clock, SystemClock
 from execution.runtime.config import VenueConfig
 from execution.runtime.home import owner_only
-from execution.runtime.locks import FileLock
 from execution.venue.control import ControlPort
 from execution.venue.faults import Faults
 from execution.venue.mirrored import Original
 from execution.venue.server import ApiKey, VenueServer
 from execution.vocabulary.exit_codes import ConfigError
 
-LOCK_NAME = "venue.lock"
+HOLDER = "nae venue serve"
 
 
 def serve_alone(
@@ -35,12 +34,7 @@ def serve_alone(
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     owner_only(folder)
-    lock = FileLock(folder / LOCK_NAME)
-    lock.acquire("nae venue serve")
-    try:
-        asyncio.run(_serve(config, folder, accounts, faults, tell, find_original=find_original))
-    finally:
-        lock.release()
+    asyncio.run(_serve(config, folder, accounts, faults, tell, find_original=find_original))
 
 
 async def _serve(
@@ -60,7 +54,7 @@ async def _serve(
         original = await _unless(told_to_stop, find_original(clock))
         if original is None:
             return
-    server = VenueServer(config, folder, accounts, clock, faults=faults, original=original)
+    server = VenueServer(config, folder, accounts, clock, faults=faults, original=original, holder=HOLDER)
     port = await server.start(config.port)
     market = asyncio.create_task(server.run_market())
     asked = asyncio.create_task(told_to_stop.wait())

@@ -3,6 +3,7 @@ parts from [venue] and connects them; what they do is written in their own modul
 
 import asyncio
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from aiohttp import web
 
 from execution.runtime.clock import Clock, SystemClock, iso
 from execution.runtime.config import VenueConfig
+from execution.runtime.locks import FileLock
 from execution.venue.auth import ApiKey
 from execution.venue.back_office import BackOffice
 from execution.venue.doors import Doors
@@ -48,6 +50,7 @@ log = logging.getLogger("nae.venue")
 STALLED_AFTER_S = 5.0
 STANDS_STILL = "the market stands still"
 STORE_NAME = "venue.db"
+LOCK_NAME = "venue.lock"
 
 
 class VenueServer:
@@ -63,9 +66,11 @@ class VenueServer:
         *,
         faults: Faults | None = None,
         original: Original | None = None,
+        holder: str = "the venue",
     ) -> None:
         """`faults` makes it misbehave on purpose, for drills; leave it out otherwise. `original`: what is mirrored."""
         self._folder = folder
+        self._lock, self._holder = FileLock(folder / LOCK_NAME), f"{holder} pid {os.getpid()}"
         if faults is not None:
             faults.begin(clock)
             clock = ShiftedClock(clock, faults)
@@ -98,31 +103,32 @@ class VenueServer:
         self._rest, api = Rest(office), WebSocketApi(office)
         self._sockets = WebSockets(streams, api, clock, faults, office.listen_keys)
         self._doors = Doors(self._application, host, SystemClock())
-        self._fault_driver: FaultDriver | None = None
-        if faults is not None:
-            streams.deliver = self.users.deliver = EventFaults(faults, clock).deliver
-            self._fault_driver = FaultDriver(
-                faults,
-                self.exchange,
-                self.market,
-                self.users,
-                connections=self._sockets.at,
-                listen=self._doors.listen,
-                clock=clock,
-            )
+        self._fault_driver = None if faults is None else self._driver(faults, streams)
         self._serving = False
         self._driving = False
 
+    def _driver(self, faults: Faults, streams: Streams) -> FaultDriver:
+        """What makes events and the venue itself go wrong."""
+        clock = self._clock
+        streams.deliver = self.users.deliver = EventFaults(faults, clock).deliver
+        sockets, listen = self._sockets.at, self._doors.listen
+        return FaultDriver(
+            faults, self.exchange, self.market, self.users, connections=sockets, listen=listen, clock=clock
+        )
+
     async def start(self, port: int = 0) -> int:
-        """Open the store, quote the books, listen; the port. Raises OSError (EADDRINUSE), DatabaseError."""
+        """Open the store, quote the books, listen; the port. Raises OSError (EADDRINUSE), DatabaseError, BusyError when
+        another venue has the folder."""
         try:
             bound = await self._doors.open(port)
+            self._lock.acquire(self._holder)
             self.exchange.open(Store(self._folder / STORE_NAME), self._clock.now_ms())
             self.exchange.commits.defer = asyncio.get_running_loop().call_soon
             self.market.resume()  # nobody is served before: there is no await since the port was bound
             self.journal.open(lambda: missing_lines(self.journal.path, self.exchange.store))
         except BaseException:
             await self._doors.close()
+            self._lock.release()
             raise
         self._serving = True
         log.info("listening", extra={"fields": {"port": bound, "candle": self.market.candles.next_index}})
@@ -162,6 +168,7 @@ class VenueServer:
             log.error("the market's position was not stored", extra={"fields": {"error": str(error)}})
         self.exchange.store.close()
         self.journal.close()
+        self._lock.release()
 
     def get_health(self) -> dict[str, Any]:
         """status (healthy, degraded, starting, stopped), last_activity (UTC label), error_count, metrics."""

@@ -1,6 +1,7 @@
 """What was acknowledged is never lost: restarts, a store that refuses, markets that change, and kill -9."""
 
 import asyncio
+import os
 import random
 import signal
 import sys
@@ -19,6 +20,7 @@ from execution.runtime.config import VenueConfig
 from execution.runtime.sqlite import DatabaseError, read_all
 from execution.venue.server import VenueServer
 from execution.venue.store import Store
+from execution.vocabulary.exit_codes import BusyError
 from tests.support import eventually_async
 from tests.venue.support import CLIENTS, LIVE, Raw, Running, raw_client, running, signed
 
@@ -144,6 +146,19 @@ def test_a_port_that_is_taken_is_said_and_leaves_the_store_alone(tmp_path: Path)
             with pytest.raises(OSError, match="address already in use"):
                 await second.start(venue.port)
             assert not (tmp_path / "two").exists()
+
+    asyncio.run(scene())
+
+
+def test_a_folder_has_one_venue_and_the_second_names_the_first(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with running(tmp_path, driven=False) as venue, raw_client(venue) as raw:
+            second = VenueServer(VenueConfig(), tmp_path, CLIENTS, SystemClock())
+            with pytest.raises(BusyError, match=rf"venue.lock is held by the venue pid {os.getpid()}$"):
+                await second.start()
+            assert (await raw.signed("POST", "order", **LIMIT, quantity="0.02")).status == 200, "the first goes on"
+        async with running(tmp_path, driven=False):
+            pass  # a stop gives the folder back
 
     asyncio.run(scene())
 
