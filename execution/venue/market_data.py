@@ -2,6 +2,7 @@
 same values go out by REST and by stream."""
 
 from decimal import Decimal
+from functools import partial
 
 from execution.venue.book import OrderBook
 from execution.venue.candles import Kline
@@ -10,7 +11,11 @@ from execution.venue.market_state import MarketState, Tick
 from execution.venue.symbols import AVERAGE_MINUTES, Symbol, amount_text, e8_text
 
 Json = dict[str, object]
+MINUTE_MS = 60_000
 DAY_MS = 86_400_000
+WINDOWS_MS = {"1h": 3_600_000, "4h": 14_400_000, "1d": DAY_MS}  # of rolling tickers by stream
+WINDOW_KEYS = ("s", "p", "P", "o", "h", "l", "c", "w", "v", "q", "O", "C", "F", "L", "n")
+REFERENCE_BUCKETS = 5
 NOTHING = (0, 0)
 
 
@@ -21,6 +26,8 @@ class MarketData:
         self.symbols = exchange.listed
         self.market = market
         self._exchange = exchange
+        self.ticker_events = {"ticker": self.ticker_event, "miniTicker": self.mini_ticker_event}
+        self.ticker_events |= {f"ticker_{window}": partial(self._window_event, window) for window in WINDOWS_MS}
 
     def book(self, name: str) -> OrderBook:
         """A symbol's book, to read."""
@@ -104,6 +111,15 @@ class MarketData:
         price = e8_text(int(average * self.symbols[name].tick_e8)) if average else self.last_price(name)
         return {"mins": AVERAGE_MINUTES, "price": price, "closeTime": candles.now_ms()}
 
+    def reference_price(self, name: str) -> Json | None:
+        """The mean of the last closing prices; None before there is any."""
+        symbol, candles = self.symbols[name], self.market.candles
+        found = candles.select(name, candles.step_ms, None, candles.now_ms() - candles.step_ms, REFERENCE_BUCKETS)
+        if not found:
+            return None
+        price = sum(kline.bar.close * symbol.tick_e8 for kline in found) // len(found)
+        return {"symbol": name, "referencePrice": e8_text(price), "timestamp": candles.now_ms()}
+
     def ticker(self, name: str) -> Json:
         """The 24-hour ticker as REST gives it."""
         symbol, day = self.symbols[name], self._day(name)
@@ -164,6 +180,17 @@ class MarketData:
         ticker = self.ticker(name)
         short = {key: ticker[TICKER_NAMES[key]] for key in ("s", "c", "o", "h", "l", "v", "q")}
         return {"e": "24hrMiniTicker", "E": now_ms} | short
+
+    def _window_event(self, window: str, name: str, now_ms: int) -> Json:
+        length_ms = WINDOWS_MS[window]
+        whole_day = length_ms == DAY_MS
+        ticker = self.ticker(name) if whole_day else self.ticker_since(name, self._minute_before(length_ms))
+        short = {key: ticker[TICKER_NAMES[key]] for key in WINDOW_KEYS}
+        return {"e": f"{window}Ticker", "E": now_ms} | short
+
+    def _minute_before(self, length_ms: int) -> int:
+        open_ms = self.market.candles.now_ms() - length_ms
+        return open_ms - open_ms % MINUTE_MS
 
 
 TICKER_NAMES = {

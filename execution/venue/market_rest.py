@@ -6,16 +6,16 @@ from collections.abc import Callable
 from execution.runtime.clock import Clock
 from execution.venue import errors
 from execution.venue.limits import rate_limits
-from execution.venue.market_data import DAY_MS, Json, MarketData
+from execution.venue.market_data import DAY_MS, MINUTE_MS, REFERENCE_BUCKETS, Json, MarketData
 from execution.venue.parameters import Parameters
-from execution.venue.symbols import BREAK, TRADING, e8_text, exchange_info
+from execution.venue.symbols import BREAK, TRADING, exchange_info
 
 Values = dict[str, str]
 DEPTH_MOST = 5000
-MINUTE_MS = 60_000
 WINDOW_FORM = re.compile(r"[0-9]{1,2}[mhd]")
 WINDOW_UNITS = {"m": (MINUTE_MS, 59), "h": (60 * MINUTE_MS, 23), "d": (DAY_MS, 7)}  # length, how many at most
 WINDOW_PARAMETERS = ("symbol", "symbols", "windowSize", "type", "timeZone", "symbolStatus")
+UTC = ("0", "+0", "-0", "00:00", "+00:00", "-00:00", "0:00", "+0:00", "-0:00")
 STATUSES = (TRADING, "HALT", BREAK)
 MINI_LEAVES_OUT = frozenset(
     (
@@ -23,7 +23,6 @@ MINI_LEAVES_OUT = frozenset(
         *("bidPrice", "bidQty", "askPrice", "askQty"),
     )
 )
-REFERENCE_BUCKETS = 5
 
 
 class MarketRest:
@@ -61,6 +60,7 @@ class MarketRest:
     def klines(self, values: Values) -> object:
         """GET klines."""
         parameters = Parameters(values, ("symbol", "interval", "startTime", "endTime", "timeZone", "limit"))
+        _check_time_zone(parameters)
         name = parameters.symbol(self._data.symbols)
         candles = self._data.market.candles
         interval_ms = candles.interval_ms(parameters.required("interval"))
@@ -77,16 +77,10 @@ class MarketRest:
 
     def reference_price(self, values: Values) -> object:
         """GET referencePrice: the mean of the last closing prices. Raises -2043 before there is any."""
-        name = Parameters(values, ("symbol",)).symbol(self._data.symbols)
-        candles, symbol = self._data.market.candles, self._data.symbols[name]
-        closed_ms = candles.now_ms() - candles.step_ms
-        closes = [
-            kline.bar.close * symbol.tick_e8
-            for kline in candles.select(name, candles.step_ms, None, closed_ms, REFERENCE_BUCKETS)
-        ]
-        if not closes:
+        price = self._data.reference_price(Parameters(values, ("symbol",)).symbol(self._data.symbols))
+        if price is None:
             raise errors.no_reference_price()
-        return {"symbol": name, "referencePrice": e8_text(sum(closes) // len(closes)), "timestamp": candles.now_ms()}
+        return price
 
     def reference_price_calculation(self, values: Values) -> object:
         """GET referencePrice/calculation: how it is made."""
@@ -175,6 +169,7 @@ class MarketRest:
 
     def _some(self, values: Values, make: Callable[[str], Json]) -> object:
         parameters = Parameters(values, WINDOW_PARAMETERS)
+        _check_time_zone(parameters)
         if "symbol" not in parameters and "symbols" not in parameters:
             raise errors.missing("symbol")
         return self._tickers(parameters, make)
@@ -200,3 +195,8 @@ class MarketRest:
         if "symbol" in parameters and not matching:
             raise errors.other_status()
         return matching
+
+
+def _check_time_zone(parameters: Parameters) -> None:
+    """Days begin at midnight, UTC; another time zone is refused, for its candles would be others."""
+    parameters.choice("timeZone", UTC, errors.illegal_characters("timeZone", "0"))

@@ -14,9 +14,10 @@ from execution.venue.market_state import Tick
 from execution.venue.symbols import Symbol
 
 STREAM_FORM = re.compile(
-    r"([a-z0-9]+)@(bookTicker|trade|aggTrade|ticker|miniTicker|avgPrice|depth(?:5|10|20)?(?:@100ms|@1000ms)?|kline_(\w+))"
+    r"([a-z0-9]+)@(bookTicker|trade|aggTrade|blockTrade|ticker(?:_1h|_4h|_1d)?|miniTicker|avgPrice|referencePrice"
+    r"|depth(?:5|10|20)?(?:@100ms|@1000ms)?|kline_(\w+))"
 )
-ALL_FORM = re.compile(r"!(ticker|miniTicker)@arr")
+ALL_FORM = re.compile(r"!(ticker(?:_1h|_4h|_1d)?|miniTicker)@arr")
 DIFFERENCES = re.compile(r"depth(@1000?ms)?")
 ALL = ""  # what streams of all symbols follow
 STREAMS_MAX = 1024
@@ -120,6 +121,10 @@ class Streams:
             return lambda _symbol, _fresh, _closed: self._send_all_tickers(name, kind)
         if kind == "avgPrice":
             return lambda symbol, _fresh, _closed: self._send_average(name, symbol)
+        if kind == "referencePrice":
+            return lambda symbol, _fresh, _closed: self._send_reference(name, symbol)
+        if kind == "blockTrade":
+            return lambda _symbol, _fresh, _closed: None  # there are none here
         if kind.startswith("depth") and not DIFFERENCES.fullmatch(kind):
             count = int(kind.removeprefix("depth").partition("@")[0])
             return lambda symbol, _fresh, _closed: self._send_top(name, symbol, count)
@@ -129,7 +134,7 @@ class Streams:
             return lambda symbol, _fresh, _closed: self._send_best(name, symbol)
         if kind in ("trade", "aggTrade"):
             return lambda symbol, fresh, _closed: self._send_trades(name, kind, symbol, fresh)
-        event = self._data.ticker_event if kind == "ticker" else self._data.mini_ticker_event
+        event = self._data.ticker_events[kind]
         return lambda symbol, _fresh, closed: self._send_ticker(name, symbol, event, closed)
 
     def _kline_sender(self, name: str, interval: str) -> Callable[[Symbol, list[Tick], bool], None]:
@@ -178,7 +183,7 @@ class Streams:
 
     def _send_all_tickers(self, name: str, kind: str) -> None:
         if self._due(name, TICKER_PERIOD_S):
-            event = self._data.ticker_event if kind == "!ticker" else self._data.mini_ticker_event
+            event = self._data.ticker_events[kind.removeprefix("!")]
             now_ms = self._clock.now_ms()
             self._send(name, [event(symbol, now_ms) for symbol in self._data.symbols])
 
@@ -187,6 +192,13 @@ class Streams:
             average = self._data.average_price(symbol.name)
             event = {"e": "avgPrice", "E": self._clock.now_ms(), "s": symbol.name, "i": "5m"}
             self._send(name, event | {"w": average["price"], "T": average["closeTime"]})
+
+    def _send_reference(self, name: str, symbol: Symbol) -> None:
+        if self._due(name, TICKER_PERIOD_S):
+            price = self._data.reference_price(symbol.name)
+            if price is not None:
+                event = {"e": "referencePrice", "s": symbol.name}
+                self._send(name, event | {"r": price["referencePrice"], "t": price["timestamp"]})
 
     def _send_top(self, name: str, symbol: Symbol, count: int) -> None:
         """The best levels as they are, whenever they have changed."""

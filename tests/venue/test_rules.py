@@ -50,6 +50,8 @@ def test_a_small_ticker_leaves_out_what_compares_and_a_status_chooses_among_symb
             assert (await raw.public("ticker/price", symbolStatus="BREAK")).body == []
             assert (await raw.public("ticker/price", symbol=BTC, symbolStatus="HALT")).code == -1220
             assert (await raw.public("exchangeInfo", symbol=BTC, symbolStatus="TRADING")).code == -1128
+            assert (await raw.public("klines", symbol=BTC, interval="1h", timeZone="0")).status == 200
+            assert (await raw.public("klines", symbol=BTC, interval="1h", timeZone="8")).code == -1100
 
     asyncio.run(scene())
 
