@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from execution.runtime.clock import Clock, SystemClock, iso
-from execution.runtime.files import write_atomically
+from execution.runtime.files import remove_leftovers, write_atomically
 from execution.vocabulary.money import ZERO, text
 from execution.vocabulary.orders import Fill, Position
 from execution.vocabulary.performance import ClosedTrade
@@ -24,6 +24,7 @@ class StateStore:
     def __init__(self, path: Path, clock: Clock | None = None) -> None:
         self.path = path
         self._clock = clock or SystemClock()
+        remove_leftovers(path)
         self._executed: dict[tuple[str, str], int] = {}  # today's fills by identity: told twice, counted once
 
     def update_from_fills(

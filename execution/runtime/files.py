@@ -1,18 +1,24 @@
 """Files written so that a crash leaves either the old content or the new, never a mixture."""
 
+import glob
 import os
 import tempfile
 from pathlib import Path
+
+_swept: set[Path] = set()  # whose leftovers this process has removed
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
     """Replace `path` with `content`: temporary file, fsync, rename, fsync of the folder.
 
-    Raises OSError when the disk refuses; `path` then still holds what it held, and no temporary file stays.
+    Raises OSError when the disk refuses; `path` then still holds what it held, and no temporary file stays. One that a
+    killed writer left goes with the next writer's first content.
     """
     data = content.encode() if isinstance(content, str) else content
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    if path not in _swept:
+        remove_leftovers(path)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.{os.getpid()}.")
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
@@ -23,6 +29,25 @@ def write_atomically(path: Path, content: bytes | str) -> None:
         Path(temporary).unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove the temporary files of writers of `path` that have died in the middle; one that lives keeps its own."""
+    _swept.add(path)
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.*"):
+        writer = left.name.removeprefix(f".{path.name}.").partition(".")[0]
+        if writer.isdecimal() and int(writer) != os.getpid() and not _lives(int(writer)):
+            left.unlink(missing_ok=True)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)  # asks, sends nothing
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True  # somebody else's, by now
+    return True
 
 
 def sync_folder(folder: Path) -> None:

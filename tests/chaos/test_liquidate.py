@@ -68,7 +68,7 @@ POINTS = [  # (step, the how many-th time); the first ones in every run
     ("leaving", 1),
     ("fills written", 2),
     ("fills_recorded", 2),
-    ("trading_state durable", 1),
+    ("epoch durable", 1),
 ]
 LOTS = Decimal("0.00002")  # of BTC: what a sale may leave as dust
 Liquidate = Callable[..., tuple[int, Any]]

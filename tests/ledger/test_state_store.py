@@ -1,6 +1,7 @@
 """The brief counts each fill once, by UTC hour and day."""
 
 import json
+import os
 from decimal import Decimal
 from pathlib import Path
 
@@ -8,6 +9,19 @@ from execution.ledger.state_store import StateStore
 from execution.runtime.clock import ManualClock
 from execution.vocabulary.orders import Position
 from tests.ledger.builders import BTC, fill
+from tests.support import child, eventually, line_of, rounds
+
+ENDLESS = """
+import sys
+from pathlib import Path
+from execution.ledger.state_store import StateStore
+from tests.ledger.builders import fill
+store, number = StateStore(Path(sys.argv[1])), 0
+print("begun", flush=True)
+while True:
+    number += 1
+    store.update_from_fills([fill(number, "a")], {})
+"""
 
 
 def test_fills_are_counted_once_and_roll_over_with_hour_and_day(tmp_path: Path) -> None:
@@ -25,3 +39,30 @@ def test_fills_are_counted_once_and_roll_over_with_hour_and_day(tmp_path: Path) 
     clock.advance(3600)
     store.update_from_fills([], {})
     assert json.loads(store.path.read_text())["trades_today"] == 0
+
+
+def test_killed_in_the_middle_of_a_write_the_brief_is_whole_and_no_temporary_file_outlives_the_next_start(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "data" / "live" / "state.json"
+    for _ in range(rounds(3)):
+        with child(ENDLESS, str(path)) as writer:
+            assert line_of(writer) == "begun"
+            eventually(path.exists)
+            for _ in range(20):
+                json.loads(path.read_text())
+            writer.kill()
+            writer.wait()
+        json.loads(path.read_text())
+        StateStore(path)
+        assert [name.name for name in path.parent.iterdir()] == ["state.json"]
+
+
+def test_a_living_writers_temporary_file_is_left_to_it(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    living, dead = tmp_path / f".state.json.{os.getppid()}.x", tmp_path / ".state.json.999999999.x"
+    living.touch()
+    dead.touch()
+    (tmp_path / ".state.json.of.somebody").touch()
+    StateStore(path)
+    assert living.exists() and not dead.exists() and (tmp_path / ".state.json.of.somebody").exists()
