@@ -80,6 +80,11 @@ class Bars(Protocol):
 class Source(Bars, Protocol):
     """Where a market's candles come from, past and to come, and how each is made."""
 
+    @property
+    def exact(self) -> bool:
+        """Are its moves every single trade? Else an order that a price reaches may meet more than is traded there."""
+        ...
+
     def moves(self, symbol: str, index: int, steps: int) -> list[list[Move]]:
         """How the market gets through a candle: at least one move in each of `steps` parts of its time, always the
         same ones. Raises IndexError past the end."""

@@ -12,7 +12,7 @@ from execution.venue.bars import Bar, Move, Source
 from execution.venue.candles import Progress
 from execution.venue.exchange import Exchange
 from execution.venue.market_state import MarketState, Tick, for_ever
-from execution.venue.price_path import grown, level_lots, quotes
+from execution.venue.price_path import grown, level_lots, quotes, stress
 
 log = logging.getLogger("nae.venue")
 
@@ -115,13 +115,15 @@ class Market(MarketState):
     def _go(self, name: str, bar: Bar, moves: list[Move]) -> list[Tick]:
         """Take the book to each price in turn; the trades for the tape."""
         symbol, shift, fresh = self._exchange.symbols[name], self._shift(name), []
-        best = self._on_offer(name, level_lots(symbol, bar))
+        strain = stress(bar, self._source.interval_ms)
+        best = self._on_offer(name, level_lots(symbol, bar, strain))
         for ticks, run in groupby(moves, key=attrgetter("ticks")):
             same = list(run)
             price = max(1, round(ticks * shift)) if shift != 1 else ticks
             lots = sum(move.volume_e8 for move in same) // symbol.lot_e8
-            reach = max(best, self._on_offer(name, lots)) if len(moves) == 1 else self._on_offer(name, lots)
-            self._exchange.move(name, price, reach, quotes(price, best, symbol.tick_size), self._clock.now_ms())
+            reach = self._on_offer(name, lots) if self._source.exact else max(best, self._on_offer(name, lots))
+            book = quotes(price, best, symbol.tick_size, strain)
+            self._exchange.move(name, price, reach, book, self._clock.now_ms())
             for move in same:
                 volume = move.volume_e8 // symbol.lot_e8
                 if volume:

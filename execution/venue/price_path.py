@@ -2,6 +2,7 @@
 Pure and seeded, so that the same candle always plays the same."""
 
 from itertools import pairwise
+from math import sqrt
 from random import Random
 from zlib import crc32
 
@@ -12,6 +13,11 @@ LEVELS = 10
 HALF_SPREAD = 0.00015
 LEVEL_DOLLARS = 2_000
 VOLUME_SHARE = 40  # a level holds at least this fraction (1/40) of the candle's volume
+CALM_RANGE = 0.01  # of a minute: from low to high, as a share of the price; it grows with the root of time
+STRESS_MOST = 8.0
+TRADES_MOST = 3  # in one step
+SIZE_SPREAD = 1.3  # of the logarithm of a trade's size
+ODD_SIDE = 0.2  # of the trades that go against the price
 WOBBLE = 0.1  # of the candle's range, between its four prices
 
 
@@ -35,13 +41,26 @@ def price_path(bar: Bar, steps: int, seed: str) -> list[int]:
 
 
 def candle_moves(bar: Bar, steps: int, seed: str, open_ms: int, interval_ms: int) -> list[list[Move]]:
-    """A candle of which only the four prices are known: one move in each step, along the path."""
-    path, volume = price_path(bar, steps, seed), bar.volume_e8 // steps
-    before = [path[0], *path]
-    return [
-        [Move(ticks, volume, ticks < before[step], open_ms + step * interval_ms // steps)]
-        for step, ticks in enumerate(path)
-    ]
+    """A candle of which only the four prices are known: one price in each step, along the path, and a few trades there,
+    of very uneven sizes, most of them on the side to which the price moves."""
+    path, random = price_path(bar, steps, seed), Random(f"{seed}/flow")
+    sizes = [random.lognormvariate(0.0, SIZE_SPREAD) for _ in range(steps * TRADES_MOST)]
+    unit = bar.volume_e8 / sum(sizes)
+    moves: list[list[Move]] = []
+    falling = bar.close < bar.open
+    for step, ticks in enumerate(path):
+        if step and ticks != path[step - 1]:
+            falling = ticks < path[step - 1]
+        time_ms = open_ms + step * interval_ms // steps
+        parts = sizes[step * TRADES_MOST : (step + 1) * TRADES_MOST]
+        moves.append([Move(ticks, int(size * unit), falling ^ (random.random() < ODD_SIDE), time_ms) for size in parts])
+    return moves
+
+
+def stress(bar: Bar, interval_ms: int) -> float:
+    """How much wider and thinner than usual the book is around a candle: 1 in calm, more when the price runs."""
+    run = (bar.high - bar.low) / bar.close / (CALM_RANGE * sqrt(interval_ms / 60_000))
+    return min(STRESS_MOST, max(1.0, run * run))
 
 
 def grown(so_far: Bar | None, moves: list[Move]) -> Bar:
@@ -56,16 +75,21 @@ def grown(so_far: Bar | None, moves: list[Move]) -> Bar:
     return bar
 
 
-def level_lots(symbol: Symbol, bar: Bar) -> int:
-    """What the market makers offer on their best level: enough for ordinary orders, more in busy candles."""
+def level_lots(symbol: Symbol, bar: Bar, strain: float = 1.0) -> int:
+    """What the market makers offer on their best level: enough for ordinary orders, more in busy candles, less of it
+    under stress."""
     dollars = LEVEL_DOLLARS * float(quote_unit(symbol.quote))
     enough = int(dollars / float(symbol.value(bar.close, 1))) + 1
-    return max(enough, bar.volume_e8 // symbol.lot_e8 // VOLUME_SHARE)
+    lots = max(enough, bar.volume_e8 // symbol.lot_e8 // VOLUME_SHARE)
+    return lots if strain <= 1 else max(1, int(lots / strain))
 
 
-def quotes(ticks: int, lots: int, step: int = 1) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-    """(bids, asks) around a price as (ticks, lots), best first, growing with distance; each a multiple of `step`."""
-    half = max(1, round(ticks * HALF_SPREAD))
+def quotes(
+    ticks: int, lots: int, step: int = 1, strain: float = 1.0
+) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """(bids, asks) around a price as (ticks, lots), best first, growing with distance; each a multiple of `step`, and
+    further away under stress."""
+    half = max(1, round(ticks * HALF_SPREAD * strain))
     gap = max(1, half // 2)
     sizes = [lots * (10 + 5 * level + (ticks * 31 + level * 17) % 7) // 10 for level in range(LEVELS)]
     bids: dict[int, int] = {}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from execution.venue.bars import Bar, Move, Source
 from execution.venue.candle_file import MINUTE_MS, CandleSeries, load_candles
-from execution.venue.price_path import candle_moves
+from execution.venue.price_path import TRADES_MOST, candle_moves
 from execution.venue.table_file import read_header
 from execution.venue.trade_file import TradeSeries, find_layout, load_trades
 from execution.vocabulary.exit_codes import ConfigError
@@ -37,6 +37,7 @@ class RecordedCandles:
         self.first_ms = series.first_ms
         self.length: int | None = len(series.bars)
         self.symbols = [series.symbol]
+        self.exact = False
         self._bars = series.bars
 
     def bar(self, symbol: str, index: int) -> Bar:
@@ -49,8 +50,8 @@ class RecordedCandles:
         return candle_moves(self._bars[index], steps, seed, open_ms, self.interval_ms)
 
     def moves_most(self, steps: int) -> int:
-        """One in each step."""
-        return steps
+        """A few in each step."""
+        return steps * TRADES_MOST
 
 
 class RecordedTrades:
@@ -62,6 +63,7 @@ class RecordedTrades:
         self.first_ms = series.first_ms
         self.length: int | None = len(series.bars)
         self.symbols = [series.symbol]
+        self.exact = True
         self._series = series
         self._busiest = max(last - first for first, last in pairwise(series.starts))
 

@@ -1,5 +1,11 @@
 """An invented market: candles that are a pure function of (seed, symbol, index). Prices move through trends, ranges,
-quiet and volatile spells, correlated between symbols, and stay around a level for ever. Nothing is read or stored."""
+quiet and volatile spells, and stay around a level for ever; a crash comes to all symbols at once. Nothing is stored.
+
+Symbols are correlated: a share of every candle's noise (COMMON_SHARE, so its square is the target) is the same for all.
+What it has in common with real markets is checked by `benchmarks.market_facts` and its tests: fat tails, more so over
+short times; volatility that clusters; returns that don't tell the next one; volume that goes with volatility; a wider,
+thinner book when prices run (price_path.stress); trades of very uneven sizes whose sides come in runs.
+"""
 
 import math
 from collections import OrderedDict
@@ -8,7 +14,7 @@ from itertools import pairwise
 from random import Random
 
 from execution.venue.bars import Bar, BarColumns, Move
-from execution.venue.price_path import candle_moves
+from execution.venue.price_path import TRADES_MOST, candle_moves
 from execution.venue.symbols import E8, Symbol, quote_unit, split_pair, steps_for
 from execution.vocabulary.exit_codes import ConfigError
 
@@ -20,6 +26,11 @@ SPELL_LEAST, SPELL_MOST = 50, 300
 COMMON_SHARE = 0.6  # of every candle's noise that all symbols have in common
 LEVEL_SPREAD = 0.12  # how far block levels lie apart, as a logarithm
 SIGN_TRIES = 24
+CRASH_CHANCE = 0.3  # per block
+CRASH_LEAST, CRASH_MOST = 12, 45  # candles
+CRASH_DEPTH = (0.04, 0.12)  # of the price, from its beginning to its lowest
+CRASH_FALL = 0.4  # of its time it falls, then it makes good CRASH_RECOVERY of that
+CRASH_RECOVERY = 0.45
 TURNOVER = 150_000  # dollars per candle, about
 BASE_PRICES = {"BTC": 60_000.0, "ETH": 3_000.0, "SOL": 150.0, "BNB": 600.0, "XRP": 0.6, "ADA": 0.45, "DOGE": 0.12}
 
@@ -43,6 +54,15 @@ SPELLS = (
     Spell("quiet", 0.0015),
 )
 SPELL_WEIGHTS = (32, 50, 8, 10)
+CRASH = Spell("crash", 0.0050)  # comes by itself, to all symbols
+
+
+@dataclass(frozen=True)
+class Crash:
+    """Where in its block a crash begins, and the drift of each of its candles."""
+
+    first: int
+    drifts: tuple[float, ...]
 
 
 class SyntheticMarket:
@@ -57,6 +77,7 @@ class SyntheticMarket:
         self.interval_ms = INTERVAL_MS
         self.first_ms = FIRST_MS
         self.length: int | None = None
+        self.exact = False
         self.symbols = [_symbol(pair) for pair in pairs]
         self._seed = seed
         self._by_name = {symbol.name: symbol for symbol in self.symbols}
@@ -79,8 +100,8 @@ class SyntheticMarket:
         return candle_moves(self.bar(symbol, index), steps, seed, open_ms, self.interval_ms)
 
     def moves_most(self, steps: int) -> int:
-        """One in each step."""
-        return steps
+        """A few in each step."""
+        return steps * TRADES_MOST
 
     def _random(self, *parts: object) -> Random:
         return Random("/".join(map(str, (self._seed, *parts))))
@@ -94,6 +115,17 @@ class SyntheticMarket:
                 self._common.popitem(last=False)
         return noise
 
+    def crash(self, number: int) -> Crash | None:
+        """The crash of a block, if it has one."""
+        random = self._random("@crash", number)
+        if random.random() >= CRASH_CHANCE:
+            return None
+        length = random.randint(CRASH_LEAST, CRASH_MOST)
+        falling = max(2, int(length * CRASH_FALL))
+        depth = random.uniform(*CRASH_DEPTH)
+        fall, rise = -depth / falling, depth * CRASH_RECOVERY / (length - falling)
+        return Crash(random.randrange(BLOCK - length), (fall,) * falling + (rise,) * (length - falling))
+
     def level(self, symbol: Symbol, number: int) -> int:
         """The price in ticks at which block `number` opens."""
         draws = (self._random(symbol.name, "level", number >> octave, octave) for octave in (0, 2, 4))
@@ -105,7 +137,10 @@ class SyntheticMarket:
         random = self._random(symbol.name, number)
         start, end = self.level(symbol, number), self.level(symbol, number + 1)
         spells = _draw_spells(random)
-        returns = _returns(random, spells, self._common_noise(number), math.log(end / start))
+        crash = self.crash(number)
+        if crash is not None:
+            spells[crash.first : crash.first + len(crash.drifts)] = [CRASH] * len(crash.drifts)
+        returns = _returns(random, spells, self._common_noise(number), math.log(end / start), crash)
         return _bars(random, symbol, (start, end), returns, spells)
 
 
@@ -129,16 +164,21 @@ def _draw_spells(random: Random) -> list[Spell]:
     return spells[:BLOCK]
 
 
-def _returns(random: Random, spells: list[Spell], common: list[float], total: float) -> list[float]:
+def _returns(
+    random: Random, spells: list[Spell], common: list[float], total: float, crash: Crash | None
+) -> list[float]:
     """Logarithmic returns per candle that add up to `total`, noise first, then drifts whose signs lead there."""
     noise = _noise(random, spells, common)
+    if crash is not None:
+        for index, drift in enumerate(crash.drifts, crash.first):
+            noise[index] += drift * math.exp(0.5 * common[index])
     runs = _runs(spells)
     drifts = [random.uniform(0.7, 1.4) * spells[first].drift for first, _ in runs]
     signs = _signs(random, runs, drifts, total - sum(noise))
     for (first, last), drift, sign in zip(runs, drifts, signs, strict=True):
         for index in range(first, last):
             noise[index] += sign * drift
-    free = [index for index, spell in enumerate(spells) if not spell.pull] or list(range(BLOCK))
+    free = [index for index, spell in enumerate(spells) if not spell.pull and spell is not CRASH] or list(range(BLOCK))
     rest = (total - sum(noise)) / len(free)
     for index in free:
         noise[index] += rest
