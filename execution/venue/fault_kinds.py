@@ -146,7 +146,7 @@ MEANINGS: dict[Fault, Meaning] = {
         "the price leaps by this share for one step", SYMBOL, "share", Decimal("-0.05"), Decimal("-0.9"), Decimal(10)
     ),
     Fault.BALANCE: Meaning(
-        "somebody pays in or, below 0, out", "ACCOUNT/ASSET", "amount", None, Decimal("-1e15"), Decimal("1e15")
+        "somebody pays in or, below 0, out", "ACCOUNT/ASSET", "amount", None, Decimal("-1e12"), Decimal("1e12")
     ),
     Fault.INTERNAL_ERROR: Meaning("not executed, answered 503 and -1001", REQUEST),
     Fault.UNKNOWN_ERROR: Meaning("executed, answered 503 and -1000", REQUEST),

@@ -12,6 +12,8 @@ import orjson
 
 from execution.venue.fault_kinds import MEANINGS, Fault
 from execution.venue.faults import RULES_MAX, Rule
+from execution.venue.filters import decimals
+from execution.venue.symbols import E8_DIGITS
 from execution.vocabulary.exit_codes import ConfigError
 
 TEXT_MAX_BYTES = 256 * 1024
@@ -116,6 +118,8 @@ def _value(fault: Fault, value: object, place: str) -> Decimal | None:
         raise _bad(place, "value", value, right) from None
     if not number.is_finite() or not meaning.least <= number <= meaning.most:
         raise _bad(place, "value", value, right)
+    if meaning.unit == "amount" and decimals(number) > E8_DIGITS:
+        raise _bad(place, "value", value, f"an amount with at most {E8_DIGITS} decimals")
     return number
 
 

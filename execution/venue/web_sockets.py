@@ -54,14 +54,14 @@ class WebSockets:
         named = request.query.get("streams", "") if path == "stream" else path.rpartition("ws")[2].strip("/")
         keys, names = self._apart(named.split("/"))
         names = [name for name in names if "@" in name]
+        refused = self._refused(request)
+        if refused is not None:
+            return refused
         try:
             self._streams.check(names)
         except ValueError as error:
             body = errors.ApiError(-1100, f"Invalid stream: {error}").body()
             return web.Response(body=orjson.dumps(body), status=400, content_type="application/json")
-        refused = self._refused(request)
-        if refused is not None:
-            return refused
         response = await connection.open()
         self._streams.subscribe(subscriber, names)
         if self._listen_keys is not None:

@@ -98,6 +98,8 @@ def test_bad_scripts_are_refused_by_file_rule_and_key(tmp_path: Path) -> None:
         ('{"fault": "latency", "value": "NaN"}', "seconds from 0 to 60"),
         ('{"fault": "balance", "value": 1}', "an account and an asset, like trader/USDT"),
         ('{"fault": "balance", "on": "a/USDT"}', "balance needs the amount"),
+        ('{"fault": "balance", "on": "a/USDT", "value": "0.000000001"}', "at most 8 decimals"),
+        ('{"fault": "balance", "on": "a/USDT", "value": 1e15}', "amount from -1000000000000 to 1000000000000"),
     ):
         file.write_text(text)
         try:

@@ -147,5 +147,8 @@ def test_what_there_isn_t_and_what_is_malformed_costs_too(tmp_path: Path) -> Non
                 for path in ("/api/v3/nothing", "/api/v3/depth?limit=5000&limit=5000", "/api/v3/depth?%ff=1")
             ]
             assert used == [1, 251, 256]
+            async with raw.session.get(f"{venue.url}/ws/no@stream") as refused:
+                assert refused.status == 400
+            assert venue.server._rest._office.limits.weight_used(HERE, clock.now_ms()) == 256 + limits.CONNECTION_WEIGHT
 
     asyncio.run(scene())
