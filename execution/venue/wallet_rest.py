@@ -1,14 +1,17 @@
 """What is asked of the rest of a Binance account: its coins, and what it pays. Little, and true: nothing is paid in or
 out by request. No sockets."""
 
+from execution.venue import errors
 from execution.venue.auth import Window
 from execution.venue.exchange import Exchange
 from execution.venue.parameters import Parameters
+from execution.venue.prevented_shapes import prevented_match
 from execution.venue.settlement import BNB, BNB_SHARE
 from execution.venue.symbols import amount_text, filters
 
 Values = dict[str, str]
 NOT_KEPT = ("symbol", "orderId", "startTime", "endTime", "limit", "fromAllocationId", "fromExecutionId")
+PREVENTED_IDS = ("preventedMatchId", "orderId", "fromPreventedMatchId")
 CREATED_MS = 1_700_000_000_000  # nobody keeps when a key was made
 NO_FEE = {"maker": "0.00000000", "taker": "0.00000000", "buyer": "0.00000000", "seller": "0.00000000"}
 
@@ -47,6 +50,19 @@ class WalletRest:
         """GET myAllocations and order/amendments: neither comes about here."""
         Parameters(values, NOT_KEPT).symbol(self._exchange.symbols)
         return []
+
+    def prevented_matches(self, account: str, values: Values, window: Window) -> object:
+        """GET myPreventedMatches: what the account would have traded with itself. Raises -1128 for odd questions."""
+        parameters = Parameters(values, ("symbol", *PREVENTED_IDS, "limit"))
+        symbol = parameters.symbol(self._exchange.symbols)
+        asked = tuple(name for name in PREVENTED_IDS if name in parameters)
+        if asked not in (("preventedMatchId",), ("orderId",), ("orderId", "fromPreventedMatchId")):
+            raise errors.bad_combination()
+        match_id, order_id, from_id = (parameters.integer(name) for name in PREVENTED_IDS)
+        most = parameters.limit(500, 1000)
+        find = self._exchange.store.prevented.find
+        found = find(account, symbol, match_id, order_id, from_id=from_id or 0, limit=most)
+        return [prevented_match(match) for match in found]
 
     def filters(self, account: str, values: Values, window: Window) -> object:
         """GET myFilters: what binds the account on a symbol. Only the symbol's own filters do."""

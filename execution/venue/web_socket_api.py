@@ -209,6 +209,7 @@ def _signed(office: BackOffice) -> dict[str, Request | Change]:
         "account.status": trading.account,
         "account.commission": wallet.commission,
         "myFilters": wallet.filters,
+        "myPreventedMatches": wallet.prevented_matches,
         "myAllocations": wallet.none_of_symbol,
         "order.amendments": wallet.none_of_symbol,
         "account.rateLimits.orders": trading.order_rate,

@@ -54,6 +54,10 @@ def _one_or_all(one: int, every: int) -> Callable[[Values], int]:
     return lambda values: one if "symbol" in values else every
 
 
+def _rules(values: Values) -> int:
+    return min(40, 2 * _named(values)) or 40
+
+
 RULES: dict[str, Callable[[Values], int]] = {
     "GET depth": _depth,
     "GET ticker/24hr": _day_ticker,
@@ -61,12 +65,14 @@ RULES: dict[str, Callable[[Values], int]] = {
     "GET ticker": _window_ticker,
     "GET ticker/price": _one_or_all(2, 4),
     "GET ticker/bookTicker": _one_or_all(2, 4),
+    "GET executionRules": _rules,
     "GET openOrders": _one_or_all(6, 80),
     "GET myTrades": lambda values: 5 if "orderId" in values else 20,
     "GET myPreventedMatches": lambda values: 20 if "orderId" in values else 2,
     "POST order/test": lambda values: 20 if values.get("computeCommissionRates") == "true" else 1,
 }
 SAME_AS = {
+    "executionRules": "GET executionRules",
     "depth": "GET depth",
     "ticker.24hr": "GET ticker/24hr",
     "ticker.tradingDay": "GET ticker/tradingDay",
@@ -84,9 +90,9 @@ METHODS = {
     **dict.fromkeys(("openOrders.cancelAll", "orderList.cancel"), 1),
     **dict.fromkeys(("exchangeInfo", "account.status", "account.commission", "allOrders", "allOrderLists"), 20),
     **dict.fromkeys(("order.status", "orderList.status", "order.amend.keepPriority", "order.amendments"), 4),
-    **dict.fromkeys(("trades.recent", "trades.historical"), 25),
+    **dict.fromkeys(("trades.recent", "trades.historical", "blockTrades.historical"), 25),
     "trades.aggregate": 4,
     "openOrderLists.status": 6,
-    "account.rateLimits.orders": 40,
+    **dict.fromkeys(("account.rateLimits.orders", "myFilters"), 40),
     "myAllocations": 20,
 }

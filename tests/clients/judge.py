@@ -29,6 +29,7 @@ SOMETIMES = {
 UNKNOWN_TO_THE_MODELS = {
     "stopPrice": "in Binance's reply to a new conditional order",
     "selfTradePreventionMode": "in Binance's reply to a cancelled list",
+    "preventedMatches": "in Binance's reply to an order that would have traded with its own account",
     "rateLimits": "in every reply by socket that doesn't switch it off",
 }
 

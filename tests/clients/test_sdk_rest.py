@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import binance_common.utils
 import pytest
 from binance_common.configuration import ConfigurationRestAPI
 from binance_common.errors import BadRequestError, NotFoundError, UnauthorizedError
@@ -15,6 +16,7 @@ from binance_sdk_spot.rest_api.models import DeleteOpenOrdersResponse
 from binance_sdk_spot.spot import Spot
 from pydantic import BaseModel
 
+from execution.runtime.clock import SystemClock
 from execution.venue.auth import ApiKey
 from tests.clients.judge import Judge, judged
 from tests.venue.support import LIVE, SANDBOX, Running, running
@@ -23,7 +25,7 @@ MARKET, OTHER = "BTCUSDT", "ETHUSDT"
 KNOWN = {name for api in (AccountApi, GeneralApi, MarketApi, TradeApi) for name in vars(api) if name[0] != "_"}
 NOT_BUILT = {
     *("order_list_oto", "order_list_otoco", "order_list_opo", "order_list_opoco", "order_amend_keep_priority"),
-    *("sor_order", "sor_order_test", "my_prevented_matches"),
+    *("sor_order", "sor_order_test"),
 }
 COMPARING = ("priceChange", "priceChangePercent", "weightedAvgPrice")
 QUOTED = ("prevClosePrice", "lastQty", "bidPrice", "bidQty", "askPrice", "askQty")
@@ -125,6 +127,14 @@ async def orders(client: Client, other: Client) -> None:
     assert (await ask("get_order", **one, order_id=resting.order_id)).status == "PARTIALLY_FILLED"
     gone = await ask("delete_open_orders", **one)
     assert {row.order_id for row in gone} == {new.new_order_response.order_id, resting.order_id}
+    mine = await ask("new_order", **rest | {"side": "SELL"}, price=middle)
+    taker = await ask("new_order", **rest, price=middle, self_trade_prevention_mode="EXPIRE_MAKER")
+    assert (await ask("get_order", **one, order_id=mine.order_id)).status == "EXPIRED_IN_MATCH"
+    (match,) = await ask("my_prevented_matches", **one, order_id=mine.order_id)
+    assert (match.maker_order_id, match.self_trade_prevention_mode) == (mine.order_id, "EXPIRE_MAKER")
+    again = await ask("my_prevented_matches", **one, prevented_match_id=match.prevented_match_id)
+    assert again == [match]
+    await ask("delete_order", **one, order_id=taker.order_id)
     await ask("all_orders", **one)
     assert {trade.is_maker for trade in await ask("my_trades", **one)} == {True, False}
 
@@ -205,7 +215,7 @@ def test_each_refusal_is_the_client_s_own_error_with_binance_s_code(tmp_path: Pa
     asyncio.run(walk())
 
 
-def test_strangers_are_told_apart(tmp_path: Path) -> None:
+def test_strangers_and_wrong_clocks_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def walk() -> None:
         with judged() as judge:
             async with running(tmp_path, driven=False) as venue:
@@ -215,5 +225,11 @@ def test_strangers_are_told_apart(tmp_path: Path) -> None:
                 nobody = Client(venue, ApiKey("x", "nobody", "not it"), judge, set())
                 with pytest.raises(UnauthorizedError, match="-2015"):
                     await nobody.ask("get_account")
+                right = Client(venue, SANDBOX, judge, set())
+                for late_ms in (-60_000, 60_000):
+                    wrong_ms = SystemClock().now_ms() + late_ms
+                    monkeypatch.setattr(binance_common.utils, "get_timestamp", lambda wrong_ms=wrong_ms: wrong_ms)
+                    with pytest.raises(BadRequestError, match="-1021"):
+                        await right.ask("get_account")
 
     asyncio.run(walk())

@@ -29,7 +29,7 @@ APIS = (AccountApi, AuthApi, GeneralApi, MarketApi, TradeApi, UserDataStreamApi)
 KNOWN = {name for api in APIS for name in vars(api) if name[0] != "_"}
 NOT_BUILT = {
     *(f"order_list_place_{kind}" for kind in ("oto", "otoco", "opo", "opoco")),
-    *("order_amend_keep_priority", "sor_order_place", "sor_order_test", "my_prevented_matches"),
+    *("order_amend_keep_priority", "sor_order_place", "sor_order_test"),
 }
 STREAMS = {name for name in vars(DefaultApi) if name[0] != "_"}
 SILENT = {"block_trade"}  # there are none on this venue
@@ -171,6 +171,7 @@ async def account(client: Caller) -> None:
         await client.ask(call, **one)
     await client.ask("my_filters", "exchangeFilters", "symbolFilters", "assetFilters", **one)  # its model reads nothing
     await client.ask("order_amendments", **one, order_id=1)
+    await client.ask("my_prevented_matches", **one, order_id=1)
     assert len((await client.ask("open_orders_status")).result) == 3, "a stop, and a list of two"
     await client.ask("open_orders_cancel_all", *IF_A_LIST, *IF_AN_ORDER, **one)
 

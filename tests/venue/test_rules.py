@@ -71,3 +71,25 @@ def test_who_pays_in_bnb_is_told_of_the_discount(tmp_path: Path) -> None:
             }
 
     asyncio.run(scene())
+
+
+def test_prevented_matches_are_asked_for_by_id_or_by_order_and_by_nothing_else(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with running(tmp_path, driven=False) as venue, raw_client(venue) as raw:
+            price = (await raw.public("ticker/price", symbol=BTC)).body["price"]
+            limit = {"symbol": BTC, "type": "LIMIT", "timeInForce": "GTC", "price": price, "quantity": "0.001"}
+            await raw.signed("POST", "order", symbol=BTC, side="BUY", type="MARKET", quantity="0.01")
+            resting = (await raw.signed("POST", "order", **limit, side="SELL")).body["orderId"]
+            await raw.signed("POST", "order", **limit, side="BUY")
+
+            async def asked(**values: object) -> list[int]:
+                reply = await raw.signed("GET", "myPreventedMatches", symbol=BTC, **values)
+                return [row["preventedMatchId"] for row in reply.body] if reply.status == 200 else [reply.code]
+
+            (match,) = await asked(orderId=resting)
+            assert await asked(preventedMatchId=match) == [match]
+            assert await asked(orderId=resting, fromPreventedMatchId=match + 1) == []
+            for odd in ({}, {"fromPreventedMatchId": 1}, {"preventedMatchId": match, "orderId": resting}):
+                assert await asked(**odd) == [-1128]
+
+    asyncio.run(scene())
