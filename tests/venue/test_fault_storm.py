@@ -57,7 +57,7 @@ def request_of(random: Random, known: list[int]) -> tuple[str, str, dict[str, ob
     price = str(random.choice((20_000, 55_000, 90_000, 130_000)))
     size = {"quantity": random.choice(("0.001", "0.01")), "side": random.choice(("BUY", "SELL"))}
     mode = {"selfTradePreventionMode": random.choice(("DECREMENT", "EXPIRE_BOTH", "NONE"))}
-    order = {"symbol": "BTCUSDT"} | size | mode
+    order: dict[str, object] = {"symbol": "BTCUSDT", **size, **mode}
     limit = order | {"type": "LIMIT", "timeInForce": random.choice(("GTC", "IOC", "FOK")), "price": price}
     stop = order | {"type": "STOP_LOSS_LIMIT", "timeInForce": "GTC", "price": price, "stopPrice": price}
     some = random.choice(known) if known else 1
