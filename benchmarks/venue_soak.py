@@ -36,6 +36,7 @@ from execution.venue.store import Store
 
 ACCOUNTS = ("ann", "bob", "cleo", "dan")
 SYMBOLS = ("BTC/USDT", "ETH/USDT", "BNB/USDT", "XRP/USDT")
+CHANGE_CHANCE = 0.004  # at each step, that a market is delisted or listed, and as often a gap
 COINS_WORTH = 5_000  # dollars of each coin that an account begins with
 
 
@@ -52,6 +53,7 @@ class Result(NamedTuple):
     sent: Counter[str]
     refused: Counter[int]
     restarts: int
+    changes: int
 
 
 class PacedClock(ManualClock):
@@ -72,6 +74,8 @@ class Soak:
     def __init__(self, config: VenueConfig, folder: Path, seed: int, requests: float) -> None:
         self.trades = 0
         self.restarts = 0
+        self.changes = 0
+        self._random = Random(f"{seed}/changes")
         self._config = config
         self._path = folder / "venue.db"
         self._clock = PacedClock()
@@ -165,10 +169,22 @@ class Soak:
         self._watch()
         self.market.resume()  # it may go on at another price, which fills orders
 
+    def _act(self) -> None:
+        """The clients act; now and then a market is delisted, listed again, or off by a gap."""
+        self.clients.act()
+        name = self._random.choice(list(self.exchange.symbols))
+        listed = self.exchange.symbols[name].listed
+        if self._random.random() < CHANGE_CHANCE * (1 if listed else 20):
+            self.exchange.show(name, not listed, self._clock.now_ms())
+            self.changes += 1
+        if self._random.random() < CHANGE_CHANCE:
+            self.market.gaps[name] = self._random.choice((0.0, self._random.uniform(-0.1, 0.1)))
+            self.changes += 1
+
     async def pass_time(self, minutes: int) -> None:
         """Let the market pass; the clients act at each step."""
         wanted = self.market.bars_closed + minutes
-        self._clock.act = self.clients.act
+        self._clock.act = self._act
         driver = asyncio.create_task(self.market.run())
         try:
             while self.market.bars_closed < wanted and not self.market.ended:
@@ -198,7 +214,7 @@ async def soak(config: VenueConfig, folder: Path, minutes: int, seed: int, reque
             run.drop_and_take_up()
     run.exchange.store.close()
     seconds = time.perf_counter() - began
-    return Result(passed, seconds, run.trades, run.clients.sent, run.clients.refused, run.restarts)
+    return Result(passed, seconds, run.trades, run.clients.sent, run.clients.refused, run.restarts, run.changes)
 
 
 def show(console: Console, market: str, result: Result) -> None:
@@ -210,7 +226,8 @@ def show(console: Console, market: str, result: Result) -> None:
         table.add_row(kind, str(count))
     table.add_row("refused", ", ".join(f"{code}: {count}" for code, count in sorted(result.refused.items())))
     console.print(table)
-    console.print(f"{result.trades} trades, looked at after each; {result.restarts} restarts: no digit made or lost")
+    console.print(f"{result.restarts} restarts; {result.changes} times a market was delisted, listed or had a gap")
+    console.print(f"{result.trades} trades, looked at after each: no digit made or lost")
 
 
 def main(words: Sequence[str] | None = None) -> int:

@@ -53,9 +53,12 @@ class Market(MarketState):
             self.candles.next_index = min(self.candles.next_index, length)
         self._remember(self.candles.next_index)
         self._time_ms = self.candles.now_ms()
-        for name in self._exchange.listed:
-            self._quote(name, self._source.bar(name, self.candles.next_index - 1))
+        for name, symbol in self._exchange.symbols.items():
+            bar = self._source.bar(name, self.candles.next_index - 1)
+            self._exchange.engine.last_ticks[name] = bar.close
             self._average(name)
+            if symbol.listed:
+                self._quote(name, bar)
         self._end_if_over()
 
     def remember_exactly(self) -> None:

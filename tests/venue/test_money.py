@@ -23,7 +23,7 @@ D = Decimal
 ACCOUNTS = ("ann", "bob")
 MARKETS = {"BTCUSDT": 10_000, "BNBUSDT": 500, "BTCBNB": 2_000}
 KINDS = [*ORDER_TYPES, "LIMIT", "LIMIT", "STOP_LOSS_LIMIT"]
-REFUSALS = (-1013, -1165, -1166, -1168, -1196, -1197, -1198, -1199, -2010)
+REFUSALS = (-1013, -1121, -1165, -1166, -1168, -1196, -1197, -1198, -1199, -2010)
 
 sides = st.sampled_from([BUY, SELL])
 names = st.sampled_from(list(MARKETS))
@@ -164,6 +164,12 @@ class Money(RuleBasedStateMachine):
     def wish_fees_in_bnb(self, account: str, wish: bool) -> None:
         self.exchange.pay_fees_in_bnb(account, wish)
 
+    @rule(name=names, wish=st.booleans())
+    def delist_or_list(self, name: str, wish: bool) -> None:
+        self.exchange.show(name, wish, 4)
+        if not wish:
+            assert [order for one in ACCOUNTS for order in self.exchange.engine.open_orders(one, name)] == []
+
     @rule(name=names, by=st.integers(-80, 80), lots=st.integers(1, 3000))
     def move(self, name: str, by: int, lots: int) -> None:
         self.go(name, max(60, self.exchange.engine.last_ticks[name] + by), lots)
@@ -189,7 +195,8 @@ class Money(RuleBasedStateMachine):
         engine = self.exchange.engine
         orders = [self.exchange.record(order) for name in ACCOUNTS for order in engine.open_orders(name)]
         lists = [pair.state for name in ACCOUNTS for pair in engine.open.lists(name)]
-        return [orders, lists, [engine.accounts.balances(name) for name in ACCOUNTS], engine.settlement.pay_in_bnb]
+        held = [engine.accounts.balances(name) for name in ACCOUNTS]
+        return [orders, lists, held, engine.settlement.pay_in_bnb, list(self.exchange.listed)]
 
     @invariant()
     def no_money_is_made_or_lost(self) -> None:
