@@ -3,6 +3,7 @@ up the market. It knows frames, not their meaning."""
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 from aiohttp import WSMsgType, web
 
@@ -20,6 +21,7 @@ class Connection:
         self.since_ms = since_ms
         self.account: str | None = None
         self.address = request.remote or ""
+        self.translate: Callable[[bytes], bytes] | None = None
         self._request = request
         self._socket = web.WebSocketResponse(
             heartbeat=HEARTBEAT_S, max_msg_size=MESSAGE_MAX_BYTES, compress=False, timeout=1.0
@@ -40,6 +42,8 @@ class Connection:
         """Queue a text message. A client that has let too many wait is cut off."""
         if self.too_slow:
             return
+        if self.translate is not None:
+            message = self.translate(message)
         if len(self._queue) >= QUEUE_MAX:
             self.too_slow = True
             self._queue.clear()

@@ -14,6 +14,7 @@ from execution.venue.back_office import BackOffice
 from execution.venue.endpoints import API, listen_key_endpoints, public_endpoints, signed_endpoints
 from execution.venue.parameters import parse
 from execution.venue.request_faults import Spoilt
+from execution.venue.time_unit import in_microseconds, wants_microseconds
 from execution.venue.weights import request_weight
 
 log = logging.getLogger("nae.venue")
@@ -45,6 +46,7 @@ class Rest:
         self.requests += 1
         headers: dict[str, str] = {}
         try:
+            micro = wants_microseconds(request.headers.get("X-MBX-TIME-UNIT"))
             if self._office.faults is None:
                 body = await self._answer(request, headers)
             else:
@@ -62,7 +64,7 @@ class Rest:
             fields = {"path": request.path, "error": repr(error)}
             log.error("a request failed", exc_info=True, extra={"fields": fields})
             return _reply(UNFORESEEN.body(), headers, UNFORESEEN.status)
-        return _reply(body, headers, 200)
+        return _reply(in_microseconds(body) if micro else body, headers, 200)
 
     async def _answer(self, request: web.Request, headers: dict[str, str]) -> object:
         office = self._office

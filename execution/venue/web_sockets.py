@@ -16,6 +16,7 @@ from execution.venue.fault_kinds import DAY_S, Fault
 from execution.venue.faults import Faults
 from execution.venue.listen_keys import ListenKeys
 from execution.venue.streams import Streams, Subscriber
+from execution.venue.time_unit import message_in_microseconds, wants_microseconds
 from execution.venue.web_socket_api import WebSocketApi, json_object
 
 log = logging.getLogger("nae.venue")
@@ -54,7 +55,7 @@ class WebSockets:
         named = request.query.get("streams", "") if path == "stream" else path.rpartition("ws")[2].strip("/")
         keys, names = self._apart(named.split("/"))
         names = [name for name in names if "@" in name]
-        refused = self._refused(request)
+        refused = self._refused(request, connection)
         if refused is not None:
             return refused
         try:
@@ -82,7 +83,7 @@ class WebSockets:
     async def api(self, request: web.Request) -> web.StreamResponse:
         """/ws-api/v3."""
         connection = Connection(request, self._clock.now_ms())
-        refused = self._refused(request)
+        refused = self._refused(request, connection)
         if refused is not None:
             return refused
         response = await connection.open()
@@ -92,10 +93,12 @@ class WebSockets:
             self._api.leave(connection)
         return response
 
-    def _refused(self, request: web.Request) -> web.Response | None:
+    def _refused(self, request: web.Request, connection: Connection) -> web.Response | None:
         """The answer to who may not connect now."""
         try:
             self._api.admit(request.remote or "", self._clock.now_ms())
+            if wants_microseconds(request.query.get("timeUnit")):
+                connection.translate = message_in_microseconds
         except errors.ApiError as error:
             headers = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
             body = orjson.dumps(error.body())
