@@ -47,6 +47,7 @@ class Mirror(MarketState):
     def resume(self) -> None:
         """Nothing is quoted before the original is heard."""
         self._remember()
+        self.lost = STALE
         for symbol in self._exchange.symbols.values():
             symbol.halt(STALE)
             self._average(symbol.name)
