@@ -1,4 +1,4 @@
-"""One short temporary folder for all the run folders of a test run, gone at its end."""
+"""One short temporary folder for all the run folders of a test run, gone at its end; a guard of the ledgers' files."""
 
 import os
 import shutil
@@ -6,6 +6,10 @@ import tempfile
 from collections.abc import Iterator
 
 import pytest
+
+from tests import ledger_guard
+
+ledger_guard.watch()
 
 
 @pytest.fixture(scope="session", autouse=True)

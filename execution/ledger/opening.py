@@ -16,9 +16,10 @@ from execution.ledger.rows import LedgerDamaged
 from execution.ledger.schema import LedgerFromLater
 from execution.ledger.store import Ledger, WrongAccount
 from execution.runtime.clock import Clock
-from execution.runtime.sqlite import DatabaseError, open_reader
+from execution.runtime.sqlite import DatabaseError, open_reader, open_writer
 from execution.vocabulary.exit_codes import ConfigError
 
+_HALF_WRITTEN = "SQLITE_READONLY"
 LOG = logging.getLogger("nae.ledger")
 _DAMAGE = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR")  # the last: a table or a column is gone
 
@@ -40,7 +41,7 @@ def open_ledger(path: Path, account: str, clock: Clock, followed: LedgerFollower
     try:
         ledger = _opened(path, account, clock, followed)
     except DatabaseError as error:
-        if not str(getattr(error, "sqlite_errorname", "")).startswith(_DAMAGE):
+        if not is_damage(error):
             raise
         raise _refused(path, error) from error
     except LedgerFromLater as error:
@@ -71,9 +72,24 @@ def _opened(path: Path, account: str, clock: Clock, followed: LedgerFollower | N
         except BooksDiffer as difference:
             LOG.warning("%s: %s; it is read from the beginning", path, difference)
     if path.exists():
+        _look_over(path)
+    return Ledger(path, account, clock)
+
+
+def is_damage(error: DatabaseError) -> bool:
+    """Is the file to blame, rather than a disk that refuses, which may pass?"""
+    return str(getattr(error, "sqlite_errorname", "")).startswith(_DAMAGE) or "decode to UTF-8" in str(error)
+
+
+def _look_over(path: Path) -> None:
+    try:
         with closing(open_reader(path)) as connection:
             look_over(connection)
-    return Ledger(path, account, clock)
+    except DatabaseError as error:
+        if not str(getattr(error, "sqlite_errorname", "")).startswith(_HALF_WRITTEN):
+            raise
+        with closing(open_writer(path, "")) as connection:  # killed in its first moment: only a writer takes it back
+            look_over(connection)
 
 
 def _refused(path: Path, error: Exception) -> ConfigError:

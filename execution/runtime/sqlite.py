@@ -4,7 +4,7 @@ in the writer's process drops SQLite's POSIX locks, and acknowledged commits hav
 import errno
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +28,17 @@ def open_writer(path: Path, schema: str) -> Connection:
     path.parent.mkdir(parents=True, exist_ok=True)
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     connection.row_factory = sqlite3.Row
-    connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("PRAGMA foreign_keys=ON")
-    for pragma in sqlite_pragmas():
-        connection.execute(pragma)
-    connection.executescript(f"BEGIN;{schema};COMMIT;")  # at once: nobody sees half of the tables
-    path.chmod(0o600)
+    with ExitStack() as undo:
+        undo.callback(connection.close)  # one that is left open would keep what it holds
+        connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA foreign_keys=ON")
+        for pragma in sqlite_pragmas():
+            connection.execute(pragma)
+        connection.executescript(f"BEGIN;{schema};COMMIT;")  # at once: nobody sees half of the tables
+        path.chmod(0o600)
+        undo.pop_all()
     return connection
 
 
