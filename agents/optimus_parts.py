@@ -8,13 +8,14 @@ from dataclasses import dataclass
 
 from agents.embedded import wait_for_key
 from agents.process import Context
-from agents.venue_access import reach_embedded_venue, tradable, wait_for_rules, watched
+from agents.venue_access import budget_file, reach_embedded_venue, tradable, wait_for_rules, watched
 from agents.venue_rules import RulesNote
 from execution.exchange.client import VenueClient
 from execution.exchange.endpoint import Endpoint, build_client
 from execution.exchange.feed import MarketFeed
 from execution.exchange.gateway import ExchangeGateway
 from execution.exchange.key_rights import refuse_dangerous_key
+from execution.exchange.rate_budget import RateBudget
 from execution.exchange.reconciliation import reconcile
 from execution.exchange.user_stream import UserStream
 from execution.exchange.venue_reader import VenueReader
@@ -56,7 +57,8 @@ async def reach_market(
     credentials = await wait_for_key(home, account, clock)
     endpoint = await reach_embedded_venue(home, clock)
     trade_mode = TradeMode(trading.trade_mode)
-    client = build_client(endpoint, credentials, clock, trade_mode)
+    budget = RateBudget(clock, budget_file(home, endpoint))
+    client = build_client(endpoint, credentials, clock, trade_mode, budget=budget)
     async with contextlib.AsyncExitStack() as undone:
         undone.push_async_callback(client.close)
         await before(client)

@@ -7,10 +7,11 @@ from decimal import Decimal
 
 from agents.embedded import wait_for_key
 from agents.process import Context, in_background
-from agents.venue_access import reach_embedded_venue, wait_for_rules
+from agents.venue_access import budget_file, reach_embedded_venue, wait_for_rules
 from execution.exchange.account_watch import AccountWatch, unprotected
 from execution.exchange.classify import BadReply, VenueError
 from execution.exchange.endpoint import build_client, move_to
+from execution.exchange.rate_budget import RateBudget
 from execution.exchange.venue_reader import VenueReader
 from execution.ledger.queries import cash_flows
 from execution.runtime.sqlite import DatabaseError
@@ -57,7 +58,8 @@ class ProtectionWatch:
         context = self._context
         credentials = await wait_for_key(context.home, self.account, context.clock)
         endpoint = await reach_embedded_venue(context.home, context.clock)
-        client = build_client(endpoint, credentials, context.clock, reads_only=True)
+        budget = RateBudget(context.clock, budget_file(context.home, endpoint))
+        client = build_client(endpoint, credentials, context.clock, budget=budget, reads_only=True)
         try:
             self._rules = await wait_for_rules(VenueReader(client).load_rules, context.clock)
             self._rules_at = context.clock.monotonic()

@@ -10,11 +10,12 @@ from typing import Any
 import msgspec
 
 from agents.process import Context, run_process
-from agents.venue_access import reach_embedded_venue, tradable, wait_for_rules
+from agents.venue_access import budget_file, reach_embedded_venue, tradable, wait_for_rules
 from execution.exchange.endpoint import build_client
+from execution.exchange.rate_budget import RateBudget
 from execution.exchange.venue_reader import VenueReader
 from execution.learning.conditions import choose_conditions
-from execution.ledger.audit_log import AuditLogger
+from execution.ledger.audit_log import AuditLogger, config_hash
 from execution.research import kernels
 from execution.research.candles import candle_array
 from execution.research.costs import Costs
@@ -42,7 +43,9 @@ class RalphAgent:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._audit = AuditLogger(context.home.audit_trail(NAME), context.clock, NAME)
+        self._audit = AuditLogger(
+            context.home.audit_trail(NAME), context.clock, NAME, config=config_hash(context.config)
+        )
         self._reader: VenueReader | None = None
         self._rules: dict[str, SymbolRules] = {}
         self._symbols: list[str] = []
@@ -53,7 +56,8 @@ class RalphAgent:
     async def start(self) -> None:
         context = self._context
         endpoint = await reach_embedded_venue(context.home, context.clock)
-        self._reader = VenueReader(build_client(endpoint, None, context.clock))
+        budget = RateBudget(context.clock, budget_file(context.home, endpoint))
+        self._reader = VenueReader(build_client(endpoint, None, context.clock, budget=budget))
         self._rules = await wait_for_rules(self._reader.load_rules, context.clock)
         self._symbols = tradable(self._rules, context.config.trading, context.home.config_file)
         log.info("studying", extra={"fields": {"symbols": ",".join(self._symbols), "compiled": kernels.available()}})
@@ -89,7 +93,10 @@ class RalphAgent:
     def _take(self, symbol: str, regime: Regime, found: list[Condition], bars: int) -> None:
         self._conditions[symbol] = found
         self._regimes[symbol] = regime
-        armed = [{"strategy": one.strategy, "score": round(one.score, 3), "params": one.params} for one in found]
+        armed = [
+            {"id": one.id, "strategy": one.strategy, "score": round(one.score, 3), "params": one.params}
+            for one in found
+        ]
         self._audit.record("research", symbol=symbol, bars=bars, regime=regime, armed=armed)
 
     async def _publish(self) -> None:

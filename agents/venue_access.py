@@ -10,7 +10,7 @@ from execution.exchange.endpoint import Endpoint
 from execution.runtime.backoff import Backoff
 from execution.runtime.clock import Clock
 from execution.runtime.config import TradingConfig
-from execution.runtime.home import Home
+from execution.runtime.home import Home, user_state
 from execution.vocabulary.exit_codes import ConfigError
 from execution.vocabulary.market import SymbolRules
 
@@ -21,6 +21,12 @@ async def reach_embedded_venue(home: Home, clock: Clock) -> Endpoint:
     """Where the embedded venue listens, once it has said so."""
     port = await wait_for_port(home, clock)
     return Endpoint("binance", f"http://127.0.0.1:{port}")
+
+
+def budget_file(home: Home, endpoint: Endpoint) -> Path:
+    """Where all who ask this venue share their rate budget: those of one home, or of the whole machine when the venue
+    is a real exchange, which counts by address."""
+    return home.run / "rate_budget" if endpoint.embedded else user_state() / f"rate_budget-{endpoint.exchange_id}"
 
 
 async def wait_for_rules(load: Callable[[], Awaitable[dict[str, SymbolRules]]], clock: Clock) -> dict[str, SymbolRules]:

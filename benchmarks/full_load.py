@@ -67,7 +67,7 @@ def endure(minutes: float, count: int, hang_after_s: float, progress: Progress) 
             load, until_ms = psutil.getloadavg()[0], SystemClock().now_ms()
         record = ChangeLog(operation.home.change_log, SystemClock()).read()
         restarts = [(one["process"], one["cause"]) for one in record["entries"] if one["kind"] == "restart"]
-        operation.settle(60.0)
+        operation.settle(120.0)
         operation.stop()
         verdict = judge(operation.home, to_ms=until_ms)
     finally:

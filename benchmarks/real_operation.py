@@ -124,12 +124,12 @@ class RealOperation:
         return bool(rows) and all(row.get("state") == "running" for row in rows.values())
 
     def is_quiet(self, account: str) -> bool:
-        """Reconciled, with nothing on its way, by its ledger."""
+        """Reconciled, with nothing on its way and no stop at the venue that could still go off, by its ledger."""
         try:
             report = account_report(self.home.ledger(account))
         except (FileNotFoundError, DatabaseError):
             return False  # not there yet, or being made
-        return report.reconciled and not report.open_orders and not report.unknown_orders
+        return report.reconciled and not (report.open_orders or report.unknown_orders or report.protective_exits)
 
     def settle(self, within_s: float) -> None:
         """No entries any more, every fate known. DidNot when it takes longer."""

@@ -16,6 +16,7 @@ from execution.exchange.classify import BadReply, Failure, VenueError, Verdict, 
 from execution.exchange.rate_budget import RateBudget
 from execution.exchange.venue_clock import VenueClock
 
+TOO_MANY_ORDERS = -1015  # of this account; no reason for silence, cancels and questions least of all
 _ACCOUNT_EVENTS = frozenset({"executionReport", "outboundAccountPosition", "balanceUpdate"})
 
 
@@ -92,12 +93,12 @@ class VenueClient(ProBinance):  # type: ignore[misc]
         self, code: int, reason: str, url: str, method: str, headers: Any, body: str, response: Any, *request: Any
     ) -> Any:
         """ccxt's judgement of an answer, with the answer's own facts kept on what it raises."""
-        if code in (418, 429):
+        told = response if isinstance(response, dict) else {}
+        if code in (418, 429) and told.get("code") != TOO_MANY_ORDERS:
             self.budget.be_quiet(_number_in(headers, "Retry-After"))
         try:
             return super().handle_errors(code, reason, url, method, headers, body, response, *request)
         except BaseError as error:
-            told = response if isinstance(response, dict) else {}
             number, message = told.get("code"), told.get("msg")
             raise _with_failure(
                 error,

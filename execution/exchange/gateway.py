@@ -16,6 +16,7 @@ from execution.exchange.client import VenueClient
 from execution.exchange.evidence import VenueEvidence
 from execution.exchange.loss_record import LossRecord
 from execution.exchange.probe import OrderPathProbe
+from execution.exchange.rate_budget import Priority
 from execution.exchange.risk_facts import RiskRecord
 from execution.exchange.risk_gate import check
 from execution.exchange.risk_numbers import numbers
@@ -29,7 +30,7 @@ from execution.vocabulary.health import ComponentHealth, ComponentStatus
 from execution.vocabulary.market import Candle, Quote, SymbolRules
 from execution.vocabulary.modes import TradeMode
 from execution.vocabulary.order_states import OrderEvent, OrderState
-from execution.vocabulary.orders import Balance, Fill, OrderOutcome, OrderRequest, OrderRow
+from execution.vocabulary.orders import Balance, Fill, OrderOutcome, OrderRequest, OrderRow, Purpose
 from execution.vocabulary.reasons import NoTradeReason
 
 LOG = logging.getLogger("nae.gateway")
@@ -141,8 +142,8 @@ class ExchangeGateway:
         refusal = check(request, facts, self.limits) or self._may_send() or untimed
         if refusal is None and self._trade_mode is TradeMode.DRY_RUN:
             refusal = NoTradeReason.DRY_RUN
-        if refusal is None and (quiet := self.quiet_for_s()):
-            refusal = f"the venue wants to hear nothing for {quiet:.0f} s"
+        if refusal is None:
+            refusal = self._no_room_for(request)
         if refusal is not None:
             self._counts["refused"] += 1
             return OrderOutcome(None, None, [], refusal, numbers(request, facts, self.limits))
@@ -157,6 +158,15 @@ class ExchangeGateway:
         finally:
             self.in_flight.discard(client_order_id)
             self._leave_no_loose_end(client_order_id)
+
+    def _no_room_for(self, request: OrderRequest) -> str | None:
+        """Why the venue's limits on asking leave no room for this order, if so. The end of a minute is for exits."""
+        if quiet := self.quiet_for_s():
+            return f"the venue wants to hear nothing for {quiet:.0f} s"
+        entry = request.purpose is Purpose.ENTRY
+        if self._client.budget.may(Priority.ENTRY if entry else Priority.EXIT, self.venue_now_ms()) or not entry:
+            return None
+        return "what is left of this minute's requests is for exits"
 
     async def _learn_time(self) -> str | None:
         """An order carries the venue's time, never our wall clock's: one dated an hour ahead by mistake could be

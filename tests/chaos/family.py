@@ -116,9 +116,10 @@ class Family:
             return None
 
     def is_quiet(self, account: str) -> bool:
-        """Reconciled, with nothing on its way."""
+        """Reconciled, with nothing on its way, and no stop at the venue that could go off when nobody looks."""
         report = self.report(account)
-        return bool(report and report.reconciled and not report.open_orders and not report.unknown_orders)
+        open_orders = report and (report.open_orders or report.unknown_orders or report.protective_exits)
+        return bool(report and report.reconciled and not open_orders)
 
     def forget(self, name: str) -> "subprocess.Popen[bytes]":
         """Make room for a second of that name; the first, which the caller must end."""

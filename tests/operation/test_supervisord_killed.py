@@ -75,7 +75,8 @@ class Supervised:
 
 def quiet(operation: Operation, account: str) -> bool:
     row = operation.account(account)
-    return bool(row.get("reconciled")) and not row.get("unknown_orders") and not row.get("open_orders")
+    waits_for = [row.get(name) for name in ("unknown_orders", "open_orders", "protective_exits")]
+    return bool(row.get("reconciled")) and not any(waits_for)
 
 
 def test_killed_in_the_middle_of_orders_there_is_one_operation_again_one_trader_and_nothing_doubled(
