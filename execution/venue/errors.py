@@ -210,6 +210,11 @@ def replacing_failed(data: dict[str, object], partly: bool) -> ApiError:
     return ApiError(-2022, "Order cancel-replace failed.", data=data)
 
 
+def not_supported(what: str) -> ApiError:
+    """A kind of order that the symbol doesn't have, as exchangeInfo says."""
+    return ApiError(-2010, f"{what} orders are not supported for this symbol.")
+
+
 def market_closed() -> ApiError:
     """The symbol's market has ended."""
     return ApiError(-2010, "Market is closed.")

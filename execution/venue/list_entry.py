@@ -11,11 +11,13 @@ from execution.venue.order_entry import (
     CONDITIONAL,
     PRICED,
     TIMED,
+    UNSUPPORTED,
     check_response_type,
     read_prevention,
     read_steps,
     read_strategy,
     read_time_in_force,
+    refuse_unsupported,
 )
 from execution.venue.parameters import CLIENT_ID_FORM, Parameters
 from execution.venue.symbols import ORDER_TYPES, Symbol
@@ -23,13 +25,19 @@ from execution.venue.symbols import ORDER_TYPES, Symbol
 LEG_TYPES = ("LIMIT_MAKER", *CONDITIONAL)
 COMMON = (*("symbol", "listClientOrderId", "side", "quantity", "newOrderRespType", "selfTradePreventionMode"),)
 PARTS = ("Type", "ClientOrderId", "Price", "StopPrice", "TimeInForce", "StrategyId", "StrategyType")
-PAIR_PARAMETERS = frozenset((*COMMON, *(leg + part for leg in ("above", "below") for part in PARTS)))
+LEGS = ("above", "below")
+PAIR_UNSUPPORTED = {leg + name[0].upper() + name[1:]: what for leg in LEGS for name, what in UNSUPPORTED.items()}
+PAIR_PARAMETERS = frozenset((*COMMON, *(leg + part for leg in LEGS for part in PARTS), *PAIR_UNSUPPORTED))
+STOP_UNSUPPORTED = dict.fromkeys(("limitIcebergQty", "stopIcebergQty"), UNSUPPORTED["icebergQty"]) | {
+    "trailingDelta": UNSUPPORTED["trailingDelta"]
+}
 STOP_PARAMETERS = frozenset(
     (
         *COMMON,
         *("limitClientOrderId", "price", "limitStrategyId", "limitStrategyType"),
         *("stopClientOrderId", "stopPrice", "stopLimitPrice", "stopLimitTimeInForce"),
         *("stopStrategyId", "stopStrategyType"),
+        *STOP_UNSUPPORTED,
     )
 )
 
@@ -49,6 +57,7 @@ def read_pair(
 ) -> tuple[str, tuple[Order, Order]]:
     """orderList/oco: the list's client id, the order above the market and the one below."""
     above, below = _blank(parameters, symbols, account, now_ms)
+    refuse_unsupported(parameters, PAIR_UNSUPPORTED)
     for order, leg in ((above, "above"), (below, "below")):
         name = f"{leg}Type"
         parameters.required(name)
@@ -67,6 +76,7 @@ def read_limit_and_stop(
 ) -> tuple[str, tuple[Order, Order]]:
     """order/oco: the same, from a limit order and a stop order."""
     limit, stop = _blank(parameters, symbols, account, now_ms)
+    refuse_unsupported(parameters, STOP_UNSUPPORTED)
     symbol = symbols[limit.symbol]
     limit.type = "LIMIT_MAKER"
     stop.type = "STOP_LOSS_LIMIT" if "stopLimitPrice" in parameters else "STOP_LOSS"

@@ -16,7 +16,11 @@ ORDER_PARAMETERS = frozenset(
     )
 )
 TEST_PARAMETERS = ORDER_PARAMETERS | {"computeCommissionRates"}
-UNSUPPORTED = ("trailingDelta", "icebergQty", "pegPriceType", "pegOffsetValue", "pegOffsetType")
+UNSUPPORTED = {
+    "icebergQty": "Iceberg",
+    "trailingDelta": "Trailing stop",
+    **dict.fromkeys(("pegPriceType", "pegOffsetValue", "pegOffsetType"), "Pegged"),
+}
 RESPONSE_TYPES = ("ACK", "RESULT", "FULL")
 TIMES_IN_FORCE = ("GTC", "IOC", "FOK")
 NOT_ALLOWED_MODES = ("TRANSFER",)
@@ -54,13 +58,18 @@ def read_order(parameters: Parameters, symbols: Mapping[str, Symbol], account: s
 
 
 def _check_choices(parameters: Parameters, kind: str) -> None:
-    for name in UNSUPPORTED:
-        if name in parameters:
-            raise errors.not_required(name)
+    refuse_unsupported(parameters, UNSUPPORTED)
     check_response_type(parameters)
     for name, kinds in (("price", PRICED), ("timeInForce", TIMED), ("stopPrice", CONDITIONAL)):
         if name in parameters and kind not in kinds:
             raise errors.not_required(name)
+
+
+def refuse_unsupported(parameters: Parameters, names: Mapping[str, str]) -> None:
+    """Raises -2010 for what makes an order of a kind that isn't traded here; it is never just left out."""
+    for name, what in names.items():
+        if name in parameters:
+            raise errors.not_supported(what)
 
 
 def check_response_type(parameters: Parameters) -> None:
@@ -79,10 +88,10 @@ def read_prevention(parameters: Parameters) -> str:
 
 
 def read_strategy(parameters: Parameters, id_name: str, type_name: str) -> tuple[int | None, int | None]:
-    """Whose idea the order was, in the client's own numbers. Raises -1100, -1102."""
+    """Whose idea the order was, in the client's own numbers. Raises -1100, -1134."""
     kind = parameters.integer(type_name)
     if kind is not None and kind < STRATEGY_TYPE_LEAST:
-        raise errors.ApiError(-1102, f"The value of '{type_name}' cannot be less than {STRATEGY_TYPE_LEAST}.")
+        raise errors.ApiError(-1134, f"strategyType was less than {STRATEGY_TYPE_LEAST}.")
     return parameters.integer(id_name), kind
 
 

@@ -50,8 +50,8 @@ class WebSocketApi:
             values, method = self._spent(connection, message, limits)
             run = partial(self._run, connection, method, values)
             result = await (run() if self._office.faults is None else self._office.faults.at_door(f"WS {method}", run))
-            if limits and method.startswith("order.") and (key := self._office.keys.get(values.get("apiKey", ""))):
-                limits["rateLimits"] = self._order_counts(key.account)
+            if limits and method.startswith("order.") and (account := self._account(connection, values)):
+                limits["rateLimits"] = self._order_counts(account)
             return {"id": number, "status": 200, "result": result} | limits
         except Spoilt as spoilt:
             return spoilt.body
@@ -75,6 +75,12 @@ class WebSocketApi:
         if values.get("returnRateLimits") != "false":
             limits["rateLimits"] = [rate_limits()[0] | {"count": used}]
         return values, method
+
+    def _account(self, connection: Connection, values: Values) -> str | None:
+        """Whose request it was: the key's it named, else the session's."""
+        named = self._office.keys.get(values["apiKey"]) if "apiKey" in values else None
+        session = self._sessions.get(connection)
+        return named.account if named else session[0].account if session else None
 
     def _order_counts(self, account: str) -> list[dict[str, object]]:
         counts = self._office.limits.order_counts(account, self._clock.now_ms())

@@ -165,7 +165,7 @@ def test_a_strategy_is_shown_with_the_order_it_belongs_to_and_never_dropped(tmp_
         async with holding(tmp_path) as (venue, raw):
             low = str((D(await inside(raw)) * D("0.9")).quantize(D("0.01")))
             order = LIMIT | {"side": "BUY", "quantity": "0.01", "price": low}
-            assert (await raw.signed("POST", "order", **order, strategyType=999)).code == -1102
+            assert (await raw.signed("POST", "order", **order, strategyType=999)).code == -1134
             placed = (await raw.signed("POST", "order", **order, **strategy)).body
             assert {name: placed[name] for name in strategy} == strategy
             plain = (await raw.signed("POST", "order", **order)).body
