@@ -30,6 +30,7 @@ UNKNOWN_TO_THE_MODELS = {
     "stopPrice": "in Binance's reply to a new conditional order",
     "selfTradePreventionMode": "in Binance's reply to a cancelled list",
     "preventedMatches": "in Binance's reply to an order that would have traded with its own account",
+    **dict.fromkeys(("strategyId", "strategyType"), "in Binance's reply to a new order that named them"),
     "rateLimits": "in every reply by socket that doesn't switch it off",
 }
 

@@ -100,17 +100,19 @@ async def orders(client: Client, other: Client) -> None:
     await ask(
         "order_test", "discount", *(f"{name}CommissionForOrder" for name in ("standard", "special", "tax")), **buy
     )
+    await ask("order_test", **buy, compute_commission_rates=True)
     filled = await ask("new_order", **buy)
     assert (filled.status, len(filled.fills) >= 1) == ("FILLED", True)
     short = await ask("new_order", *fields_of(type(filled)), **buy, new_order_resp_type="ACK")
     assert short.status is None
     await ask("new_order", **buy, new_order_resp_type="RESULT")
     rest = {**one, "side": "BUY", "type": "LIMIT", "time_in_force": "GTC", "quantity": 0.001}
-    await ask("new_order", **rest, price=low, new_client_order_id="resting")
+    await ask("new_order", **rest, price=low, new_client_order_id="resting", strategy_id=3, strategy_type=1_000_001)
     stop = {**one, "side": "SELL", "type": "STOP_LOSS_LIMIT", "time_in_force": "GTC", "quantity": 0.001}
     placed = await ask("new_order", **stop, price=low, stop_price=low, new_order_resp_type="FULL")
     assert float((await ask("get_order", **one, order_id=placed.order_id)).stop_price) == low
-    assert (await ask("get_order", **one, orig_client_order_id="resting")).status == "NEW"
+    found = await ask("get_order", **one, orig_client_order_id="resting")
+    assert (found.status, found.strategy_id, found.strategy_type) == ("NEW", 3, 1_000_001)
     assert len(await ask("get_open_orders")) == 2
     await ask("delete_order", **one, order_id=placed.order_id)
     new = await ask(
