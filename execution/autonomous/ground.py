@@ -139,7 +139,7 @@ def check_config_fits(config: Config, home: Home) -> None:
         )
     file = config.venue.market.removeprefix("replay:")
     if file != config.venue.market and not Path(file).is_file():
-        raise ConfigError(f"venue.market = {config.venue.market!r}: no such file; name a candle file (parquet or CSV)")
+        raise ConfigError(f"venue.market = {config.venue.market!r}: no such file; name a recording (parquet or CSV)")
     if config.venue.port:
         with contextlib.closing(socket.socket()) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

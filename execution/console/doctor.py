@@ -93,7 +93,8 @@ def _config(home: Home) -> str:
     config = load(home.config_file)
     if not is_held(home.operation_lock):
         check_config_fits(config, home)
-    return f"market {config.venue.market} at {config.venue.speed:g}x"
+    pace = "as it happens" if config.venue.market.startswith("mirror:") else f"at {config.venue.speed:g}x"
+    return f"market {config.venue.market} {pace}"
 
 
 def _supervisord(home: Home) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from execution.console.cli import run
 from execution.runtime.clock import ManualClock
 from execution.runtime.config import VenueConfig
 from execution.venue.bars import Bar
@@ -16,7 +17,8 @@ from execution.venue.recorded import open_recording
 from execution.venue.server import ApiKey, VenueServer
 from execution.venue.trade_file import TradeSeries, load_trades
 from execution.vocabulary.exit_codes import ConfigError
-from tests.venue.support import raw_client, running
+from tests.console.test_venue_commands import serving
+from tests.venue.support import ccxt_client, raw_client, running
 
 START = 1_700_000_040_000
 MINUTE = 60_000
@@ -236,3 +238,26 @@ def test_candles_are_still_candles(tmp_path: Path) -> None:
         10000, 20000, 5000, 15000, 10**9
     )
     assert "volume is missing" in problem(write(tmp_path, header[:5], [row[:5] for row in rows]))
+
+
+def test_a_venue_by_itself_replays_trades(tmp_path: Path) -> None:
+    path = write(tmp_path, None, binance([(START + 500 * i, 100.0 + i % 7, 0.5, i % 2 == 0) for i in range(24_000)]))
+
+    async def look(port: int) -> None:
+        async with ccxt_client(port) as client:
+            rows = await client.fetch_ohlcv("BTC/USDT", "1m", None, 10)
+            assert [row[1:5] for row in rows[:-1]] != []
+            assert all(100 <= row[3] <= row[2] <= 106 and row[5] == 60 for row in rows[:-1])
+            trades = await client.fetch_trades("BTC/USDT")
+            assert {trade["amount"] for trade in trades} == {0.5}
+
+    with serving(tmp_path / "alone", "--market", f"replay:{path}") as (_, said):
+        assert said["market"].endswith("BTCUSDT")
+        asyncio.run(look(int(said["REST"].removesuffix("/api/v3").rpartition(":")[2])))
+
+
+def test_the_help_says_which_recordings_there_are_and_shows_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["venue", "serve", "--help"]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    for text in ("replay:FILE", "mirror:binance", "Binance, Bybit", "--market replay:BTC_USDT-1m.parquet --speed 60"):
+        assert text in told
