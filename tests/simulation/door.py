@@ -60,8 +60,16 @@ class Door:
         raise Refusal(-1020, f"This operation is not supported: {method} {path}", 404)
 
     def _account(self) -> Any:
-        held = self.venue.totals(self.venue.as_of())
-        rows = [{"asset": asset, "free": text(amount), "locked": "0.00000000"} for asset, amount in held.items()]
+        as_of = self.venue.as_of()
+        held, locked = self.venue.totals(as_of), self.venue.locked(as_of)
+        rows = [
+            {
+                "asset": asset,
+                "free": text(amount - locked.get(asset, Decimal(0))),
+                "locked": text(locked.get(asset, Decimal(0))),
+            }
+            for asset, amount in held.items()
+        ]
         return {"balances": rows, "commissionRates": {"maker": "0.00100000", "taker": "0.00100000"}}
 
     def _place(self, words: Words) -> Any:
@@ -74,6 +82,7 @@ class Door:
             price,
             words["newClientOrderId"],
             int(words["timestamp"]),
+            Decimal(words["stopPrice"]) if "stopPrice" in words else None,
         )
         fills = [_fill(trade) for trade in order.trades]
         return _state(order, order.status, order.executed, self.venue.now_ms()) | {"fills": fills}
@@ -130,6 +139,7 @@ def _rules(name: str) -> dict[str, Any]:
         "baseAsset": name.removesuffix("USDT"),
         "quoteAsset": "USDT",
         "status": "TRADING",
+        "orderTypes": ["LIMIT", "MARKET", "STOP_LOSS", "STOP_LOSS_LIMIT"],
         "filters": [
             {"filterType": "PRICE_FILTER", "tickSize": "0.01"},
             {"filterType": "LOT_SIZE", "stepSize": "0.0001", "minQty": "0.0001"},

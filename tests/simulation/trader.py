@@ -1,13 +1,12 @@
 """One trader of the simulated world: the order code itself, as a process that may end at any step.
 
 Ledger, gateway, risk gate, evidence, reconciliation, recovery and user stream are the real ones, wired as agents/ wires
-them; only what decides to trade is a hand drawn by the seed. It asks for everything a strategy might, and for more.
+them; only what decides to trade is a hand (hand.py).
 """
 
 import asyncio
 import contextlib
 import copy
-import random
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from functools import cache, partial
@@ -33,17 +32,13 @@ from execution.trading.parts import TradingParts
 from execution.trading.recovery import RECONCILE_PERIOD_S, Recovery
 from execution.vocabulary.market import Quote
 from execution.vocabulary.modes import TradeMode
-from execution.vocabulary.money import floor_to_step
-from execution.vocabulary.order_states import OrderState
-from execution.vocabulary.orders import OrderRequest, OrderType, Purpose, Side
+from tests.simulation.hand import SYMBOLS, Hand
 from tests.simulation.network import Line, Session
-from tests.simulation.venue import STEP, TICK
 from tests.simulation.virtual_time import Process
 
 if TYPE_CHECKING:
     from tests.simulation.world import SimWorld
 
-SYMBOLS = ("BTC/USDT", "ETH/USDT")
 POSITION_MAX, EXPOSURE_MAX = Decimal(1000), Decimal(1700)
 LIMITS = RiskConfig(
     order_value_max=Decimal(900),
@@ -81,7 +76,6 @@ class Trader:
 
     def __init__(self, world: "SimWorld", process: Process) -> None:
         self._world, self.process = world, process
-        self._chance: random.Random = world.hand
         self.ledger: Ledger | None = None
         self.gateway: ExchangeGateway | None = None
         self.recovery: Recovery | None = None
@@ -129,8 +123,10 @@ class Trader:
             group.create_task(self._every(0.0, stream.run))
             group.create_task(self._every(RECONCILE_PERIOD_S, self.recovery.keep_up, self.recovery.wanted))
             group.create_task(self._every(1.0, self._hasten))
+            hand = Hand(world, self.gateway, self.ledger, self._quote)
+            group.create_task(self._every(1.0, hand.protect))
             for _ in SYMBOLS:
-                group.create_task(self._hands())
+                group.create_task(self._hands(hand))
 
     async def _wait_for_the_account(self, follower: LedgerFollower | None) -> None:
         while not self._world.lock.take(self.process):
@@ -156,6 +152,12 @@ class Trader:
             rules=self._world.rules,
         )
         return Recovery(parts, lambda kind, **fields: self._world.tell(f"{kind} {fields}"))
+
+    async def _hands(self, hand: Hand) -> None:
+        while True:
+            await self._world.clock.sleep(self._world.hand.uniform(0.05, 1.2))
+            with self._foreseen("hand"):
+                await (hand.tidy() if self._world.over else hand.act())
 
     async def _poll(self) -> None:
         assert self.gateway is not None and self.ledger is not None
@@ -190,86 +192,6 @@ class Trader:
             return None
         bid, ask = self._world.venue.quote(symbol.replace("/", ""))
         return Quote(symbol, bid, ask, self._world.clock.monotonic())
-
-    # the hand
-
-    async def _hands(self) -> None:
-        while True:
-            await self._world.clock.sleep(self._chance.uniform(0.05, 1.2))
-            with self._foreseen("hand"):
-                await (self._tidy() if self._world.over else self._act())
-
-    async def _act(self) -> None:
-        symbol, draw = self._chance.choice(SYMBOLS), self._chance.random()
-        assert self.ledger is not None and self.gateway is not None
-        if draw < 0.1:
-            for order in self.ledger.unsettled():
-                if order.state in (OrderState.OPEN, OrderState.PARTIALLY_FILLED):
-                    await self.gateway.cancel(order.client_order_id)
-                    return
-        elif draw < 0.5 and symbol in self.ledger.positions():
-            await self._offer(self._exit(symbol))
-        else:
-            await self._offer(self._entry(symbol))
-
-    def _entry(self, symbol: str) -> OrderRequest:
-        """A new signal, or one that is seen again: after a restart, or because nobody knows what became of it."""
-        world, chance = self._world, self._chance
-        if world.signals and chance.random() < 0.25:
-            symbol, bar = chance.choice(world.signals[-6:])
-        else:
-            bar = len(world.signals) + 1
-            world.signals.append((symbol, bar))
-        quote = self._quote(symbol)
-        assert quote is not None
-        worth = Decimal(chance.randrange(550, 890))
-        rests = chance.random() < 0.35
-        price = floor_to_step(quote.mid * Decimal(chance.choice(("0.998", "0.9995", "1.001"))), TICK)
-        return OrderRequest(
-            symbol=symbol,
-            side=Side.BUY,
-            type=OrderType.LIMIT if rests else OrderType.MARKET,
-            quantity=floor_to_step(worth / quote.mid, STEP),
-            reference_price=quote.mid,
-            purpose=Purpose.ENTRY,
-            strategy="hand",
-            reason="signal",
-            signal_bar_ms=bar,
-            limit_price=price if rests else None,
-        )
-
-    def _exit(self, symbol: str) -> OrderRequest:
-        assert self.ledger is not None
-        held = self.ledger.positions()[symbol].quantity
-        quote = self._quote(symbol)
-        assert quote is not None
-        part = Decimal(self._chance.choice(("1", "1", "0.5")))
-        return OrderRequest(
-            symbol=symbol,
-            side=Side.SELL,
-            type=OrderType.MARKET,
-            quantity=floor_to_step(held * part, STEP),
-            reference_price=quote.mid,
-            purpose=Purpose.EXIT,
-            strategy="hand",
-            reason="profit_target",
-            signal_bar_ms=0,
-        )
-
-    async def _offer(self, request: OrderRequest) -> None:
-        assert self.gateway is not None
-        outcome = await self.gateway.place(request)
-        if outcome.refusal is None:
-            self._world.tell(f"{request.side} {request.symbol} {outcome.client_order_id}: {outcome.state}")
-        else:
-            self._world.refusals[outcome.refusal[:32]] += 1
-
-    async def _tidy(self) -> None:
-        """The end: nothing new, and nothing left in the book."""
-        assert self.ledger is not None and self.gateway is not None
-        for order in self.ledger.unsettled():
-            if order.state in (OrderState.OPEN, OrderState.PARTIALLY_FILLED):
-                await self.gateway.cancel(order.client_order_id)
 
 
 class _Foreseen:

@@ -14,6 +14,7 @@ D = Decimal
 ZERO = D(0)
 STEP, TICK = D("0.0001"), D("0.01")
 RECV_WINDOW_MAX_MS = 60_000
+OPEN = ("NEW", "PARTIALLY_FILLED")
 OURS, STRANGER = "ours", "stranger"
 FEE_SHARE = D("0.001")
 Event = dict[str, Any]
@@ -74,6 +75,7 @@ class Order:
     quantity: Decimal
     price: Decimal | None
     owner: str
+    stop: Decimal | None = None  # it waits for this price
     executed: Decimal = ZERO
     status: str = "NEW"
     trades: list[Traded] = field(default_factory=list)
@@ -81,7 +83,7 @@ class Order:
 
     @property
     def is_open(self) -> bool:
-        return self.status in ("NEW", "PARTIALLY_FILLED")
+        return self.status in OPEN
 
     @property
     def left(self) -> Decimal:
@@ -133,8 +135,28 @@ class SimVenue:
         middle = self.prices[symbol]
         return middle - TICK, middle + TICK
 
+    def locked(self, as_of_ms: int) -> dict[str, Decimal]:
+        """What open orders held back."""
+        held: dict[str, Decimal] = {}
+        for order in self.orders.values():
+            known = [row for row in order.seen if row[0] <= as_of_ms] if order.price or order.stop else []
+            if known and known[-1][1] in OPEN:
+                left = order.quantity - known[-1][2]
+                base = order.symbol.removesuffix("USDT")
+                asset, amount = (base, left) if order.side == "SELL" else ("USDT", left * (order.price or ZERO))
+                held[asset] = held.get(asset, ZERO) + amount
+        return held
+
     def place(
-        self, symbol: str, side: str, kind: str, quantity: Decimal, price: Decimal | None, client_id: str, stamp_ms: int
+        self,
+        symbol: str,
+        side: str,
+        kind: str,
+        quantity: Decimal,
+        price: Decimal | None,
+        client_id: str,
+        stamp_ms: int,
+        stop: Decimal | None = None,
     ) -> Order:
         """Take an order in and match it. Refusal."""
         if any(o.is_open and o.client_id == client_id for o in self.orders.values()):
@@ -142,8 +164,10 @@ class SimVenue:
         if quantity <= 0 or quantity % STEP or (price is not None and price % TICK):
             raise Refusal(-1013, "Filter failure: LOT_SIZE")
         self._check_funds(symbol, side, quantity, price)
+        if stop is not None and stop >= self.prices[symbol]:
+            raise Refusal(-2010, "Stop price would trigger immediately.")
         owner = STRANGER if client_id.startswith("web_") else OURS
-        order = Order(self._next_order, client_id, symbol, side, kind, quantity, price, owner)
+        order = Order(self._next_order, client_id, symbol, side, kind, quantity, price, owner, stop)
         self._next_order += self.chance.randrange(1, 5)
         self.orders[order.id] = order
         self.log.append(Accepted(self.now_ms(), order.id, client_id, symbol, side, stamp_ms))
@@ -238,7 +262,11 @@ class SimVenue:
             self.prices[symbol] = (price * (1 + walk)).quantize(TICK)
             bid, ask = self.quote(symbol)
             for order in list(self.orders.values()):
-                if order.is_open and order.symbol == symbol and order.price is not None:
+                if order.is_open and order.symbol == symbol and order.stop is not None and bid <= order.stop:
+                    self._fill_in_parts(order, bid, dry=self.chance.random() < 0.06)
+                    if order.left:
+                        self._end(order, "EXPIRED")
+                elif order.is_open and order.symbol == symbol and order.price is not None:
                     met = order.price >= ask if order.side == "BUY" else order.price <= bid
                     if met or self.chance.random() < 0.08:
                         self._fill(order, order.price, self._part_of(order.left))

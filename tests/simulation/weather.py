@@ -62,6 +62,7 @@ class Weather:
     people: list[tuple[float, str]] = field(default_factory=list)
     disk_errors: float = 0.0
     twin: bool = False
+    guarded: bool = False
     wrong_ms: int = 0
     fee_in: str = "received"
 
@@ -74,7 +75,8 @@ class Weather:
         ]
         return (
             f"{self.seconds:.0f} s, lag {self.lag_ms} ms, fees in {self.fee_in}, twin {self.twin}, "
-            f"[{', '.join(parts)}], deaths {dying}, held {self.holds}, lock lost {self.steals}, people {self.people}"
+            f"stops {self.guarded}, [{', '.join(parts)}], deaths {dying}, held {self.holds}, "
+            f"lock lost {self.steals}, people {self.people}"
         )
 
 
@@ -113,6 +115,7 @@ def weather_of(chance: random.Random, seconds: float) -> Weather:
         else [],
         disk_errors=chance.choice((0.0, 0.0, 0.0, 0.02)),
         twin=chance.random() < 0.5,
+        guarded=chance.random() < 0.6,
         wrong_ms=chance.choice((0, 0, -4500, 900, 30_000)),
         fee_in=chance.choice(("received", "received", "quote", "bnb")),
     )

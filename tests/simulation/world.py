@@ -97,7 +97,12 @@ class SimWorld:
         counts: Counter[str] = Counter({f"requests {fate}": count for fate, count in self.network.sent.items()})
         ours = [order for order in self.venue.orders.values() if order.owner == OURS]
         counts.update(
-            {"deaths": self.machine.died, "orders": len(ours), "trades": sum(len(each.trades) for each in ours)}
+            {
+                "deaths": self.machine.died,
+                "orders": len(ours),
+                "stops": sum(order.stop is not None for order in ours),
+                "trades": sum(len(order.trades) for order in ours),
+            }
         )
         return Judged(self.seed, self.findings, self.trace, counts)
 

@@ -22,6 +22,7 @@ from execution.ledger.store import Ledger
 from execution.vocabulary.money import ZERO
 from execution.vocabulary.order_states import OrderEvent, OrderState
 from execution.vocabulary.orders import Fill, OrderOutcome, OrderRequest, OrderRow
+from tests.simulation.weather import Fate
 from tests.simulation.world import Judged, SimWorld
 
 
@@ -190,14 +191,16 @@ class WrongPolicy:
     within: int
     gateway: type[ExchangeGateway] = ExchangeGateway
     put_in: Callable[[], AbstractContextManager[None]] = nullcontext
+    fates: dict[Fate, float] | None = None  # a line that shows it soon
 
 
+MUCH_HELD = {Fate.SOUND: 0.6, Fate.HELD: 0.4}
 WRONG_POLICIES = (
     WrongPolicy("retry on time-out, same id", 60, RetriesTheSameId),
     WrongPolicy("retry on time-out, new id", 60, RetriesWithANewId),
     WrongPolicy("place, then commit", 20, PlacesThenCommits),
-    WrongPolicy("probe, then reject", 300, ProbesThenRejects),
-    WrongPolicy("not found is final at once", 100, NotFoundIsFinal),
+    WrongPolicy("probe, then reject", 100, ProbesThenRejects, fates=MUCH_HELD),
+    WrongPolicy("not found is final at once", 60, NotFoundIsFinal, fates=MUCH_HELD),
     WrongPolicy("fills by every word", 20, put_in=fills_by_every_word),
     WrongPolicy("unknown is nothing", 100, put_in=unknown_is_nothing),
     WrongPolicy("anybody writes", 200, put_in=anybody_writes),
@@ -206,14 +209,16 @@ WRONG_POLICIES = (
 )
 
 
-FIRST = 10_000
+FIRST = 20_000
 
 
 def first_seen(policy: WrongPolicy, seed: int = FIRST) -> tuple[int, Judged] | None:
     """After how many worlds it was seen, and what was seen; None: it wasn't."""
     with policy.put_in():
         for number in range(policy.within):
-            verdict = SimWorld(seed + number, policy.gateway).run()
+            world = SimWorld(seed + number, policy.gateway)
+            world.weather.fates = policy.fates or world.weather.fates
+            verdict = world.run()
             if any(not finding.startswith("unforeseen") for finding in verdict.findings):
                 return number + 1, verdict
     return None
