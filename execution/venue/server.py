@@ -91,7 +91,7 @@ class VenueServer:
         limits = RateLimits()
         data = MarketData(self.exchange, self.market)
         trading, public = Trading(self.exchange, limits, clock), MarketRest(data, clock)
-        streams, self.users = Streams(data, clock), UserStream(self.exchange, clock)
+        streams, self.users = Streams(data, clock, self.exchange.commits.settled), UserStream(self.exchange, clock)
         self.market.listeners.append(streams.publish)
         wallet = WalletRest(self.exchange)
         office = BackOffice(

@@ -1,8 +1,10 @@
 """Market data by WebSocket: who listens to which stream, and what each market step sends them. A message is put into
 bytes once however many listen, and not at all when nobody does."""
 
+import asyncio
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 
 import orjson
 
@@ -24,6 +26,7 @@ STREAMS_MAX = 1024
 KLINE_PERIOD_S = 0.2  # an open kline is sent at most this often
 TICKER_PERIOD_S = 0.9
 BEST_PERIOD_S = 0.9  # an unchanged best bid and ask is said again after this, so that silence means trouble
+FAST_DEPTH_S, SLOW_DEPTH_S = 0.1, 1.0  # what changed in the book meanwhile goes out in one message
 Levels = dict[int, int]
 
 
@@ -39,8 +42,11 @@ class Subscriber:
 class Streams:
     """All subscriptions. `publish` is called by the market after every step and every trade."""
 
-    def __init__(self, data: MarketData, clock: Clock) -> None:
+    def __init__(self, data: MarketData, clock: Clock, settled: Callable[[], Awaitable[None]]) -> None:
+        """`settled` waits until the books hold nothing but what is stored."""
         self.deliver: Deliver = deliver
+        self._settled = settled
+        self._late: dict[str, asyncio.Task[None]] = {}
         self._data = data
         self._clock = clock
         self._listeners: dict[str, set[Subscriber]] = {}
@@ -127,9 +133,9 @@ class Streams:
             return lambda _symbol, _fresh, _closed: None  # there are none here
         if kind.startswith("depth") and not DIFFERENCES.fullmatch(kind):
             count = int(kind.removeprefix("depth").partition("@")[0])
-            return lambda symbol, _fresh, _closed: self._send_top(name, symbol, count)
+            return lambda symbol, _fresh, _closed: self._paced(name, partial(self._send_top, name, symbol, count))
         if kind.startswith("depth"):
-            return lambda symbol, _fresh, _closed: self._send_depth(name, symbol)
+            return lambda symbol, _fresh, _closed: self._paced(name, partial(self._send_depth, name, symbol))
         if kind == "bookTicker":
             return lambda symbol, _fresh, _closed: self._send_best(name, symbol)
         if kind in ("trade", "aggTrade"):
@@ -200,25 +206,46 @@ class Streams:
                 event = {"e": "referencePrice", "s": symbol.name}
                 self._send(name, event | {"r": price["referencePrice"], "t": price["timestamp"]})
 
-    def _send_top(self, name: str, symbol: Symbol, count: int) -> None:
-        """The best levels as they are, whenever they have changed."""
+    def _paced(self, name: str, send: Callable[[], bool]) -> None:
+        """Send what there is at most so often as the stream's name says; what comes too soon waits for the rest."""
+        if name in self._late:
+            return
+        period_s = FAST_DEPTH_S if name.endswith("@100ms") else SLOW_DEPTH_S
+        wait_s = self._sent.get(name, -period_s) + period_s - self._clock.monotonic()
+        if wait_s > 0:
+            self._late[name] = asyncio.create_task(self._send_late(name, wait_s, send))
+        elif send():
+            self._sent[name] = self._clock.monotonic()
+
+    async def _send_late(self, name: str, wait_s: float, send: Callable[[], bool]) -> None:
+        await self._clock.sleep(wait_s)
+        await self._settled()
+        del self._late[name]
+        if name in self._listeners and send():
+            self._sent[name] = self._clock.monotonic()
+
+    def _send_top(self, name: str, symbol: Symbol, count: int) -> bool:
+        """The best levels as they are, when they have changed."""
         version = self._data.version(symbol.name)
-        if self._versions.get(name) != version:
-            self._versions[name] = version
-            self._send(name, self._data.depth(symbol.name, count))
+        if self._versions.get(name) == version:
+            return False
+        self._versions[name] = version
+        self._send(name, self._data.depth(symbol.name, count))
+        return True
 
     def _levels(self, symbol: str) -> tuple[int, Levels, Levels]:
         book = self._data.book(symbol)
         return book.version, dict(book.bids()), dict(book.asks())
 
-    def _send_depth(self, name: str, symbol: Symbol) -> None:
+    def _send_depth(self, name: str, symbol: Symbol) -> bool:
         version, bids, asks = self._depth[name]
         now = self._depth[name] = self._levels(symbol.name)
         if now[0] == version:
-            return
+            return False
         changes = [level_texts(symbol, _changed(old, new)) for old, new in ((bids, now[1]), (asks, now[2]))]
         event: Json = {"e": "depthUpdate", "E": self._clock.now_ms(), "s": symbol.name, "U": version + 1, "u": now[0]}
         self._send(name, event | {"b": changes[0], "a": changes[1]})
+        return True
 
     def _send(self, name: str, event: Json | list[Json]) -> None:
         data = orjson.dumps(event)

@@ -1,13 +1,18 @@
 """Market streams beyond those that ccxt watches: partial books, all tickers, averages, and the combined property."""
 
 import asyncio
+import time
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 
 from execution.runtime.clock import SystemClock
 from execution.runtime.config import VenueConfig
+from execution.venue.book import Order
+from execution.venue.connection import Connection
+from execution.venue.streams import Subscriber
 from tests.venue.support import SANDBOX, raw_client, running, signed
 
 FAST = VenueConfig(speed=600)
@@ -98,5 +103,50 @@ def test_pairs_of_orders_and_replacements_are_reached_by_rest_and_by_web_socket_
             assert (await raw.signed("GET", "openOrderList")).body == []
             assert (await raw.signed("GET", "orderList", orderListId=1)).code == -2018
             assert (await raw.signed("POST", "orderList/oco", symbol="BTCUSDT")).code == -1102
+
+    asyncio.run(scene())
+
+
+def test_what_changes_in_the_book_within_its_period_goes_out_in_one_message_without_a_gap(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with (
+            running(tmp_path, driven=False) as venue,
+            raw_client(venue) as raw,
+            aiohttp.ClientSession() as web,
+            web.ws_connect(f"{venue.url}/ws/btcusdt@depth@100ms") as socket,
+        ):
+            at = (await raw.public("depth", symbol="BTCUSDT")).body["lastUpdateId"]
+            limit = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "0.001"}
+            for number in range(30):
+                assert (await raw.signed("POST", "order", **limit, price=str(30_000 + number))).status == 200
+            last_ms = 0
+            while at < venue.server.exchange.engine.books["BTCUSDT"].version:
+                event = await socket.receive_json(timeout=5)
+                assert event["U"] == at + 1, "no gap"
+                assert event["E"] - last_ms >= 98, (
+                    "a tenth of a second lies between two messages, in whole milliseconds"
+                )
+                at, last_ms = event["u"], event["E"]
+
+    asyncio.run(scene())
+
+
+def test_a_message_that_had_to_wait_holds_nothing_that_is_not_stored(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with running(tmp_path, driven=False) as venue:
+            exchange, streams = venue.server.exchange, venue.server._sockets._streams
+            seen: list[bool] = []
+            streams.deliver = lambda _connection, _name, _message: seen.append(exchange.commits._group.is_empty)
+            streams.subscribe(Subscriber(cast(Connection, None), combined=False), ["btcusdt@depth@100ms"])
+            order = Order(0, "sandbox", "BTCUSDT", "", "BUY", "LIMIT", "GTC", 3_000_000, 100, 1)
+            began, number = time.monotonic(), 0
+            while time.monotonic() < began + 0.6 or len(seen) < 4:
+                exchange.place(replace(order, client_id=f"n{number}"), 1, lambda: None)
+                assert not exchange.commits._group.is_empty
+                await asyncio.sleep(0)  # whoever is due now finds an open group
+                exchange.cancel([exchange.engine.open.of("sandbox")[0]], 1)
+                await asyncio.sleep(0)
+                number += 1
+            assert all(seen)
 
     asyncio.run(scene())
