@@ -11,7 +11,7 @@ import msgspec
 
 from agents.process import Context, run_process
 from execution.learning.comparison import Comparison, compare
-from execution.ledger.audit_log import AuditLogger
+from execution.ledger.audit_log import AuditLogger, config_hash
 from execution.ledger.queries import AccountReader
 from execution.runtime.bus import Refused
 from execution.runtime.clock import iso
@@ -32,7 +32,9 @@ class AcceleratorAgent:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._readers = {account: AccountReader(context.home.ledger(account)) for account in Account}
-        self._audit = AuditLogger(context.home.audit_trail(NAME), context.clock, NAME)
+        self._audit = AuditLogger(
+            context.home.audit_trail(NAME), context.clock, NAME, config=config_hash(context.config)
+        )
         self._comparison: Comparison | None = None
         self._compared_ms: int | None = None
 

@@ -10,7 +10,7 @@ from typing import Any
 from agents.process import Context, in_background, run_process
 from agents.protection_watch import ProtectionWatch
 from execution.ledger.account_lock import holder_of
-from execution.ledger.audit_log import AuditLogger
+from execution.ledger.audit_log import AuditLogger, config_hash
 from execution.runtime.bus import NoAnswer, Refused, ask_async
 from execution.runtime.tasks import Task
 from execution.vocabulary.health import ComponentHealth, ComponentStatus, HealthStatus
@@ -34,7 +34,9 @@ class MasterAgent:
         self._heard_at = context.clock.monotonic()
         self._alerts: dict[str, str] = {}  # what is wrong now, and since when it has been said
         self._watches = [ProtectionWatch(context, account) for account in Account]
-        self._audit = AuditLogger(context.home.audit_trail(MASTER), context.clock, MASTER)
+        self._audit = AuditLogger(
+            context.home.audit_trail(MASTER), context.clock, MASTER, config=config_hash(context.config)
+        )
 
     async def start(self) -> None:
         in_background(self._context, self._context.bus.listen([MANAGER], self._hear), "listen")

@@ -114,7 +114,13 @@ def story_fields(story: Story) -> dict[str, Any]:
         "account": story.account,
         "asked": story.asked,
         "orders": [
-            {"order": chapter.order, "decision": chapter.decision, "outcome": chapter.outcome, "fills": chapter.fills}
+            {
+                "order": chapter.order,
+                "research": chapter.research,
+                "decision": chapter.decision,
+                "outcome": chapter.outcome,
+                "fills": chapter.fills,
+            }
             for chapter in story.chapters
         ],
         "trade": None if trade is None else {"closed": trade.closed, "position": trade.position},

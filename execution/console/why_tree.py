@@ -58,7 +58,9 @@ def _labelled(name: str, words: str) -> Text:
 def lines(chapter: Chapter) -> list[Line]:
     """What led to one order and what became of it, each as a name and a sentence."""
     decision, outcome = chapter.decision or {}, chapter.outcome or {}
+    research = dict(chapter.research or {}, cause=decision.get("cause")) if chapter.research else None
     worded: list[tuple[str, Callable[[Mapping[str, Any]], str], Any]] = [
+        ("research", _research, research),
         ("signal", _signal, decision.get("signal")),
         ("condition", _condition, decision.get("condition")),
         ("weighed", _weighed, decision.get("weighed")),
@@ -70,6 +72,15 @@ def lines(chapter: Chapter) -> list[Line]:
         ("intent", _intent(chapter)),
         ("order", _order(chapter)),
     ]
+
+
+def _research(told: Mapping[str, Any]) -> str:
+    armed = [row for row in told.get("armed") or [] if isinstance(row, dict)]
+    score = next((row.get("score") for row in armed if row.get("id") == told.get("cause")), None)
+    return (
+        f"{told.get('process')} studied {told.get('bars')} bars at {_at(told.get('at'))}, regime {told.get('regime')}: "
+        f"armed {len(armed)}, this one with score {score}"
+    )
 
 
 def _signal(told: Mapping[str, Any]) -> str:

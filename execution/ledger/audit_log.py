@@ -49,7 +49,7 @@ class AuditLogger:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._sequence, self._previous, torn = _end_of_chain(path)
         missing = self._missing()
-        self._descriptor = self._open()
+        self._descriptor = self._open(path)
         self._size = os.fstat(self._descriptor).st_size
         self._torn_bytes = torn
         if torn:
@@ -67,8 +67,8 @@ class AuditLogger:
             return 0
         return had if had > self._sequence else 0
 
-    def _open(self) -> int:
-        return os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    def _open(self, path: Path) -> int:
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
 
     def record(self, kind: str, correlation: str = "", cause: str = "", **fields: Any) -> None:
         """Add a line. Decimals become plain text. Raises ValueError for NaN, infinities and what JSON can't hold."""
@@ -134,13 +134,21 @@ class AuditLogger:
         return True
 
     def _rotate(self) -> None:
-        os.close(self._descriptor)
-        rotated(self.path, KEEP).unlink(missing_ok=True)
-        for number in range(KEEP - 1, -1, -1):
-            if rotated(self.path, number).exists():
-                rotated(self.path, number).rename(rotated(self.path, number + 1))
-        self._descriptor = self._open()
-        self._size = 0
+        """Begin a new file. A disk that refuses, at whatever point, costs no line of an older one: the new one is there
+        before anything is moved, and files are moved only as far as there is a gap."""
+        fresh = self.path.with_name(f"{self.path.name}.new")
+        descriptor = self._open(fresh)
+        try:
+            gap = next((number for number in range(1, KEEP + 1) if not rotated(self.path, number).exists()), KEEP)
+            for number in range(gap - 1, -1, -1):
+                if rotated(self.path, number).exists():
+                    rotated(self.path, number).replace(rotated(self.path, number + 1))
+            fresh.rename(self.path)
+        except OSError:
+            os.close(descriptor)
+            raise
+        full, self._descriptor, self._size = self._descriptor, descriptor, 0
+        os.close(full)
 
     def get_recent_cycles(self, count: int) -> list[dict[str, Any]]:
         """The last `count` lines of kind "cycle", oldest first."""

@@ -38,12 +38,13 @@ class Match(msgspec.Struct, frozen=True):
 
 
 class Chapter(msgspec.Struct, frozen=True):
-    """One order: its row, its fills, and what the trails say: decided why, what came of it, in which cycle."""
+    """One order: its row, its fills, and what the trails say: found by which research, decided why, what came of it."""
 
     order: OrderRow
     fills: list[Fill]
     decision: dict[str, Any] | None
     outcome: dict[str, Any] | None
+    research: dict[str, Any] | None = None
 
 
 class Story(msgspec.Struct, frozen=True):
@@ -108,7 +109,18 @@ def _chapter(path: Path, trails: Iterable[Path], order: OrderRow) -> Chapter:
     said = list(_said(trails, order.correlation_id)) if order.correlation_id else []
     before = [row for row in said if _is_decision(row, order) and row["at"] <= iso(order.created_ms + 1)]
     after = [row for row in said if row.get("kind") == "order" and row.get("order") == order.client_order_id]
-    return Chapter(order, fills, before[-1] if before else None, after[-1] if after else None)
+    decision = before[-1] if before else None
+    return Chapter(order, fills, decision, after[-1] if after else None, _research(trails, decision))
+
+
+def _research(trails: Iterable[Path], decision: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The line in which the condition behind a decision was armed: its id is the decision's cause."""
+    cause = str(decision.get("cause") or "") if decision is not None and decision.get("condition") else ""
+    if not cause:
+        return None
+    needle = b'"id":' + msgspec.json.encode(cause)
+    found = [row for trail in trails for row in entries(trail, needle) if row.get("kind") == "research"]
+    return max(found, key=lambda row: str(row.get("at")), default=None)
 
 
 def _said(trails: Iterable[Path], correlation: str) -> list[dict[str, Any]]:

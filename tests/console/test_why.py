@@ -11,7 +11,9 @@ import pytest
 
 from execution.console.cli import run
 from execution.console.no_trade import findings
+from execution.ledger.audit_log import AuditLogger
 from execution.ledger.round_trips import round_trips
+from execution.runtime.clock import ManualClock
 from execution.runtime.home import Home
 from execution.vocabulary.exit_codes import ExitCode
 from execution.vocabulary.orders import Fill, Side
@@ -72,6 +74,17 @@ def test_one_id_tells_a_trade_from_its_signal_to_its_profit(home: Home, say: Say
         assert all(word in out for word in told[5:]) and purchase in out and sale in out
         assert "momentum_breakout said now on the bar of" in out
         assert "profit_target" in out and " USDT (+" in out
+
+
+def test_the_research_that_armed_it_is_told_by_its_id(home: Home, say: Say) -> None:
+    one_trade(home)
+    trail = AuditLogger(home.audit_trail("ralph"), ManualClock(), "ralph")
+    for names in (["other"], ["c1", "c2"]):
+        armed = [{"id": name, "strategy": "momentum_breakout", "score": 1.5} for name in names]
+        trail.record("research", symbol="BTC/USDT", bars=999, regime="range", armed=armed)
+    _, out, _ = say("why")
+    assert "ralph studied 999 bars" in out and "armed 2, this one with score 1.5" in out
+    assert json.loads(say("why", "--json")[1])["orders"][0]["research"]["seq"] == 2
 
 
 def test_the_venues_number_the_trades_number_and_no_number_lead_to_the_same_story(home: Home, say: Say) -> None:
