@@ -1,16 +1,13 @@
 """Every request of the WebSocket API and every stream that the official client knows, judged by its models."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from binance_common.configuration import ConfigurationWebSocketAPI, ConfigurationWebSocketStreams
-from binance_sdk_spot.rest_api.models import ExchangeInfoResponse
+from binance_common.configuration import ConfigurationWebSocketStreams
 from binance_sdk_spot.spot import Spot
 from binance_sdk_spot.websocket_api.api import AccountApi, AuthApi, GeneralApi, MarketApi, TradeApi, UserDataStreamApi
 from binance_sdk_spot.websocket_streams.streams import DefaultApi
@@ -20,11 +17,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from execution.runtime.config import VenueConfig
 from execution.venue.auth import ApiKey
 from tests.clients.ccxt_clients import soon
-from tests.clients.judge import Judge, judged
+from tests.clients.judge import judged
+from tests.clients.sdk_sockets import MARKET, Caller, Refused, caller
 from tests.support import eventually_async
 from tests.venue.support import LIVE, SANDBOX, running
 
-MARKET, OTHER = "BTCUSDT", "ETHUSDT"
+OTHER = "ETHUSDT"
 APIS = (AccountApi, AuthApi, GeneralApi, MarketApi, TradeApi, UserDataStreamApi)
 KNOWN = {name for api in APIS for name in vars(api) if name[0] != "_"}
 NOT_BUILT = {
@@ -34,10 +32,6 @@ NOT_BUILT = {
 STREAMS = {name for name in vars(DefaultApi) if name[0] != "_"}
 SILENT = {"block_trade"}  # there are none on this venue
 STREAMS_NOT_BUILT = {"kline_offset"}  # klines of another time zone
-ONLY_IN_SOME_REPORTS = (
-    *("d", "D", "j", "J", "v", "A", "B", "u", "U", "Cs", "pl", "pL", "pY", "b", "a", "k", "uS", "eR"),
-    *("gP", "gOT", "gOV", "gp", "N"),
-)
 IF_AN_ORDER = (
     *("clientOrderId", "cummulativeQuoteQty", "executedQty", "orderId", "origClientOrderId", "origQty"),
     *("origQuoteOrderQty", "price", "selfTradePreventionMode", "side", "status", "timeInForce", "type", "transactTime"),
@@ -48,70 +42,6 @@ IF_A_LIST = (
 )
 
 pytestmark = pytest.mark.filterwarnings("ignore:parameter 'timeout' of type:DeprecationWarning")  # the client's own
-
-
-class Refused(Exception):
-    """The venue said no: code, message."""
-
-
-class Caller:
-    """The client on one connection; every reply goes to the judge."""
-
-    def __init__(self, connection: Any, judge: Judge) -> None:
-        self.connection = connection
-        self.asked: set[str] = set()
-        self.events: list[Any] = []
-        self._judge = judge
-
-    async def ask(self, call: str, /, *may_miss: str, **parameters: Any) -> Any:
-        """One request; what came, as the client's own type. Raises Refused."""
-        self.asked.add(call)
-        response = await soon(getattr(self.connection, call)(**parameters))
-        reply = getattr(response, "response", response).data()
-        if isinstance(reply, dict):
-            self._judge.complaints.clear()  # the client logs what it was told, too
-            raise Refused(reply["error"]["code"], reply["error"]["msg"])
-        if call == "exchange_info":  # this model reads the reply as if it were its result
-            self._judge.see(ExchangeInfoResponse.from_dict(reply.additional_properties["result"]))
-        else:
-            self._judge.see(reply, *may_miss)
-        if hasattr(response, "stream"):
-            response.stream.on("message", self._heard)
-        return reply
-
-    def _heard(self, event: Any) -> None:
-        kind = type(event.actual_instance).__name__
-        self._judge.see(event, *(ONLY_IN_SOME_REPORTS if kind == "ExecutionReport" else ()))
-        self.events.append(event.actual_instance)
-
-    async def told(self, **wanted: object) -> Any:
-        """Wait for an event with these values."""
-
-        def find() -> Any:
-            return [e for e in self.events if all(getattr(e, name, None) == value for name, value in wanted.items())]
-
-        return (await eventually_async(find))[-1]
-
-    async def price(self, share: float) -> float:
-        """A share of the market's price, on a tick."""
-        reply = await self.ask("ticker_price", symbol=MARKET)
-        return round(float(reply.actual_instance.result.price) * share, 2)
-
-
-@asynccontextmanager
-async def caller(port: int, judge: Judge, key: ApiKey, private_key: str | None = None) -> AsyncIterator[Caller]:
-    given = ConfigurationWebSocketAPI(
-        api_key=key.key,
-        api_secret=None if private_key else key.secret,
-        private_key=private_key,
-        stream_url=f"ws://127.0.0.1:{port}/ws-api/v3",
-    )
-    socket: Any = Spot(config_ws_api=given).websocket_api
-    connection = await socket.create_connection()
-    try:
-        yield Caller(connection, judge)
-    finally:
-        await connection.close_connection(close_session=True)
 
 
 async def market(client: Caller) -> None:

@@ -13,7 +13,7 @@ from execution.console.cli import run
 from execution.venue.auth import ApiKey
 from execution.vocabulary.exit_codes import ExitCode
 from tests.clients.judge import judged
-from tests.clients.test_sdk_sockets import caller
+from tests.clients.sdk_sockets import caller
 from tests.console.test_venue_commands import serving
 
 pytestmark = pytest.mark.filterwarnings("ignore:parameter 'timeout' of type:DeprecationWarning")  # the client's own
