@@ -42,6 +42,7 @@ class Outcome(msgspec.Struct, frozen=True):
     verdict: Verdict
     reason: str
     retry_after_s: float | None = None
+    strange: bool = False  # a code that stands in no table of ours: the venue has changed
 
     @property
     def never_executed(self) -> bool:
@@ -74,6 +75,10 @@ _BY_CODE = {
     -2014: Verdict.AUTH,
     -2015: Verdict.AUTH,
 }
+_SAY_NOTHING = frozenset(
+    {-1000, -1001, -1004, -1006, -1007, -1008, -1010, -1016, -1020, -1034, -2016, -2021, -2022, -2026}
+)
+_KNOWN = _SAY_NOTHING | _BY_CODE.keys()
 _MALFORMED = range(-1199, -1099)  # the request's own words were refused: parameters, precision, symbol, recvWindow
 _TOO_MANY = frozenset({418, 429})
 
@@ -81,7 +86,8 @@ _TOO_MANY = frozenset({418, 429})
 def classify(failure: Failure) -> Outcome:
     """The verdict on one failure."""
     reason = _reason(failure)
-    return Outcome(_verdict(failure), reason, failure.retry_after_s)
+    strange = failure.code is not None and failure.code not in _KNOWN and failure.code not in _MALFORMED
+    return Outcome(_verdict(failure), reason, failure.retry_after_s, strange)
 
 
 def _verdict(failure: Failure) -> Verdict:

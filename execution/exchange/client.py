@@ -4,6 +4,7 @@ silence while rate-limited, the venue's clock for timestamps. Streams go straigh
 Knows no orders and no ledger. One connection pool; `renewed()` makes a fresh client when a stream has stalled.
 """
 
+import logging
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any, Protocol
@@ -16,6 +17,7 @@ from execution.exchange.classify import BadReply, Failure, VenueError, Verdict, 
 from execution.exchange.rate_budget import RateBudget
 from execution.exchange.venue_clock import VenueClock
 
+LOG = logging.getLogger("nae.exchange")
 TOO_MANY_ORDERS = -1015  # of this account; no reason for silence, cancels and questions least of all
 _ACCOUNT_EVENTS = frozenset({"executionReport", "outboundAccountPosition", "balanceUpdate"})
 
@@ -46,6 +48,7 @@ class VenueClient(ProBinance):  # type: ignore[misc]
         self.reads_only = False
         self.base_url: str | None = None
         self.requests_sent = 0
+        self.strange_codes: dict[int, str] = {}
         self.taker_fee: Decimal | None = None  # the account's, as it said last
 
     # REST
@@ -65,6 +68,9 @@ class VenueClient(ProBinance):  # type: ignore[misc]
         except BaseError as error:
             failure = getattr(error, "failure", None) or Failure(type(error).__name__)
         outcome = classify(failure)
+        if outcome.strange and failure.code not in self.strange_codes:
+            self.strange_codes[failure.code or 0] = outcome.reason
+            LOG.warning("the venue says what no table of ours knows: %s", outcome.reason)
         if outcome.verdict is Verdict.CLOCK:
             self.venue_clock.forget()
         # raised out here, without a context: ccxt's own texts carry the signed URL, which could be replayed

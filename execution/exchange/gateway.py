@@ -111,6 +111,10 @@ class ExchangeGateway:
         """The venue's clock."""
         return self._client.venue_clock.now_ms()
 
+    def forget_time(self) -> None:
+        """Our clocks have jumped: ask the venue for its time before anything is signed again."""
+        self._client.venue_clock.forget()
+
     def quiet_for_s(self) -> float:
         """How long the venue wants to hear nothing from us; 0 when it may be asked."""
         return self._client.budget.quiet_for_s()
@@ -270,16 +274,17 @@ class ExchangeGateway:
 
     def get_health(self) -> ComponentHealth:
         """Can orders be sent? `metrics`: counts since the start, the venue's limits as last heard, clock offset."""
-        quiet = self.quiet_for_s()
+        quiet, strange = self.quiet_for_s(), self._client.strange_codes
         unknown = sum(1 for order in self.ledger.unsettled() if order.state is OrderState.UNKNOWN)
         return ComponentHealth(
-            status=ComponentStatus.DEGRADED if quiet or unknown else ComponentStatus.HEALTHY,
+            status=ComponentStatus.DEGRADED if quiet or unknown or strange else ComponentStatus.HEALTHY,
             last_activity=None if self._last_ok_ms is None else iso(self._last_ok_ms),
             error_count=self._counts["errors"] + self.evidence.error_count,
             metrics={
                 **self._counts,
                 "unknown_now": unknown,
                 "last_error": self._last_error or self.evidence.last_error,
+                "strange_codes": sorted(strange.values()),
                 "requests": self._client.requests_sent,
                 "probes": self._probe.sent,
                 "probe_errors": self._probe.errors,

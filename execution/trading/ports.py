@@ -34,6 +34,10 @@ class Gateway(Protocol):
         """What was lost so far is measured against no limit any more."""
         ...
 
+    def forget_time(self) -> None:
+        """Ask the venue for its time before anything is signed again."""
+        ...
+
     def quiet_for_s(self) -> float:
         """How long the venue wants to hear nothing from us; 0 when it may be asked."""
         ...

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from execution.exchange.drift import changes
 from execution.runtime.clock import iso
 from execution.trading.bars import BARS_KEPT
 from execution.trading.parts import TradingParts
@@ -18,6 +19,8 @@ from execution.vocabulary.order_states import OrderState
 RECONCILE_PERIOD_S = 5.0
 RECONCILE_SOONER_S = 1.0
 RULES_PERIOD_S = 60.0
+CLOCK_JUMP_S = 2.0
+CHANGES_NAMED = 20
 
 
 class Recovery:
@@ -28,6 +31,7 @@ class Recovery:
         self._record = record
         self._known = False  # did the last comparison with the venue come to an end?
         self._tried_at = parts.clock.monotonic()
+        self._clocks = (parts.clock.now_ms() / 1000, self._tried_at)
         self.rules: dict[str, SymbolRules] = dict(parts.rules or {})
         self._rules_at = self._tried_at if self.rules else None
         self.warm = False
@@ -52,7 +56,9 @@ class Recovery:
 
     async def load_rules(self) -> None:
         """The venue's rules anew: symbols are halted, listed, and change their steps."""
-        self.rules = await self._parts.gateway.load_rules()
+        known, self.rules = self.rules, await self._parts.gateway.load_rules()
+        if found := changes(known, self.rules):
+            self._record("venue_rules_changed", count=len(found), changes=found[:CHANGES_NAMED])
         self._rules_at = self._parts.clock.monotonic()
 
     async def refresh_rules(self) -> None:
@@ -92,6 +98,18 @@ class Recovery:
         self.reconciled, self.differences = found.reconciled, list(found.differences)
         self._record("accepted", differences=list(seen), by=by, left=self.differences)
         return self.differences
+
+    def watch_clocks(self) -> None:
+        """A wall clock that was set, or a machine that slept: the venue's time is asked for anew, and nothing is bought
+        before both sides have been compared again."""
+        now = (self._parts.clock.now_ms() / 1000, self._parts.clock.monotonic())
+        jumped_s = (now[0] - self._clocks[0]) - (now[1] - self._clocks[1])
+        self._clocks = now
+        if abs(jumped_s) > CLOCK_JUMP_S:
+            self._record("clock_jumped", seconds=round(jumped_s, 3))
+            self._parts.gateway.forget_time()
+            self.reconciled = self._known = False
+            self.wanted.set()
 
     def hasten(self) -> None:
         """Ask for a comparison sooner than planned while an order's end isn't known or the venue couldn't be asked."""

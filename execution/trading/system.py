@@ -185,6 +185,7 @@ class TradingSystem(AccountControls):
 
         async def streams() -> None:
             self.keep_streams()
+            self.recovery.watch_clocks()
             self.recovery.hasten()
 
         async def back_up() -> None:

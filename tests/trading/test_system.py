@@ -17,7 +17,7 @@ from execution.trading.streams import Streams
 from execution.trading.system import TradingSystem
 from execution.vocabulary.lifecycle import TradingState
 from execution.vocabulary.modes import TradeMode
-from tests.trading.world import World, condition, flat, jump
+from tests.trading.world import World, condition, flat, jump, rules_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -450,6 +450,33 @@ def test_an_account_that_reaches_a_loss_limit_is_halted_once_and_a_person_who_ar
         assert world.system.rearm_trading("looked at it", by="ann") is TradingState.ACTIVE
         world.system.watch_losses()
         assert world.ledger.trading_state()[0] is TradingState.ACTIVE
+        await world.system.stop()
+
+    asyncio.run(run())
+
+
+def test_a_clock_that_jumps_ends_entries_until_the_venue_has_been_asked_again_and_rules_that_change_are_said(
+    tmp_path: Path,
+) -> None:
+    async def run() -> None:
+        world = World(tmp_path)
+        await world.system.start()
+        recovery = world.system.recovery
+        world.clock.advance(60)
+        recovery.watch_clocks()
+        assert recovery.reconciled and world.venue.times_forgotten == 0
+        for seconds in (3600, -3600):
+            world.clock.step_wall(seconds)
+            recovery.watch_clocks()
+            assert world.system.entries_off() == "account_not_reconciled" and recovery.wanted.is_set()
+            await recovery.run()
+            assert world.system.entries_off() == ""
+        assert world.venue.times_forgotten == 2
+        world.venue.rules = {"BTC/USDT": rules_of(lot_step=Decimal("0.001"))}
+        await recovery.load_rules()
+        said = {row["kind"]: row for row in recent(world.audit.path, 50)}
+        assert said["clock_jumped"]["seconds"] == -3600.0
+        assert said["venue_rules_changed"]["changes"] == ["BTC/USDT: lot step 0.00001, now 0.001"]
         await world.system.stop()
 
     asyncio.run(run())

@@ -118,6 +118,7 @@ class Venue:
     load_error: Exception | None = None
     quiet_s: float = 0.0
     loss: str = ""
+    times_forgotten: int = 0
 
     async def load_rules(self) -> dict[str, SymbolRules]:
         if self.load_error is not None:
@@ -148,6 +149,9 @@ class Venue:
 
     def loss_limit_reached(self) -> str:
         return self.loss
+
+    def forget_time(self) -> None:
+        self.times_forgotten += 1
 
     def accept_losses(self) -> None:
         self.loss = ""
