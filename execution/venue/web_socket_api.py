@@ -127,7 +127,7 @@ class WebSocketApi:
         except errors.ApiError:
             if encoded == plain:
                 raise
-            check_signature(key.secret, encoded, values["signature"])  # some clients sign it as a query string
+            check_signature(key.secret, encoded, values.get("signature"))  # some clients sign it as a query string
         return key
 
     # sessions

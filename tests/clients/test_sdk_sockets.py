@@ -174,6 +174,8 @@ def test_refusals_by_socket_carry_the_same_codes(tmp_path: Path) -> None:
                 async with caller(venue.port, judge, ApiKey("x", SANDBOX.key, "not it")) as wrong:
                     with pytest.raises(Refused, match="-1022"):
                         await wrong.ask("account_status")
+                    with pytest.raises(Refused, match="-1022"):  # what is percent-encoded before it is signed, too
+                        await wrong.ask("order_status", symbol=MARKET, orig_client_order_id="any/legal:id")
 
     asyncio.run(walk())
 

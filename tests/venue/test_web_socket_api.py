@@ -1,11 +1,14 @@
 """The WebSocket API: sessions by Ed25519, limits in every reply, a user stream that says its end, bans."""
 
 import asyncio
+import hashlib
+import hmac
 from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import aiohttp
 import pytest
@@ -86,6 +89,30 @@ def test_an_hmac_key_signs_each_request_and_logs_nobody_on(tmp_path: Path) -> No
             assert reply["error"]["code"] == -4056
             status = await connection.ask("account.status", **values)
             assert status["result"]["canTrade"]
+
+    asyncio.run(scene())
+
+
+def test_a_request_is_signed_as_it_is_or_percent_encoded_and_by_nothing_else(tmp_path: Path) -> None:
+    def stamp(text: str) -> str:
+        return hmac.new(SANDBOX.secret.encode(), text.encode(), hashlib.sha256).hexdigest()
+
+    async def scene() -> None:
+        async with running(tmp_path, driven=False) as venue, line(venue.url) as connection:
+            values: dict[str, Any] = {"apiKey": SANDBOX.key, "origClientOrderId": "a/b:c", "symbol": "BTCUSDT"}
+            values["timestamp"] = SystemClock().now_ms()
+            plain = "&".join(f"{name}={value}" for name, value in sorted(values.items()))
+            encoded = urlencode(sorted(values.items()))
+            assert plain != encoded
+
+            async def code(**signature: str) -> int:
+                return int((await connection.ask("order.status", **values, **signature))["error"]["code"])
+
+            no_such_order = -2013
+            assert await code(signature=stamp(plain)) == no_such_order
+            assert await code(signature=stamp(encoded)) == no_such_order
+            assert await code(signature=stamp(encoded + "x")) == -1022
+            assert await code() == -1102
 
     asyncio.run(scene())
 
