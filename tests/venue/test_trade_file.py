@@ -76,6 +76,8 @@ WAYS: dict[str, tuple[list[str] | None, object]] = {
         ["exchange", "symbol", "timestamp", "local_timestamp", "id", "side", "price", "amount"],
         lambda i, t, p, q, s: ["x", "BTCUSDT", t * 1000, t, i, "sell" if s else "buy", p, q],
     ),
+    "one letter": (["time", "price", "qty", "side"], lambda i, t, p, q, s: [t, p, q, "S" if s else "B"]),
+    "one digit": (["time", "price", "qty", "m"], lambda i, t, p, q, s: [t, p, q, int(s)]),
     "ccxt": (
         ["timestamp", "datetime", "symbol", "id", "side", "price", "amount", "cost"],
         lambda i, t, p, q, s: [t, "then", "BTC/USDT", i, "sell" if s else "buy", p, q, p * q],
