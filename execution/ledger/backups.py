@@ -10,12 +10,10 @@ import shutil
 from contextlib import closing
 from pathlib import Path
 
-import msgspec
-
 from execution.ledger.books import read_anew
 from execution.ledger.facts import Facts
 from execution.ledger.following import look_over
-from execution.ledger.rows import LedgerDamaged
+from execution.ledger.rows import UNREADABLE
 from execution.ledger.schema import FORMAT, format_of
 from execution.ledger.store import Ledger
 from execution.runtime.clock import Clock, file_stamp
@@ -92,7 +90,7 @@ def why_not_sound(copy: Path, account: str) -> str:
             books = read_anew(connection, facts.lot_steps())
             if found == FORMAT:
                 books.check(connection, facts.seal())
-    except (LedgerDamaged, DatabaseError, ValueError, ArithmeticError, OSError, msgspec.MsgspecError) as error:
+    except (*UNREADABLE, DatabaseError, OSError) as error:
         return str(error)
     return ""
 

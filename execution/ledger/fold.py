@@ -7,6 +7,7 @@ What is left below one lot step can't be sold: it is dust, kept visible, and joi
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cache
 from itertools import pairwise
 
 from execution.vocabulary.money import ZERO
@@ -153,6 +154,7 @@ class AccountFold:
         }
 
 
+@cache
 def currencies(symbol: str) -> tuple[str, str]:
     """Base and quote of 'BTC/USDT'."""
     base, _, quote = symbol.partition("/")

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
+from msgspec import MsgspecError
+
 from execution.ledger.fold import Origin
 from execution.runtime.sqlite import Row
 from execution.vocabulary.money import text
@@ -135,18 +137,19 @@ def fill_values(fill: Fill) -> tuple[str | int | None, ...]:
 
 
 def fill_of(row: Row) -> Fill:
-    """The fill in a row that has FILL_COLUMNS. Raises ValueError or ArithmeticError when the file is damaged."""
+    """The fill in a row that begins with FILL_COLUMNS. ValueError or ArithmeticError when the file is damaged."""
+    symbol, trade_id, venue_order_id, client_order_id, side, price, quantity, fee, fee_currency, executed_ms, *_ = row
     return Fill(
-        symbol=row["symbol"],
-        trade_id=row["trade_id"],
-        venue_order_id=row["venue_order_id"],
-        client_order_id=row["client_order_id"],
-        side=_SIDES.get(row["side"]) or Side(row["side"]),
-        price=Decimal(row["price"]),
-        quantity=Decimal(row["quantity"]),
-        fee=Decimal(row["fee"]),
-        fee_currency=row["fee_currency"],
-        executed_ms=row["executed_ms"],
+        symbol,
+        trade_id,
+        venue_order_id,
+        client_order_id,
+        _SIDES.get(side) or Side(side),
+        Decimal(price),
+        Decimal(quantity),
+        Decimal(fee),
+        fee_currency,
+        executed_ms,
     )
 
 
@@ -179,6 +182,10 @@ def fill_order(fill: Fill) -> tuple[int, str]:
 
 class LedgerDamaged(Exception):
     """The file's rows contradict each other; the message names the first bad one. Restore a backup or rebuild."""
+
+
+# what a damaged row is read as: where a bit says which kind of value follows, anything may
+UNREADABLE = (LedgerDamaged, ValueError, ArithmeticError, TypeError, AttributeError, LookupError, MsgspecError)
 
 
 class LedgerTaken(Exception):

@@ -67,7 +67,9 @@ def seal_of(facts: Mapping[str, str]) -> Seal:
     except msgspec.MsgspecError as error:
         raise LedgerDamaged(f"its seal can't be read: {error}") from error
     if facts_digest(facts).value != seal.facts_digest:
-        raise LedgerDamaged(f"its facts ({', '.join(sorted(facts))}) don't match the seal: one was changed or lost")
+        raise LedgerDamaged(
+            f"its facts ({', '.join(sorted(map(str, facts)))}) don't match the seal: one was changed or lost"
+        )
     return seal
 
 

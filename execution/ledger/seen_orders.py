@@ -43,8 +43,7 @@ class SeenOrders:
 
     def _take(self, row: tuple[Any, ...]) -> None:
         number, stored = row[-1], row[_WIDTH]
-        hashed = check_order(row[:_WIDTH], stored, number)
-        self._digest.turn(hashed)
+        self._digest.turn(hashed := check_order(row[:_WIDTH], stored, number))
         if row[_STATE] in UNSETTLED:
             self._open[number] = hashed
 

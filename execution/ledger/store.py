@@ -5,7 +5,7 @@ are a fold of the rows, kept in memory. Other processes read through ledger.quer
 """
 
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -36,11 +36,19 @@ class WrongAccount(ValueError):
 class Ledger(AccountStates, AccountBooks):
     """The books of `account`. What a writing method says is durable when it returns, unless it says otherwise."""
 
-    def __init__(self, path: Path, account: str, clock: Clock, known: Books | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        account: str,
+        clock: Clock,
+        known: Books | None = None,
+        before_writing: Callable[[], object] = lambda: None,
+    ) -> None:
         """Open or create; the epoch goes up by one, and what an earlier epoch left unanswered becomes UNKNOWN.
 
-        `known`: books of this file, kept by a follower. Raises sqlite's DatabaseError (not a database, disk full),
-        LedgerDamaged, LedgerFromLater, ValueError (another account's file), BooksDiffer (from what is `known`).
+        `known`: books of this file, kept by a follower. `before_writing` is asked before the first write, and may
+        raise. Raises sqlite's DatabaseError (not a database, disk full), LedgerDamaged, LedgerFromLater, ValueError
+        (another account's file), BooksDiffer (from what is `known`).
         """
         self.path, self.account, self._clock = path, account, clock
         self._high_water, self._journal = HighWater(path), Journal(path)
@@ -52,6 +60,7 @@ class Ledger(AccountStates, AccountBooks):
             self._load()
             self._money = MoneyTable(self._connection, self._facts.lot_steps(), known)
             self._money.check(self._facts.seal())
+            before_writing()
             self._begin_epoch()
             undo.pop_all()
 
