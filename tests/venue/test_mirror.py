@@ -122,6 +122,39 @@ def test_an_original_that_goes_away_stops_the_market_and_one_that_comes_back_sta
     asyncio.run(scene())
 
 
+@pytest.mark.parametrize(("silent", "stands"), [("*", ["BREAK", "BREAK"]), ("btcusdt@*", ["BREAK", "TRADING"])])
+def test_a_line_that_is_only_silent_stops_what_it_says_nothing_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, silent: str, stands: list[str]
+) -> None:
+    monkeypatch.setattr("execution.exchange.original.STALE_FEED_S", 1.0)
+    monkeypatch.setattr("execution.exchange.original.CHECK_PERIOD_S", 0.1)
+    monkeypatch.setattr("execution.venue.mirror.STALE_FEED_S", 1.0)
+    monkeypatch.setattr("execution.venue.mirror.QUIET_MAX_S", 1.5)
+
+    async def scene() -> None:
+        faults = Faults()
+        async with (
+            running(tmp_path / "original", ORIGINAL, faults=faults) as original,
+            mirrored(tmp_path / "mirror", original) as (venue, raw),
+        ):
+
+            async def status() -> list[str]:
+                return [one["status"] for one in (await raw.public("exchangeInfo")).body["symbols"]]
+
+            async def is_so(wanted: list[str]) -> bool:
+                return await status() == wanted
+
+            await eventually_async(lambda: is_so(["TRADING", "TRADING"]), 30)
+            gone = faults.add(Rule(Fault.DROP_EVENT, silent, for_s=3600))
+            await eventually_async(lambda: is_so(stands), 30)
+            wanted = "degraded" if silent == "*" else "healthy"
+            await eventually_async(lambda: venue.server.get_health()["status"] == wanted, 30)
+            faults.remove(gone)
+            await eventually_async(lambda: is_so(["TRADING", "TRADING"]), 30)
+
+    asyncio.run(scene())
+
+
 class Written:
     """An original that says what a test tells it to."""
 
