@@ -201,4 +201,4 @@ def _stops(order: Order, told: Killed) -> list[str]:
 def _note(told: Killed, swept: Swept) -> None:
     told.cancelled, told.stops_left, told.orders_left = swept.cancelled, swept.kept, swept.left
     if not swept.seen:
-        told.problems.append(f"the venue doesn't tell what stands there: {swept.problem}")
+        told.problems.append(f"the venue doesn't tell what stands there: {swept.problem}; nae kill asks again")

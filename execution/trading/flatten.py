@@ -23,6 +23,7 @@ from execution.vocabulary.reasons import ExitReason
 FIRST_RETRY_S = 0.2
 LAST_RETRY_S = 2.0
 NO_RULES = "the venue doesn't list it"
+NO_WORD = "the venue doesn't answer"
 SHOWN = 8  # decimals of what is told
 
 
@@ -67,7 +68,8 @@ async def flatten(
             _tell_end(audit, request, outcome)
             sold += [outcome.client_order_id] if outcome.client_order_id else []
             refusals[symbol] = outcome.refusal or ""
-        done = not problem and not todo and not (waiting & held.keys())
+        nothing = not held and not waiting  # whatever the venue says: there is nothing to sell
+        done = nothing or (not problem and not todo and not (waiting & held.keys()))
         if done or clock.monotonic() >= deadline:
             break
         await clock.sleep(min(backoff.next_s(), max(0.0, deadline - clock.monotonic())))
@@ -103,7 +105,7 @@ def _held(gateway: ExchangeGateway, quotes: dict[str, Quote]) -> dict[str, Holdi
 def _why_not(holding: Holding, gateway: ExchangeGateway) -> str:
     """Why a position can't be sold now; '' when it can."""
     if holding.position.symbol not in gateway.rules:
-        return NO_RULES
+        return NO_RULES if gateway.rules else NO_WORD
     if holding.dust or holding.sellable <= ZERO:
         return f"dust: {text(holding.position.quantity)} is too little for any order"
     return ""

@@ -13,7 +13,9 @@ import pytest
 from benchmarks.books import disagreements
 from execution.console.cli import run
 from execution.console.venue_control import ask_control
+from execution.exchange.classify import VenueError
 from execution.exchange.desk import open_desk
+from execution.exchange.embedded_access import key_file, port_file
 from execution.ledger.queries import account_report, recent_orders
 from execution.ledger.story import tell
 from execution.runtime.clock import SystemClock
@@ -146,8 +148,29 @@ def test_with_the_venue_dead_too_the_halt_is_durable_and_the_rest_is_named(tmp_p
             assert row["halted"] and "doesn't tell" in row["problems"][0]
             assert account_report(family.home.ledger(row["account"])).trading_state is TradingState.HALTED
         family.start("venue", "sandbox_optimus")
-        eventually(partial(family.is_quiet, "sandbox"), within_s=20)
+        eventually(lambda: family.report("sandbox").reconciled, within_s=20)
         assert family.report("sandbox").trading_state is TradingState.HALTED, "over every restart"
+
+
+def test_a_damaged_ledger_stops_nobody_from_cancelling(tmp_path: Path, kill: Kill) -> None:
+    with family_in(tmp_path / "home", config=DRILLS) as family:
+        family.start("venue")
+        eventually(lambda: port_file(family.home).exists() and key_file(family.home, "live").exists())
+        stranger = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "0.01"}
+        eventually(lambda: stands(family.home, stranger | {"newClientOrderId": "stranger-1"}))
+        family.home.ledger("live").write_bytes(b"no ledger any more" * 1000)
+        code, (told,) = kill("a test", "--account", "live", "--flatten")
+        assert code == ExitCode.UNAVAILABLE and told["cancelled"] == ["stranger-1"] and not told["halted"]
+        assert "the halt couldn't be written" in told["problems"][0] and told["seconds"] <= WITHIN_S
+        assert open_at_venue(family.home, "live") == []
+
+
+def stands(home: Home, order: dict[str, str]) -> bool:
+    """Is it there? The venue may still be starting."""
+    try:
+        return order["newClientOrderId"] in open_at_venue(home, "live", order)
+    except (VenueError, KeyError):
+        return False
 
 
 def test_without_an_account_it_says_which_home_it_looked_at(
