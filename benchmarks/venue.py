@@ -11,39 +11,34 @@ import asyncio
 import hashlib
 import hmac
 import json
-import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from random import Random
+from typing import NamedTuple
 from urllib.parse import urlencode
 
 import aiohttp
-from aiohttp import web
+import psutil
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.venue_servers import KEY, MUCH, serving
 from execution.runtime.clock import SystemClock
-from execution.runtime.config import VenueConfig
 from execution.runtime.sqlite import open_writer, transaction
-from execution.venue import limits
 from execution.venue.accounts import Accounts
 from execution.venue.book import BUY, SELL, Order, OrderBook
 from execution.venue.engine import Engine
 from execution.venue.errors import ApiError
-from execution.venue.server import ApiKey, VenueServer
 from execution.venue.symbols import Symbol
 
-KEY = ApiKey("sandbox", "k" * 32, "s" * 32)
 SYMBOL = "BTCUSDT"
 TRADERS = 40
-MUCH = 10**12
 STEADY_RATE = 200
 PATH = "/api/v3/order"
-REPLY = b'{"symbol":"BTCUSDT","orderId":1,"status":"FILLED"}'
+LONELY_PER_S = 50  # so many are sent for each second that the others take
 
 
 def stream(count: int, seed: int = 1) -> list[Order]:
@@ -160,53 +155,33 @@ async def steady(port: int, rate: int, seconds: float) -> list[float]:
     return took
 
 
-async def serve_venue(folder: Path) -> None:
-    """The whole venue without limits on how much may be asked. Prints its port."""
-    limits.WEIGHT_PER_MINUTE = limits.ORDERS_PER_10_S = limits.ORDERS_PER_DAY = MUCH
-    config = VenueConfig(opening_balance=Decimal(10**8))
-    server = VenueServer(config, folder, [KEY], SystemClock())
-    print(await server.start(), flush=True)
-    await server.run_market()
+async def alone(port: int, count: int) -> list[float]:
+    """Seconds of each order of a client that sends one, waits for its answer, and sends the next."""
+    url = f"http://127.0.0.1:{port}{PATH}"
+    took = []
+    async with aiohttp.ClientSession() as session:
+        for _ in range(count):
+            began = time.perf_counter()
+            await send(session, url)
+            took.append(time.perf_counter() - began)
+    return took
 
 
-async def serve_bare(_folder: Path) -> None:
-    """The same library's server that reads a request and answers. Prints its port."""
+class EndToEnd(NamedTuple):
+    """Orders a second as fast as it goes; seconds of each at a steady rate, and of each of a lonely client."""
 
-    async def handle(request: web.Request) -> web.Response:
-        await request.read()
-        return web.Response(body=REPLY, content_type="application/json")
-
-    application = web.Application()
-    application.router.add_route("*", "/{path:(?s:.*)}", handle)
-    runner = web.AppRunner(application, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    print(runner.addresses[0][1], flush=True)
-    await asyncio.Event().wait()
+    fast: float
+    steady: list[float]
+    lonely: list[float]
 
 
-SERVERS: dict[str, Callable[[Path], object]] = {"venue": serve_venue, "bare": serve_bare}
-
-
-@asynccontextmanager
-async def serving(name: str, folder: Path) -> AsyncIterator[int]:
-    """One of the servers in a process of its own; its port."""
-    command = (sys.executable, "-m", "benchmarks.venue", "--serve", name, "--folder", str(folder))
-    child = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
-    try:
-        assert child.stdout is not None
-        yield int(await asyncio.wait_for(child.stdout.readline(), 30))
-    finally:
-        child.kill()
-        await child.wait()
-
-
-async def end_to_end(name: str, folder: Path, connections: int, seconds: float) -> tuple[float, list[float]]:
-    """(orders a second as fast as it goes, seconds of each at a steady rate)."""
-    async with serving(name, folder) as port:
-        await as_fast_as_it_goes(port, connections, min(1.0, seconds))  # warm
-        fast = await as_fast_as_it_goes(port, connections, seconds)
-        return fast, await steady(port, STEADY_RATE, seconds)
+async def end_to_end(name: str, folder: Path, connections: int, seconds: float) -> EndToEnd:
+    """How one of the servers answers orders."""
+    async with serving(name, folder) as served:
+        await as_fast_as_it_goes(served.port, connections, min(1.0, seconds))  # warm
+        lonely = await alone(served.port, max(1, int(LONELY_PER_S * seconds)))
+        fast = await as_fast_as_it_goes(served.port, connections, seconds)
+        return EndToEnd(fast, await steady(served.port, STEADY_RATE, seconds), lonely)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -216,18 +191,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--json", action="store_true", help="print figures for a machine")
-    parser.add_argument("--serve", choices=sorted(SERVERS), help=argparse.SUPPRESS)
-    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args(arguments)
-    if asked.serve:
-        serve = serve_venue if asked.serve == "venue" else serve_bare
-        asyncio.run(serve(asked.folder))
-        return
+    load = psutil.getloadavg()[0]
     figures = measure(asked.orders, asked.seconds, asked.connections)
     if asked.json:
-        print(json.dumps(figures))
+        print(json.dumps(figures | {"load average before": load}))
         return
-    table = Table("what", "figure")
+    table = Table("what", "figure", title=f"load average before: {load:.1f}")
     for what, figure in figures.items():
         table.add_row(what, f"{figure:,.2f}" if figure < 100 else f"{figure:,.0f}")
     Console().print(table)
@@ -245,9 +215,10 @@ def measure(orders: int, seconds: float, connections: int) -> dict[str, float]:
         took = commits(Path(made), 1_000)
         figures |= {"floor, bare commits: per s": len(took) / sum(took), "floor, bare commit: p99 ms": _ms(took)}
         for name, words in (("bare", "floor, bare server"), ("venue", "signed orders over HTTP")):
-            fast, slow = asyncio.run(end_to_end(name, Path(made) / name, connections, seconds))
-            figures |= {f"{words}: per s, {connections} connections": fast}
-            figures |= {f"{words}: p99 ms at {STEADY_RATE}/s": _ms(slow)}
+            found = asyncio.run(end_to_end(name, Path(made) / name, connections, seconds))
+            figures |= {f"{words}: per s, {connections} connections": found.fast}
+            figures |= {f"{words}: p99 ms at {STEADY_RATE}/s": _ms(found.steady)}
+            figures |= {f"{words}: p50 ms of a lonely one": percentile(found.lonely, 0.5) * 1000}
     return figures
 
 
