@@ -2,6 +2,7 @@
 next; it neither trades nor knows money."""
 
 from bisect import bisect_left, insort
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from decimal import Decimal
@@ -35,7 +36,8 @@ NO_MATCH = -1
 @dataclass(slots=True, eq=False)
 class Order:
     """One order. `ticks` is 0 for an order at any price; `quote_budget` is set when it was sized in the quote
-    currency. A stop order is `waiting` until a trade reaches `stop_ticks`; then it works like any other order."""
+    currency. A stop order is `waiting` until a trade reaches `stop_ticks`; then it works like any other order. An
+    iceberg shows at most `iceberg_lots` at a time, of which `shown_lots` are left."""
 
     id: int
     account: str
@@ -61,11 +63,18 @@ class Order:
     prevented_match: int = NO_MATCH
     strategy_id: int | None = None
     strategy_type: int | None = None
+    iceberg_lots: int = 0
+    shown_lots: int = 0
 
     @property
     def left(self) -> int:
         """Lots neither filled nor taken by self-trade prevention."""
         return self.lots - self.filled_lots - self.prevented_lots
+
+    @property
+    def shown(self) -> int:
+        """Lots that the book shows: all that is left, or what is left of an iceberg's present part."""
+        return min(self.shown_lots, self.left) if self.iceberg_lots else self.left
 
     @property
     def is_open(self) -> bool:
@@ -137,14 +146,29 @@ class _Side:
         if not self._keys:
             return None
         key = self._keys[0]
-        return self._sign * key, sum(order.left for order in self._levels[key])
+        return self._sign * key, sum(order.shown for order in self._levels[key])
 
     def levels(self, most: int) -> list[tuple[int, int]]:
-        return [(self._sign * key, sum(order.left for order in self._levels[key])) for key in self._keys[:most]]
+        return [(self._sign * key, sum(order.shown for order in self._levels[key])) for key in self._keys[:most]]
 
-    def orders(self) -> Iterator[Order]:
+    def parts(self) -> Iterator[tuple[Order, int]]:
+        """What a taker meets: at each price what is shown, then the hidden parts of icebergs in turn."""
         for key in self._keys:
-            yield from self._levels[key]
+            level = self._levels[key]
+            for order in level:
+                yield order, order.shown
+            hidden = deque((order, order.left - order.shown) for order in level if order.left > order.shown)
+            while hidden:
+                order, left = hidden.popleft()
+                lots = min(order.iceberg_lots, left)
+                yield order, lots
+                if left > lots:
+                    hidden.append((order, left - lots))
+
+    def requeue(self, order: Order) -> None:
+        level = self._levels[self._sign * order.ticks]
+        level.remove(order)
+        level.append(order)
 
 
 class OrderBook:
@@ -161,6 +185,7 @@ class OrderBook:
     def add(self, order: Order) -> None:
         """Rest an order behind those already at its price."""
         self.version += 1
+        order.shown_lots = order.shown_lots or order.iceberg_lots
         self._side(order.side).add(order)
 
     def remove(self, order: Order) -> None:
@@ -168,9 +193,15 @@ class OrderBook:
         self.version += 1
         self._side(order.side).remove(order)
 
-    def filled(self) -> None:
-        """A resting order's quantity has changed in place."""
+    def taken(self, order: Order, lots: int) -> None:
+        """A resting order has this much less; when an iceberg shows nothing more, its next part stands behind all
+        others at the price."""
         self.version += 1
+        if order.iceberg_lots:
+            order.shown_lots -= lots
+            if order.shown_lots <= 0:
+                order.shown_lots = order.iceberg_lots
+                self._side(order.side).requeue(order)
 
     def next_maker(self, taker_side: str, limit_ticks: int) -> Order | None:
         """The order that a taker meets first, or None when nothing is at its limit or better (0 = any price)."""
@@ -180,13 +211,14 @@ class OrderBook:
         reachable = maker.ticks <= limit_ticks if taker_side == BUY else maker.ticks >= limit_ticks
         return maker if reachable else None
 
-    def makers(self, taker_side: str, limit_ticks: int) -> Iterator[Order]:
-        """All orders a taker could meet, best first. The book must not change meanwhile."""
-        for maker in (self._asks if taker_side == BUY else self._bids).orders():
+    def makers(self, taker_side: str, limit_ticks: int) -> Iterator[tuple[Order, int]]:
+        """All that a taker could meet, best first: orders with lots, an iceberg more than once. The book must not
+        change meanwhile."""
+        for maker, lots in (self._asks if taker_side == BUY else self._bids).parts():
             reachable = maker.ticks <= limit_ticks if taker_side == BUY else maker.ticks >= limit_ticks
             if limit_ticks and not reachable:
                 return
-            yield maker
+            yield maker, lots
 
     def best_bid(self) -> tuple[int, int] | None:
         """(ticks, lots) of the highest bid."""

@@ -234,7 +234,7 @@ class Engine:
                 self._dissolve(order, status.EXPIRED, outcome)
                 lose(self.accounts, symbol, order, lots, prevented)
                 if order is maker:
-                    self.books[symbol.name].filled() if order.left else self._unrest(order)
+                    self.books[symbol.name].taken(order, lots) if order.left else self._unrest(order)
                 outcome.report("TRADE_PREVENTION", order, prevented=prevented)
 
     def _fill(self, symbol: Symbol, taker: Order, maker: Order, lots: int, outcome: Outcome) -> None:
@@ -249,7 +249,7 @@ class Engine:
             order.updated_ms = outcome.now_ms
             order.status = status.PARTIALLY_FILLED if order.left else status.FILLED
         if maker.left:
-            self.books[symbol.name].filled()
+            self.books[symbol.name].taken(maker, lots)
         else:
             self._unrest(maker)
         for order in (maker, taker):

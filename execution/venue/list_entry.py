@@ -26,9 +26,10 @@ LEG_TYPES = ("LIMIT_MAKER", *CONDITIONAL)
 COMMON = (*("symbol", "listClientOrderId", "side", "quantity", "newOrderRespType", "selfTradePreventionMode"),)
 PARTS = ("Type", "ClientOrderId", "Price", "StopPrice", "TimeInForce", "StrategyId", "StrategyType")
 LEGS = ("above", "below")
-PAIR_UNSUPPORTED = {leg + name[0].upper() + name[1:]: what for leg in LEGS for name, what in UNSUPPORTED.items()}
+NOT_IN_LISTS = UNSUPPORTED | {"icebergQty": "Iceberg"}
+PAIR_UNSUPPORTED = {leg + name[0].upper() + name[1:]: what for leg in LEGS for name, what in NOT_IN_LISTS.items()}
 PAIR_PARAMETERS = frozenset((*COMMON, *(leg + part for leg in LEGS for part in PARTS), *PAIR_UNSUPPORTED))
-STOP_UNSUPPORTED = dict.fromkeys(("limitIcebergQty", "stopIcebergQty"), UNSUPPORTED["icebergQty"]) | {
+STOP_UNSUPPORTED = dict.fromkeys(("limitIcebergQty", "stopIcebergQty"), NOT_IN_LISTS["icebergQty"]) | {
     "trailingDelta": UNSUPPORTED["trailingDelta"]
 }
 STOP_PARAMETERS = frozenset(

@@ -6,7 +6,7 @@ from secrets import token_hex
 from execution.venue import errors, filters
 from execution.venue.book import BUY, EXPIRE_MAKER, PREVENTION_MODES, SELL, STOP_LOSS, TAKE_PROFIT, Order
 from execution.venue.parameters import CLIENT_ID_FORM, Parameters
-from execution.venue.symbols import E8_DIGITS, ORDER_TYPES, Symbol
+from execution.venue.symbols import E8_DIGITS, MAX_ICEBERG_PARTS, ORDER_TYPES, Symbol
 
 ORDER_PARAMETERS = frozenset(
     (
@@ -17,7 +17,6 @@ ORDER_PARAMETERS = frozenset(
 )
 TEST_PARAMETERS = ORDER_PARAMETERS | {"computeCommissionRates"}
 UNSUPPORTED = {
-    "icebergQty": "Iceberg",
     "trailingDelta": "Trailing stop",
     **dict.fromkeys(("pegPriceType", "pegOffsetValue", "pegOffsetType"), "Pegged"),
 }
@@ -54,13 +53,27 @@ def read_order(parameters: Parameters, symbols: Mapping[str, Symbol], account: s
     if kind in PRICED:
         order.ticks = read_steps(parameters, "price", symbol)
     order.lots = read_steps(parameters, "quantity", symbol)
+    if "icebergQty" in parameters:
+        order.iceberg_lots = _read_iceberg(parameters, symbol, order)
     return order
+
+
+def _read_iceberg(parameters: Parameters, symbol: Symbol, order: Order) -> int:
+    """How much of an order the book shows at a time. Raises -1014, -1013, -2010."""
+    if order.time_in_force != "GTC":
+        raise errors.ApiError(-1014, "Unsupported order combination.")
+    lots = read_steps(parameters, "icebergQty", symbol)
+    if lots > order.lots:
+        raise errors.ApiError(-2010, "IcebergQty exceeds QTY.")
+    if -(-order.lots // lots) > MAX_ICEBERG_PARTS:
+        raise errors.filter_failure("ICEBERG_PARTS")
+    return lots
 
 
 def _check_choices(parameters: Parameters, kind: str) -> None:
     refuse_unsupported(parameters, UNSUPPORTED)
     check_response_type(parameters)
-    for name, kinds in (("price", PRICED), ("timeInForce", TIMED), ("stopPrice", CONDITIONAL)):
+    for name, kinds in (("price", PRICED), ("timeInForce", TIMED), ("stopPrice", CONDITIONAL), ("icebergQty", PRICED)):
         if name in parameters and kind not in kinds:
             raise errors.not_required(name)
 
@@ -116,12 +129,12 @@ def _read_market_size(parameters: Parameters, symbol: Symbol, order: Order) -> N
 
 
 def read_steps(parameters: Parameters, name: str, symbol: Symbol) -> int:
-    """A price in ticks or, by the name `quantity`, a quantity in lots. Raises -1102, -1111, -1013."""
+    """A price in ticks or, by the names of quantities, a quantity in lots. Raises -1102, -1111, -1013."""
     value = parameters.amount(name)
     if value is None:
         raise errors.missing(name)
     if not value:
         raise errors.ApiError(-1013, f"Invalid {name}.")
-    if name == "quantity":
+    if name in ("quantity", "icebergQty"):
         return filters.to_steps(name, value, symbol.lot, symbol.most_lots, "LOT_SIZE")
     return filters.to_steps(name, value, symbol.tick, symbol.most_ticks, "PRICE_FILTER")

@@ -38,16 +38,20 @@ def make_plan(symbol: Symbol, book: OrderBook, taker: Order) -> Plan:
     """What happens when the taker meets the book."""
     plan = Plan()
     left, budget = taker.left, taker.quote_budget
-    guarded = taker.prevention != NO_PREVENTION
-    for maker in book.makers(taker.side, taker.ticks):
+    guarded, gone = taker.prevention != NO_PREVENTION, set[int]()
+    for maker, offered in book.makers(taker.side, taker.ticks):
+        if maker.id in gone:
+            continue
         room = int(budget // symbol.value(maker.ticks, 1)) if taker.quote_budget else left
-        lots = min(maker.left, room)
+        lots = min(offered, room)
         if not lots:
             break
         if guarded and maker.account == taker.account:
             if maker.account == MARKET_MAKER:
                 continue  # its quotes are no orders of a customer: they are withdrawn anyway
-            meeting = _prevented(taker.prevention, maker, room)
+            meeting = _prevented(taker.prevention, maker, lots, room)
+            if taker.prevention == EXPIRE_MAKER:
+                gone.add(maker.id)
             plan.blocked = taker.prevention not in (EXPIRE_MAKER, DECREMENT)
         else:
             meeting = Meeting(maker, lots)
@@ -62,10 +66,9 @@ def make_plan(symbol: Symbol, book: OrderBook, taker: Order) -> Plan:
     return plan
 
 
-def _prevented(mode: str, maker: Order, room: int) -> Meeting:
-    """What two orders of one account lose, of which the taker could still trade `room`."""
+def _prevented(mode: str, maker: Order, lots: int, room: int) -> Meeting:
+    """What two orders of one account lose that would trade `lots`, while the taker could still trade `room`."""
     if mode == DECREMENT:
-        lots = min(maker.left, room)
         return Meeting(maker, 0, lots, lots)
     maker_loses = 0 if mode == EXPIRE_TAKER else maker.left
     return Meeting(maker, 0, maker_loses, 0 if mode == EXPIRE_MAKER else room)

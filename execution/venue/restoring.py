@@ -73,6 +73,8 @@ def to_order(record: OrderRecord, symbols: Mapping[str, Symbol]) -> Order | None
         prevented_match=record.terms.prevented_match,
         strategy_id=record.terms.strategy_id,
         strategy_type=record.terms.strategy_type,
+        iceberg_lots=int(record.terms.iceberg / symbol.lot),
+        shown_lots=int(record.terms.shown / symbol.lot),
     )
 
 
@@ -81,8 +83,9 @@ def to_record(symbol: Symbol, order: Order) -> OrderRecord:
     words = (order.id, order.account, order.symbol, order.client_id, order.side, order.type, order.time_in_force)
     amounts = (symbol.price(order.ticks), symbol.quantity(order.lots), order.quote_budget)
     filled = (symbol.quantity(order.filled_lots), order.filled_quote)
-    prevented = symbol.quantity(order.prevented_lots)
-    rare = (order.prevention, order.list_id, prevented, order.prevented_match, order.strategy_id, order.strategy_type)
+    prevention = (order.prevention, order.list_id, symbol.quantity(order.prevented_lots), order.prevented_match)
+    iceberg = (symbol.quantity(order.iceberg_lots), symbol.quantity(order.shown_lots))
+    rare = (*prevention, order.strategy_id, order.strategy_type, *iceberg)
     terms = USUAL
     if order.stop_ticks or rare != USUAL[3:]:
         terms = Terms(symbol.price(order.stop_ticks), order.waiting, order.working_ms, *rare)

@@ -50,7 +50,8 @@ def order_reply(order: OrderRecord, fills: Sequence[Fill], kind: str, prevented:
 
 
 def _stop_part(order: OrderRecord) -> Json:
-    return {"stopPrice": amount_text(order.terms.stop_price)} if order.terms.stop_price else {}
+    values = {"stopPrice": order.terms.stop_price, "icebergQty": order.terms.iceberg}
+    return {name: amount_text(value) for name, value in values.items() if value}
 
 
 def _strategy(order: OrderRecord) -> Json:
@@ -94,7 +95,7 @@ def order_state(order: OrderRecord) -> Json:
         "clientOrderId": order.client_id,
         **_sizes(order),
         "stopPrice": amount_text(order.terms.stop_price),
-        "icebergQty": ZERO_TEXT,
+        "icebergQty": amount_text(order.terms.iceberg),
         "time": order.created_ms,
         "updateTime": order.updated_ms,
         "isWorking": not order.terms.waiting,
@@ -223,7 +224,7 @@ def execution_report(report: Report, order: OrderRecord, now_ms: int) -> Json:
         "q": amount_text(order.quantity),
         "p": amount_text(order.price),
         "P": amount_text(order.terms.stop_price),
-        "F": ZERO_TEXT,
+        "F": amount_text(order.terms.iceberg),
         "g": order.terms.list_id,
         "C": order.client_id if report.kind == "CANCELED" else "",
         "x": report.kind,

@@ -46,6 +46,7 @@ CREATE TABLE IF NOT EXISTS wishes(account TEXT NOT NULL, name TEXT NOT NULL, val
 LATER_TERMS = (
     *("prevented TEXT NOT NULL DEFAULT '0'", f"prevented_match INTEGER NOT NULL DEFAULT {NO_MATCH}"),
     *("strategy_id INTEGER", "strategy_type INTEGER"),
+    *("iceberg TEXT NOT NULL DEFAULT '0'", "shown TEXT NOT NULL DEFAULT '0'"),
 )
 CACHE_KIB = 1024
 ORDER_COLUMNS = 15
@@ -54,7 +55,7 @@ FILL_COLUMNS = 12
 
 class Terms(NamedTuple):
     """What few orders have: a stop price (`waiting` until it comes), a list, another self-trade prevention and what it
-    took, a strategy. Stored only where it isn't the usual, so that a plain order is one row."""
+    took, a strategy, a part that is shown. Stored only where it isn't the usual, so that a plain order is one row."""
 
     stop_price: Decimal = Decimal(0)
     waiting: bool = False
@@ -65,6 +66,8 @@ class Terms(NamedTuple):
     prevented_match: int = NO_MATCH
     strategy_id: int | None = None
     strategy_type: int | None = None
+    iceberg: Decimal = Decimal(0)
+    shown: Decimal = Decimal(0)
 
 
 USUAL = Terms()
@@ -114,9 +117,8 @@ class Store:
         self.prevented = PreventedStore(self._connection)
         self._connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
         known = {row["name"] for row in self._all("PRAGMA table_info(order_terms)", [])}
-        for column in LATER_TERMS:  # a store from before there were these
-            if column.partition(" ")[0] not in known:
-                self._connection.execute(f"ALTER TABLE order_terms ADD COLUMN {column}")
+        for column in (one for one in LATER_TERMS if one.split()[0] not in known):  # an older store
+            self._connection.execute(f"ALTER TABLE order_terms ADD COLUMN {column}")
 
     def close(self) -> None:
         """Let go of the file."""
@@ -268,8 +270,10 @@ def _read_order(row: Row) -> OrderRecord:
     stop_price, waiting, *rest = tuple(row)[ORDER_COLUMNS:]
     terms = USUAL
     if stop_price is not None:
-        terms = Terms(Decimal(stop_price), bool(waiting), *rest)
-        terms = terms._replace(prevented=Decimal(terms.prevented))
+        read = Terms(Decimal(stop_price), bool(waiting), *rest)
+        terms = read._replace(
+            prevented=Decimal(read.prevented), iceberg=Decimal(read.iceberg), shown=Decimal(read.shown)
+        )
     status, created_ms, updated_ms = tuple(row)[12:ORDER_COLUMNS]
     words = (order_id, account, symbol, client_id, side, kind, time_in_force)
     amounts = (price, quantity, budget, filled, filled_quote)

@@ -17,6 +17,7 @@ ORDER_TYPES = (
 AVERAGE_MINUTES = 5
 MAX_OPEN_ORDERS = 200
 MAX_CONDITIONAL_ORDERS = 5
+MAX_ICEBERG_PARTS = 10
 PERCENT_UP = Decimal(5)
 PERCENT_DOWN = Decimal("0.2")
 NOTIONAL_MAX = Decimal(9_000_000)
@@ -169,6 +170,7 @@ def filters(symbol: Symbol) -> list[dict[str, object]]:
             "applyMaxToMarket": False,
             "avgPriceMins": AVERAGE_MINUTES,
         },
+        {"filterType": "ICEBERG_PARTS", "limit": MAX_ICEBERG_PARTS},
         {"filterType": "MAX_NUM_ORDERS", "maxNumOrders": MAX_OPEN_ORDERS},
         {"filterType": "MAX_NUM_ALGO_ORDERS", "maxNumAlgoOrders": MAX_CONDITIONAL_ORDERS},
     ]
@@ -187,7 +189,7 @@ def exchange_info(symbol: Symbol) -> dict[str, object]:
         "baseCommissionPrecision": E8_DIGITS,
         "quoteCommissionPrecision": E8_DIGITS,
         "orderTypes": list(ORDER_TYPES),
-        "icebergAllowed": False,
+        "icebergAllowed": True,
         "ocoAllowed": True,
         "otoAllowed": False,
         "opoAllowed": False,

@@ -99,7 +99,7 @@ class Money(RuleBasedStateMachine):
                 raise
 
     @rule(account=owners, name=names, side=sides, kind=kinds, ticks=offsets, stop=stops, lots=sizes, mode=modes,
-          life=lives, budget=budgets)  # fmt: skip
+          life=lives, parts=st.integers(1, 12), budget=budgets)  # fmt: skip
     def place(
         self,
         account: str,
@@ -111,12 +111,14 @@ class Money(RuleBasedStateMachine):
         lots: int,
         mode: str,
         life: str,
+        parts: int,
         budget: Decimal | None,
     ) -> None:
         made = self.order(account, name, side, kind, ticks, stop, lots)
         made.prevention = mode
         if kind in ("LIMIT", "STOP_LOSS_LIMIT", "TAKE_PROFIT_LIMIT"):
             made.time_in_force = life
+            made.iceberg_lots = lots // parts if life == "GTC" else 0
         if kind == "MARKET" and budget is not None:
             made.lots, made.quote_budget = 0, budget
 

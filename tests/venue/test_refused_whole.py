@@ -23,10 +23,9 @@ def test_what_makes_an_order_of_a_kind_that_is_not_traded_here_is_refused_by_nam
                 "stopPrice": price(venue, 0.9),
             }
             for path, order, name, what in (
-                ("order", limit, "icebergQty", "Iceberg"),
                 ("order", limit, "trailingDelta", "Trailing stop"),
                 ("order", limit, "pegPriceType", "Pegged"),
-                ("order/test", limit, "icebergQty", "Iceberg"),
+                ("order/test", limit, "trailingDelta", "Trailing stop"),
                 ("orderList/oco", oco(venue), "aboveIcebergQty", "Iceberg"),
                 ("orderList/oco", oco(venue), "belowTrailingDelta", "Trailing stop"),
                 ("orderList/oco", oco(venue), "belowPegOffsetValue", "Pegged"),
