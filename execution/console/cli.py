@@ -18,7 +18,7 @@ from execution.console.audit_commands import audit
 from execution.console.keys_commands import keys
 from execution.console.kill_command import kill
 from execution.console.liquidate_command import liquidate
-from execution.console.output import complain
+from execution.console.output import complain, crashed
 from execution.console.reconcile_command import reconcile
 from execution.console.service_commands import service
 from execution.console.venue_commands import venue
@@ -69,6 +69,7 @@ app.add_typer(keys, name="keys")
 
 def main() -> None:
     """Run one command and end with its exit code."""
+    sys.excepthook = crashed
     sys.exit(run(sys.argv[1:]))
 
 

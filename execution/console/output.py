@@ -2,7 +2,9 @@
 
 import json
 import sys
+import traceback
 from decimal import Decimal
+from types import TracebackType
 from typing import Any
 
 import msgspec
@@ -39,6 +41,11 @@ def say(text: str, style: str = "") -> None:
 def complain(problem: str) -> None:
     """An error for a person, on standard error."""
     errors.print(redact(f"nae: {problem}"), style="red", markup=False, emoji=False, soft_wrap=True)
+
+
+def crashed(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """A bug of ours, as Python would print it, but for what must not be seen."""
+    sys.stderr.write(redact("".join(traceback.format_exception(kind, error, trace))))
 
 
 def table(columns: list[str], rows: list[list[Any]], empty: str) -> None:

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from execution.console.output import cell, complain, duration, grid, print_json, table
+from execution.console.output import cell, complain, crashed, duration, grid, print_json, table
 from execution.console.status_view import overdue_tasks, show_status
 from execution.vocabulary.health import HealthStatus
 
@@ -140,3 +140,13 @@ def test_why_an_account_is_paused_and_whose_word_it_is_stands_below_the_accounts
     assert out.startswith("not running\n")
     assert "live is paused: news [at] noon\nlive: from the ledger\n" in out
     assert "resumed" not in out
+
+
+def test_a_bug_is_printed_whole_but_for_what_must_not_be_seen(capsys: pytest.CaptureFixture[str]) -> None:
+    signed = "https://api.binance.com/api/v3/account?signature=" + "ab" * 32
+    try:
+        raise ValueError(signed)
+    except ValueError as error:
+        crashed(type(error), error, error.__traceback__)
+    told = capsys.readouterr().err
+    assert "Traceback" in told and "ValueError: https://api.binance.com" in told and "abab" not in told
