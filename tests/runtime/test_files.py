@@ -96,3 +96,23 @@ def test_the_tail_of_a_huge_file_reads_only_its_end(tmp_path: Path) -> None:
     path = tmp_path / "some.log"
     path.write_bytes(b"x" * 1_000_000 + b"\nlast\n")
     assert tail_lines(path, 1, most_bytes=100) == ["last"]
+
+
+def test_content_is_on_disk_before_its_name_and_the_name_before_it_returns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    fsync, replace = os.fsync, Path.replace
+
+    def synced(descriptor: int) -> None:
+        told.append("folder" if os.path.samestat(os.fstat(descriptor), tmp_path.stat()) else "content")
+        fsync(descriptor)
+
+    def renamed(file: Path, target: Path) -> Path:
+        told.append("name")
+        return replace(file, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Path, "replace", renamed)
+    write_atomically(tmp_path / "state.json", "new")
+    assert told == ["content", "name", "folder"]
