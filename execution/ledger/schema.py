@@ -4,13 +4,17 @@ flows are append-only and hash-chained, orders have a hash each, and a seal has 
 A format only adds: what reads an older format reads a newer one. Nothing here is taken away or renamed.
 """
 
+import logging
+from pathlib import Path
+
 import msgspec
 
 from execution.ledger import rows
 from execution.ledger.rows import LedgerDamaged
 from execution.ledger.seal import SEAL, Digest, Seal, facts_digest, row_hash
-from execution.runtime.sqlite import Connection, transaction
+from execution.runtime.sqlite import Connection, DatabaseError, copy_database, transaction
 
+LOG = logging.getLogger("nae.ledger")
 FORMAT = 2  # 1: orders and facts had no hash; a file of that time says 0
 
 SCHEMA = """
@@ -83,8 +87,9 @@ def format_of(connection: Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
-def bring_up_to_date(connection: Connection) -> None:
+def bring_up_to_date(connection: Connection, path: Path) -> None:
     """Make the tables, or make an older file one of our format, in one transaction: a kill leaves the old or the new.
+    A copy of the older file stays among the backups, for an older build.
 
     Raises LedgerFromLater, and LedgerDamaged when the file contradicts its format.
     """
@@ -93,6 +98,8 @@ def bring_up_to_date(connection: Connection) -> None:
         raise LedgerFromLater(f"it has format {found}, and this build knows {FORMAT}")
     if found == FORMAT:
         return
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'orders'").fetchone():
+        _keep(path)
     with transaction(connection):
         for statement in SCHEMA.split(";"):
             connection.execute(statement)
@@ -103,6 +110,15 @@ def bring_up_to_date(connection: Connection) -> None:
         seal = msgspec.json.encode(_sealed(connection)).decode()
         connection.execute("INSERT INTO facts (name, value) VALUES (?, ?)", (SEAL, seal))
         connection.execute(f"PRAGMA user_version={FORMAT}")
+
+
+def _keep(path: Path) -> None:
+    try:
+        copy_database(path, path.parent / "backups" / f"before-format-{FORMAT}.db")
+    except FileExistsError:  # a kill came between
+        return
+    except (DatabaseError, OSError) as error:  # whoever looks after an account can't wait for room on the disk
+        LOG.warning("no copy of %s as the older build left it: %s", path, error)
 
 
 def _sealed(connection: Connection) -> Seal:

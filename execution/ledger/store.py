@@ -56,7 +56,7 @@ class Ledger(AccountStates, AccountBooks):
         self._last_commit_ms: int | None = None
         with ExitStack() as undo:
             undo.callback(self.close)
-            bring_up_to_date(self._connection)
+            bring_up_to_date(self._connection, path)
             self._load()
             self._money = MoneyTable(self._connection, self._facts.lot_steps(), known)
             self._money.check(self._facts.seal())

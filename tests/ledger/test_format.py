@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 
 from execution.ledger import queries
+from execution.ledger.backups import why_not_sound
 from execution.ledger.following import LedgerFollower
+from execution.ledger.rebuild import rebuild
 from execution.ledger.schema import FORMAT
+from execution.runtime.clock import ManualClock
 from execution.runtime.sqlite import open_writer, read_all
 from execution.vocabulary.exit_codes import ConfigError
 from execution.vocabulary.order_states import OrderEvent
@@ -55,6 +58,16 @@ def test_a_ledger_of_an_older_build_is_taken_over_as_it_stands_and_guarded_from_
     by_sql(path, "UPDATE orders SET state = 'rejected' WHERE number = 7")
     with pytest.raises(ConfigError, match=r"order 7 .* doesn't match its hash"):
         opened(tmp_path)
+
+
+def test_the_older_file_is_kept_for_an_older_build(tmp_path: Path) -> None:
+    path = of_the_first_format(tmp_path)
+    opened(tmp_path).close()
+    kept = tmp_path / "backups" / f"before-format-{FORMAT}.db"
+    assert why_not_sound(kept, "live") == "" and int(read_all(kept, "PRAGMA user_version")[0][0]) == 0
+    rebuild(path, "live", ManualClock(), base=kept)
+    with closing(opened(tmp_path)) as ledger:
+        assert (ledger.fills_count, len(ledger.orders(limit=-1))) == (30, 31)
 
 
 def test_who_followed_a_ledger_of_an_older_build_takes_it_over_as_well(tmp_path: Path) -> None:
