@@ -12,8 +12,8 @@ from execution.console.taking_over import Hand, OutOfReach, ask_holder, take_in_
 from execution.exchange.desk import Desk, open_desk
 from execution.exchange.emergency import Swept, cancel_all, kept_names
 from execution.ledger.audit_log import AuditLogger
-from execution.ledger.opening import open_ledger
 from execution.ledger.queries import recent_orders
+from execution.ledger.rebuild import open_or_rebuild
 from execution.ledger.store import Ledger
 from execution.runtime.bus import NoAnswer, Refused, ask
 from execution.runtime.clock import Clock
@@ -97,7 +97,7 @@ def _ourselves(order: Order, told: Killed, hand: Hand, began: float) -> None:
     """Nobody else writes: the halt into the ledger first, whatever the venue says then."""
     told.by = "nae kill"
     try:
-        ledger = open_ledger(order.home.ledger(told.account), told.account, order.clock)
+        ledger = open_or_rebuild(order.home.ledger(told.account), told.account, order.clock)
     except (ConfigError, DatabaseError) as problem:
         told.problems.append(f"the halt couldn't be written: {problem}")
         asyncio.run(_beside(order, told, hand, began))  # what stands at the venue is cancelled all the same

@@ -16,8 +16,8 @@ from execution.exchange.desk import open_desk
 from execution.exchange.emergency import cancel_all
 from execution.ledger.account_lock import AccountLock, account_lock
 from execution.ledger.audit_log import AuditLogger
-from execution.ledger.opening import open_ledger
 from execution.ledger.queries import positions, recent_fills, recent_orders
+from execution.ledger.rebuild import open_or_rebuild
 from execution.ledger.store import Ledger
 from execution.runtime.clock import SystemClock
 from execution.runtime.config import Config, load
@@ -114,7 +114,7 @@ def _execute(one: _Account, within_s: float) -> Liquidated:
     except BusyError as busy:
         raise BusyError(f"{busy}; nae kill --flatten has it sell, nae stop ends it") from busy
     try:
-        ledger = open_ledger(one.home.ledger(one.name), one.name, one.clock)
+        ledger = open_or_rebuild(one.home.ledger(one.name), one.name, one.clock)
         try:
             if ledger.trading_state()[0] is TradingState.ACTIVE:
                 ledger.set_trading_state(TradingState.PAUSED, "liquidated; nae resume lifts it", "operator")

@@ -152,6 +152,21 @@ def test_with_the_venue_dead_too_the_halt_is_durable_and_the_rest_is_named(tmp_p
         assert family.report("sandbox").trading_state is TradingState.HALTED, "over every restart"
 
 
+def test_a_ledger_damaged_in_trading_is_built_again_and_all_is_sold(tmp_path: Path, kill: Kill) -> None:
+    with family_in(tmp_path / "home", config=DRILLS) as family:
+        begin(family)
+        eventually(lambda: list((family.home.account("live") / "backups").glob("*.db")))
+        family.kill(*TRADERS)
+        path = family.home.ledger("live")
+        with path.open("r+b") as file:
+            file.write(b"\0" * 4096)
+        code, (told,) = kill("a test", "--account", "live", "--flatten")
+        assert code == ExitCode.OK and told["halted"] and told["sold"], told
+        report = account_report(path)
+        assert report.trading_state is TradingState.HALTED and not report.positions and report.reconciled
+        assert open_at_venue(family.home, "live") == []
+
+
 def test_a_damaged_ledger_stops_nobody_from_cancelling(tmp_path: Path, kill: Kill) -> None:
     with family_in(tmp_path / "home", config=DRILLS) as family:
         family.start("venue")
