@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from execution.runtime.clock import Clock
     from execution.venue.server import ApiKey, VenueServer
 
-OPTIONS = {"replay_symbol": "--symbols"}
+OPTIONS = {"replay_symbol": "--symbols", "listed_later": "--later"}
 FOLDER_NAME = "venue_alone"
 ACCOUNT_FORM = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 Folder = Annotated[
@@ -58,6 +58,9 @@ def serve(
     port: Annotated[int, typer.Option("--port", help="0: any free one.")] = 0,
     seed: Annotated[int | None, typer.Option("--seed", help="The synthetic market is a function of it.")] = None,
     symbols: Annotated[str | None, typer.Option("--symbols", help="BTC/USDT,ETH/USDT; one name for a replay.")] = None,
+    later: Annotated[
+        str | None, typer.Option("--later", help="More of them, unseen until: nae venue fault list.")
+    ] = None,
     account: Annotated[list[str] | None, typer.Option("--account", help="An account's name; may be repeated.")] = None,
     faults: Annotated[
         Path | None, typer.Option("--faults", help="A fault script: a JSON list of rules, from the start.")
@@ -93,6 +96,7 @@ def serve(
     """
     given = {"market": market, "speed": speed, "port": port, "seed": seed} | _listed(market, symbols)
     given["legacy_listen_key"] = legacy_listen_key or None
+    given["listed_later"] = None if later is None else _names(later)
     config = _config({key: value for key, value in given.items() if value is not None})
     names = account or ["trader"]
     for name in names:
@@ -107,7 +111,11 @@ def _listed(market: str | None, symbols: str | None) -> dict[str, Any]:
         return {}
     if market is not None and market.startswith("replay:"):
         return {"replay_symbol": symbols}
-    return {"symbols": [name.strip() for name in symbols.split(",") if name.strip()]}
+    return {"symbols": _names(symbols)}
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _config(given: dict[str, Any]) -> VenueConfig:

@@ -36,6 +36,7 @@ class VenueConfig(Strict, frozen=True):
     speed: float = 60.0
     seed: int = 7
     symbols: tuple[str, ...] = ("BTC/USDT", "ETH/USDT", "SOL/USDT", "XRP/USDT")
+    listed_later: tuple[str, ...] = ()
     volume_unit: str = "base"
     replay_symbol: str = ""
     history_bars: int = 1000

@@ -31,12 +31,17 @@ class Exchange:
     """Orders in, outcomes out. Listeners hear of an outcome after it is stored; they must not raise or block."""
 
     def __init__(
-        self, symbols: Sequence[Symbol], accounts: Iterable[str], opening: Decimal, fees: tuple[Decimal, Decimal]
+        self,
+        symbols: Sequence[Symbol],
+        accounts: Iterable[str],
+        opening: Decimal,
+        fees: tuple[Decimal, Decimal],
+        later: Iterable[str] = (),
     ) -> None:
-        """`fees` are (taker, maker) as shares."""
+        """`fees` are (taker, maker) as shares; the markets named in `later` aren't listed until somebody says so."""
         self.symbols = {symbol.name: symbol for symbol in symbols}
         self.accounts = list(accounts)
-        self.listing = Listing(self.symbols)
+        self.listing = Listing(self.symbols, later)
         self.listeners: list[Listener] = []
         self.commits = Commits(self._keep)
         self.store_errors = 0

@@ -18,7 +18,7 @@ from execution.vocabulary.exit_codes import ConfigError
 def make_source(config: VenueConfig, original: Original | None = None) -> Source | MirroredBars:
     """Where the market comes from; `original` is the exchange that is mirrored. Raises ConfigError."""
     if config.market == "synthetic":
-        return SyntheticMarket(config.seed, config.symbols)
+        return SyntheticMarket(config.seed, (*config.symbols, *config.listed_later))
     kind, _, name = config.market.partition(":")
     if kind == "replay" and name:
         return open_recording(Path(name).expanduser(), config.volume_unit, config.replay_symbol)

@@ -83,7 +83,8 @@ class VenueServer:
         keys = keys if faults is None else RevokedKeys(keys, faults)
         source = make_source(config, original)
         fees = (config.taker_fee, config.maker_fee)
-        self.exchange = Exchange(source.symbols, names, config.opening_balance, fees)
+        later = [pair.replace("/", "") for pair in config.listed_later]
+        self.exchange = Exchange(source.symbols, names, config.opening_balance, fees, later)
         self.journal = Journal(folder / JOURNAL_NAME, clock)
         self.exchange.listeners.append(outcome_writer(self.journal.note, self.exchange.record))
         self.exchange.commits.finish = self.journal.flush

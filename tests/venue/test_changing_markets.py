@@ -73,6 +73,31 @@ def test_a_delisted_market_is_gone_its_open_orders_have_expired_and_their_money_
     asyncio.run(scene())
 
 
+def test_a_market_is_listed_that_nobody_has_seen_before_and_stays_listed(tmp_path: Path) -> None:
+    config = VenueConfig(speed=600, symbols=("BTC/USDT",), listed_later=("DOGE/USDT",))
+
+    async def scene() -> None:
+        faults = Faults()
+        async with running(tmp_path, config, faults=faults) as venue, ccxt_client(venue.port) as client:
+            assert list(client.markets) == ["BTC/USDT"]
+            with pytest.raises(ccxt.BadSymbol):
+                await client.public_get_klines({"symbol": "DOGEUSDT", "interval": "1m"})
+            faults.add(Rule(Fault.LIST, "DOGEUSDT"))
+
+            async def bought() -> bool:
+                if "DOGE/USDT" not in await client.load_markets(True):
+                    return False
+                return bool((await client.create_order("DOGE/USDT", "market", "buy", 100))["status"] == "closed")
+
+            await eventually_async(bought, 30)
+            assert len(await client.fetch_ohlcv("DOGE/USDT", "1m", None, 50)) > 40, "it has a past"
+        async with running(tmp_path, config) as venue, ccxt_client(venue.port) as client:
+            assert set(client.markets) == {"BTC/USDT", "DOGE/USDT"}
+            assert (await client.fetch_balance())["DOGE"]["free"] > 99
+
+    asyncio.run(scene())
+
+
 def test_streams_of_all_markets_go_on_when_the_last_of_them_is_gone(tmp_path: Path) -> None:
     async def scene() -> None:
         import aiohttp
