@@ -239,13 +239,23 @@ def json_object(text: str) -> dict[str, object] | None:
 
 
 def _values(params: object) -> Values:
-    """Parameters as a REST client would have sent them. Raises -1135 for anything but words and numbers."""
+    """Parameters as a REST client would have sent them. Raises -1135 for other than words, numbers, lists of words."""
     if params is None:
         return {}
-    if not isinstance(params, dict) or not all(isinstance(v, str | int | float) for v in params.values()):
+    if not isinstance(params, dict):
         raise errors.ApiError(-1135, "Invalid JSON Request")
-    values = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in params.items()}
+    values = {name: _text(value) for name, value in params.items()}
     for name, value in values.items():
         if not value:
             raise errors.empty_parameter(name)
     return values
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str | int | float):
+        return str(value)
+    if isinstance(value, list) and all(isinstance(word, str) for word in value):
+        return orjson.dumps(value).decode()
+    raise errors.ApiError(-1135, "Invalid JSON Request")

@@ -2,10 +2,13 @@
 and many clients. What is refused changes no balance; nothing makes or loses money; nobody sees a 500 or a traceback."""
 
 import asyncio
+import hashlib
+import hmac
 import json
 import os
 import resource
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -17,10 +20,16 @@ from hypothesis import strategies as st
 
 from execution.runtime.clock import SystemClock
 from execution.venue.limits import RateLimits
+from execution.venue.list_entry import PAIR_PARAMETERS, STOP_PARAMETERS
+from execution.venue.order_entry import TEST_PARAMETERS
+from execution.venue.replacing import REPLACE
+from execution.venue.web_socket_api import SIGNED_HERE
 from tests.venue.support import LIVE, SANDBOX, Running, raw_client, running, signed
 
 ODD = st.text(st.characters(codec="utf-8"), max_size=12)
+MEANT = sorted(TEST_PARAMETERS | PAIR_PARAMETERS | STOP_PARAMETERS | REPLACE)  # all that an order may be asked for
 NAMES = [
+    *MEANT,
     *("symbol", "side", "type", "timeInForce", "quantity", "quoteOrderQty", "price", "stopPrice", "newClientOrderId"),
     *("orderId", "origClientOrderId", "cancelOrderId", "cancelReplaceMode", "orderListId", "aboveType", "belowType"),
     *("abovePrice", "belowPrice", "aboveStopPrice", "belowStopPrice", "stopLimitPrice", "selfTradePreventionMode"),
@@ -101,7 +110,13 @@ def test_odd_requests_to_every_endpoint_are_refused_by_code_and_cost_nobody_anyt
                 assert reply.status in (200, 409) or balances(venue) == held, "what is refused changes nothing"
                 assert totals(venue) == before, "nothing makes or loses money"
 
+            def each_once() -> None:
+                for endpoint in endpoints:  # chance may leave one out
+                    for values in ({"symbol": "BTCUSDT"}, LIMIT, dict.fromkeys(MEANT, "1")):
+                        storm.hypothesis.inner_test(endpoint, values, False, b"")  # type: ignore[attr-defined]
+
             await asyncio.to_thread(storm)
+            await asyncio.to_thread(each_once)
             assert answers[200] >= 3, "some were good"
             assert answers[400] > 0
             assert venue.server.get_health()["error_count"] == 0
@@ -116,7 +131,7 @@ def test_odd_messages_get_one_answer_each_and_leave_the_line_open(tmp_path: Path
             api = await session.ws_connect(f"{venue.url}/ws-api/v3")
             streams = await session.ws_connect(f"{venue.url}/ws")
             known = venue.server._sockets._api
-            methods = [*known._public, *known._signed, *known._sessioned, "session.logon", "userDataStream.subscribe"]
+            methods = [*known._public, *known._signed, *known._sessioned, *SIGNED_HERE, "userDataStream.subscribe"]
             methods += ["SUBSCRIBE", "UNSUBSCRIBE", "LIST_SUBSCRIPTIONS", "SET_PROPERTY", "GET_PROPERTY"]
             names = st.sampled_from(
                 ["btcusdt@trade", "btcusdt@depth5", "!ticker@arr", "!x@arr", "@", "btcusdt@kline_1m"]
@@ -147,6 +162,54 @@ def test_odd_messages_get_one_answer_each_and_leave_the_line_open(tmp_path: Path
             assert venue.server.get_health()["error_count"] == 0
             await api.close()
             await streams.close()
+
+    asyncio.run(scene())
+
+
+def test_signed_messages_of_every_method_are_answered_and_a_refusal_changes_nothing(tmp_path: Path) -> None:
+    async def scene() -> None:
+        loop = asyncio.get_running_loop()
+        async with running(tmp_path, driven=False) as venue, aiohttp.ClientSession() as session:
+            socket = await session.ws_connect(f"{venue.url}/ws-api/v3")
+            known, before = venue.server._sockets._api, totals(venue)
+            answers = Counter[int]()
+
+            async def asked(message: Mapping[str, object]) -> Any:
+                await socket.send_json(message)
+                reply = await socket.receive_json(timeout=30)
+                while "event" in reply:
+                    reply = await socket.receive_json(timeout=30)
+                return reply
+
+            def signed_once(method: str, values: dict[str, str]) -> None:
+                venue.server._rest._office.limits = RateLimits()
+                held = balances(venue)
+                wanted = {name: value for name, value in values.items() if name not in ("signature", "timestamp")}
+                wanted |= {"apiKey": SANDBOX.key, "timestamp": str(SystemClock().now_ms())}
+                payload = "&".join(f"{name}={wanted[name]}" for name in sorted(wanted))
+                sign = hmac.new(SANDBOX.secret.encode(), payload.encode(), hashlib.sha256).hexdigest()
+                message = {"id": method, "method": method, "params": wanted | {"signature": sign}}
+                reply = in_thread(asked(message), loop)
+                answers[reply["status"]] += 1
+                assert (reply["id"], reply["status"] in REFUSALS | {200}) == (method, True), reply
+                assert reply["status"] in (200, 409) or balances(venue) == held, "what is refused changes nothing"
+                assert totals(venue) == before, "nothing makes or loses money"
+
+            @settings(max_examples=150, deadline=None)
+            @given(method=st.sampled_from(sorted(known._signed)), values=FIELDS)
+            def storm(method: str, values: dict[str, str]) -> None:
+                signed_once(method, values)
+
+            def each_once() -> None:
+                for method in [*known._signed, *SIGNED_HERE]:
+                    for values in ({}, {"symbol": "BTCUSDT"}, LIMIT, MARKET):
+                        signed_once(method, values)
+
+            await asyncio.to_thread(each_once)
+            await asyncio.to_thread(storm)
+            assert answers[200] >= 3, "some were good"
+            assert venue.server.get_health()["error_count"] == 0
+            await socket.close()
 
     asyncio.run(scene())
 

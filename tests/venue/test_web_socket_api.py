@@ -170,3 +170,16 @@ def test_who_goes_on_after_429_is_banned_for_longer_each_time_and_the_web_socket
                 assert (await raw.public("ping")).status == 200
 
     asyncio.run(scene())
+
+
+def test_lists_of_symbols_come_as_lists(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with running(tmp_path, driven=False) as venue, line(venue.url) as connection:
+            for method in ("exchangeInfo", "ticker.24hr", "ticker.price", "ticker.book", "ticker"):
+                found = (await connection.ask(method, symbols=["BTCUSDT", "ETHUSDT"]))["result"]
+                rows = found["symbols"] if method == "exchangeInfo" else found
+                assert [row["symbol"] for row in rows] == ["BTCUSDT", "ETHUSDT"], method
+            for odd, code in ((["NOPE"], -1121), ([1], -1135), ([["BTCUSDT"]], -1135), ({}, -1135), ([], -1121)):
+                assert (await connection.ask("ticker.price", symbols=odd))["error"]["code"] == code, odd
+
+    asyncio.run(scene())
