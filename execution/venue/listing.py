@@ -1,5 +1,5 @@
-"""Which markets are listed: one that isn't is shown to nobody and takes no order. What has been said of them is one text,
-for the store. It moves no order and no money."""
+"""Which markets are listed: one that isn't is shown to nobody and takes no order. What has been said of them is one
+text, for the store. It moves no order and no money."""
 
 from collections.abc import Iterable, Mapping
 
