@@ -10,6 +10,7 @@ from execution.venue.outcome import Fill, Outcome
 from execution.venue.store import OrderRecord
 from execution.venue.symbols import amount_text
 
+WORD_MAX = 64  # what a client calls things is cut: no longer one is ever accepted
 Facts = dict[str, Any]
 UNFORESEEN: Facts = {"status": 503, "code": None}
 UNKNOWN: Facts = {"status": errors.unknown_outcome().status, "code": errors.unknown_outcome().code}
@@ -19,7 +20,8 @@ def request_facts(verb: str, account: str, values: dict[str, str], window: Windo
     """Who asked for what, and when by its own clock."""
     names = ("newClientOrderId" if verb.startswith("POST") else "origClientOrderId", "listClientOrderId")
     name = next((values[name] for name in names if name in values), None)
-    request = {"account": account, "verb": verb, "symbol": values.get("symbol"), "id": name}
+    symbol = values.get("symbol")
+    request = {"account": account, "verb": verb, "symbol": symbol and symbol[:WORD_MAX], "id": name and name[:WORD_MAX]}
     return request | {"sent": window.timestamp_ms}
 
 

@@ -13,33 +13,33 @@ WORKING = ("NEW", "PARTIALLY_FILLED", "FILLED")
 
 
 def missing_lines(path: Path, store: Store) -> list[Facts]:
-    """Orders and trades that no line tells of, oldest first. Raises OSError, DatabaseError."""
-    since_ms, trade_id, told = _told(path)
+    """Orders and trades since shortly before the last line that no line tells of, oldest first. Raises OSError,
+    DatabaseError."""
+    since_ms, told = _told(path)
     orders = []
     for order in store.orders_since(since_ms):
         fresh = order.created_ms >= since_ms
         known = {(order.id, state) for state in (WORKING if order.status in WORKING else (order.status,))}
         if (fresh or order.status not in WORKING) and not known & told:
             orders.append(order_facts(order))
-    fills = [fill for fill in store.fills_from(trade_id, MOST) if (fill.order_id, str(fill.trade_id)) not in told]
+    fills = [fill for fill in store.fills_since(since_ms, MOST) if (fill.order_id, str(fill.trade_id)) not in told]
     found = [*orders, *map(trade_facts, fills)]
-    return sorted(found, key=lambda facts: facts["time"])[-MOST:]
+    return sorted(found, key=lambda facts: int(facts["time"]))[-MOST:]
 
 
-def _told(path: Path) -> tuple[int, int, set[tuple[int, str]]]:
-    """Since when to look, from which trade on, and what the lines since then tell: (order, its state or a trade)."""
+def _told(path: Path) -> tuple[int, set[tuple[int, str]]]:
+    """Since when to look, and what the lines since then tell: (order, its state or the number of a trade)."""
     told: set[tuple[int, str]] = set()
-    since_ms = trade_id = 0
+    since_ms: int | None = None
     for line in lines_backwards(path):
-        row = decoded(line) if not since_ms or b'"event":"' in line else None
+        row = decoded(line)
         if row is None:
             continue
-        since_ms = since_ms or int(row["at"]) - MARGIN_MS
+        since_ms = int(row["at"]) - MARGIN_MS if since_ms is None else since_ms
+        if int(row["at"]) < since_ms - MARGIN_MS:
+            break
         if row.get("event") == "trade":
-            trade_id = trade_id or int(row["trade"])
             told.add((int(row["order"]), str(row["trade"])))
         elif row.get("event") == "order":
             told.add((int(row["order"]), str(row["state"])))
-        if trade_id and int(row["at"]) < since_ms - MARGIN_MS:
-            break
-    return since_ms, trade_id, told
+    return since_ms or 0, told

@@ -213,9 +213,9 @@ class Store:
         """Everybody's orders that have changed since then."""
         return self._orders("updated_ms >= ? ORDER BY updated_ms, id", (since_ms,))
 
-    def fills_from(self, trade_id: int, most: int) -> list[Fill]:
-        """Everybody's fills from a trade on, the newest of them, by trade id."""
-        return self._fills(f"trade_id >= ? ORDER BY trade_id DESC LIMIT {most:d}", (trade_id,))[::-1]
+    def fills_since(self, since_ms: int, most: int) -> list[Fill]:
+        """Everybody's fills since then, the newest of them, by trade id."""
+        return self._fills(f"time_ms >= ? ORDER BY trade_id DESC LIMIT {most:d}", (since_ms,))[::-1]
 
     def balances(self) -> list[tuple[str, str, Decimal, Decimal]]:
         """(account, asset, free, locked) of everybody."""

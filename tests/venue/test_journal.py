@@ -40,9 +40,7 @@ def test_orders_tests_and_cancels_are_lines_with_their_fate_and_looking_is_not(t
         async with running(tmp_path) as venue:
             assert await send(venue.url, "POST", "order", **ORDER, newClientOrderId="1-1-a") == 200
             assert await send(venue.url, "POST", "order/test", **ORDER, newClientOrderId="1-probe-1") == 200
-            assert (
-                await send(venue.url, "POST", "order", **{**ORDER, "quantity": "9"}, newClientOrderId="1-2-a") == 400
-            )
+            assert await send(venue.url, "POST", "order", **{**ORDER, "quantity": "9"}, newClientOrderId="1-2-a") == 400
             assert await send(venue.url, "GET", "order", symbol="BTCUSDT", origClientOrderId="1-1-a") == 200
             assert await send(venue.url, "DELETE", "order", symbol="BTCUSDT", origClientOrderId="1-9-a") == 400
 
@@ -71,6 +69,17 @@ def test_what_comes_through_the_socket_is_journaled_like_what_comes_by_rest(tmp_
     asyncio.run(run())
     placed = [line for line in lines(tmp_path / "journal.jsonl") if line.get("verb") == "POST order"]
     assert [(line["id"], line["status"]) for line in placed] == [("3-1-b", 200)]
+
+
+def test_long_words_of_a_client_do_not_fill_the_journal(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with running(tmp_path) as venue:
+            assert await send(venue.url, "POST", "order", **ORDER, newClientOrderId="x" * 3000) == 400
+            assert await send(venue.url, "POST", "order", **ORDER | {"symbol": "Y" * 3000}) == 400
+
+    asyncio.run(run())
+    first, second = [line for line in lines(tmp_path / "journal.jsonl") if "verb" in line]
+    assert (first["id"], second["symbol"]) == ("x" * 64, "Y" * 64)
 
 
 def test_a_journal_that_cannot_be_written_loses_lines_and_never_a_request(tmp_path: Path) -> None:
