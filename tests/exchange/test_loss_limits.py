@@ -63,6 +63,7 @@ def test_what_was_lost_while_nobody_looked_counts_on_the_day_somebody_looks() ->
 def test_a_clock_that_goes_back_begins_no_new_day() -> None:
     marks = advanced(after(0, -400, start_ms=MONDAY_MS + DAY_MS), D(-500), MONDAY_MS)
     assert "today" in breach(marks, D(10_000), LIMITS)
+    assert "today" in breach(advanced(marks, D(-500), MONDAY_MS + DAY_MS), D(10_000), LIMITS), "nor does its return"
 
 
 looks = some.lists(some.tuples(some.integers(-5_000, 5_000), some.integers(0, 3 * DAY_MS)), min_size=1, max_size=30)
