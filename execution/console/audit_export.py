@@ -55,7 +55,7 @@ def rendered(entries: Iterable[Mapping[str, Any]], form: str) -> bytes:
         return "".join(f"{line}\n" for line in lines).encode()
     if form == "csv":
         text = io.StringIO()
-        table = csv.writer(text, lineterminator="\n")
+        table = csv.writer(text)  # lines end as the format has it: then a lone end of line in a value is quoted
         table.writerow([*COLUMNS, REST])
         table.writerows(map(row_of, entries))
         return text.getvalue().encode()
