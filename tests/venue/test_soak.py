@@ -17,9 +17,9 @@ from tests.venue.test_market import recording
 from tests.venue.test_trade_file import BINANCE, START, binance, write
 
 
-def run(folder: Path, market: str, minutes: int = 2, seed: int = 1) -> Result:
+def run(folder: Path, market: str, minutes: int = 1, seed: int = 1) -> Result:
     config = VenueConfig(market=market, speed=1.0, seed=seed, symbols=SYMBOLS, history_bars=100)
-    return asyncio.run(soak(config, folder, minutes, seed, requests=3, restarts=1))
+    return asyncio.run(soak(config, folder, minutes, seed, requests=4, restarts=1))
 
 
 def recorded_trades(folder: Path) -> Path:
@@ -36,8 +36,8 @@ def test_no_market_makes_or_loses_a_digit_whatever_its_clients_do(tmp_path: Path
         folder = tmp_path / str(seed)
         folder.mkdir()
         result = run(folder, market, seed=seed)
-        assert (result.minutes, result.restarts) == (2, 1)
-        assert result.trades > 60
+        assert (result.minutes, result.restarts) == (1, 1)
+        assert result.trades > 30
         assert set(ORDER_TYPES) < set(result.sent), "every kind was sent"
         assert sum(result.refused.values()) < 0.4 * sum(result.sent.values()), "most of them were good"
 
