@@ -14,7 +14,10 @@ from execution.runtime.clock import SystemClock
 from execution.runtime.config import VenueConfig
 from execution.venue.fault_kinds import MEANINGS, Fault
 from execution.venue.faults import Faults, Rule
+from execution.venue.journal import JOURNAL_NAME
+from execution.venue.journal_check import check
 from execution.venue.limits import RateLimits
+from execution.venue.server import STORE_NAME
 from tests.support import eventually_async, rounds
 from tests.venue.support import LIVE, SANDBOX, Running, raw_client, running, signed
 
@@ -60,12 +63,14 @@ def request_of(random: Random, known: list[int]) -> tuple[str, str, dict[str, ob
     order: dict[str, object] = {"symbol": "BTCUSDT", **size, **mode}
     limit = order | {"type": "LIMIT", "timeInForce": random.choice(("GTC", "IOC", "FOK")), "price": price}
     stop = order | {"type": "STOP_LOSS_LIMIT", "timeInForce": "GTC", "price": price, "stopPrice": price}
+    iceberg = limit | {"timeInForce": "GTC", "quantity": "0.01", "icebergQty": "0.002"}
     some = random.choice(known) if known else 1
     kinds: list[tuple[str, str, dict[str, object]]] = [
         ("POST", "order", order | {"type": "MARKET"}),
         ("POST", "order", limit),
         ("POST", "order", limit),
         ("POST", "order", stop),
+        ("POST", "order", iceberg),
         ("POST", "order/cancelReplace", limit | {"cancelReplaceMode": "ALLOW_FAILURE", "cancelOrderId": some}),
         ("DELETE", "order", {"symbol": "BTCUSDT", "orderId": some}),
         ("GET", "order", {"symbol": "BTCUSDT", "orderId": some}),
@@ -157,5 +162,8 @@ def test_no_storm_of_faults_costs_anybody_a_digit_or_the_venue_its_order(tmp_pat
                 held = exchange.engine.accounts.balances(key.account)
                 assert {balance.locked for balance in held.values()} == {Decimal(0)}, "no order, no lock"
             assert venue.server.get_health()["error_count"] == 0
+        verdict = check(tmp_path / JOURNAL_NAME, tmp_path / STORE_NAME)
+        assert verdict.problems == []
+        assert verdict.compared > 5, "the venue's own log tells of it all"
 
     asyncio.run(scene())
