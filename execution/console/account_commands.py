@@ -131,10 +131,12 @@ def _short(column: str, value: Any) -> Any:
 
 
 def positions(account: AccountOption = "", json: AsJson = False) -> None:
-    """What is held now, and since when."""
+    """What is held now, since when, and the price of the stop that stands at the venue for it."""
 
     def read(home: Home, name: str) -> list[dict[str, Any]]:
         held = read_positions(home.ledger(name)).values()
+        resting = recent_orders(home.ledger(name), 1000, [OrderState.OPEN, OrderState.PARTIALLY_FILLED])
+        stops = {order.symbol: order.reference_price for order in resting if order.guards}
         return [
             {
                 "symbol": position.symbol,
@@ -143,11 +145,12 @@ def positions(account: AccountOption = "", json: AsJson = False) -> None:
                 "cost": position.cost,
                 "strategy": position.strategy,
                 "opened": iso(position.opened_ms),
+                "stop": stops.get(position.symbol),
             }
             for position in held
         ]
 
-    columns = ["account", "symbol", "quantity", "entry price", "cost", "strategy", "opened"]
+    columns = ["account", "symbol", "quantity", "entry price", "cost", "strategy", "opened", "stop"]
     _listing(account, json, read, columns, "no positions")
 
 

@@ -55,8 +55,18 @@ def facts(system: "TradingSystem") -> dict[str, Any]:
         "newest_bars": system.parts.bars.newest(),
         "entries_off": system.entries_off(),
         "infeasible": system.feasibility.why_not,
-        "note": "; ".join(filter(None, (unlisted_note(held, system.recovery.rules), system.feasibility.why_not))),
+        "note": "; ".join(filter(None, notes(system, held))),
     }
+
+
+def notes(system: "TradingSystem", held: Portfolio) -> tuple[str, ...]:
+    """What a person should know of the account now; "" where there is nothing."""
+    bare = "; ".join(f"{symbol}: {why}" for symbol, why in system.protector.unprotected().items())
+    return (
+        unlisted_note(held, system.recovery.rules),
+        system.feasibility.why_not,
+        f"held without a stop at the venue: {bare}" if bare else "",
+    )
 
 
 def unlisted_note(held: Portfolio, rules: Mapping[str, SymbolRules]) -> str:

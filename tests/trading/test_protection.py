@@ -174,6 +174,7 @@ def test_what_has_no_stop_for_too_long_is_said_in_health_and_facts(tmp_path: Pat
         await look(world)
         assert world.system.components()["protection"].status == "degraded"
         assert BTC in world.system.facts()["unprotected"]
+        assert "held without a stop at the venue: BTC/USDT" in world.system.facts()["note"]
         world.venue.answers = []
         world.clock.advance(30)
         await look(world)
