@@ -41,7 +41,7 @@ def main() -> int:
         return _write(chosen.write)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "ledger.db"
-        _fill(path, chosen.fills)
+        make(path, chosen.fills)
         followed, alone = [], []
         for number in range(chosen.rounds):
             followed.append(_open_after_a_kill(path, following=True))
@@ -93,7 +93,8 @@ def _write(path: Path) -> int:
     return 0
 
 
-def _fill(path: Path, wanted: int) -> None:
+def make(path: Path, wanted: int) -> None:
+    """A ledger of so many fills, closed."""
     ledger = open_ledger(path, ACCOUNT, SystemClock())
     ledger._connection.execute("PRAGMA synchronous=OFF")  # the making isn't measured
     ledger.set_lot_steps(dict.fromkeys(SYMBOLS, Decimal("0.00001")))

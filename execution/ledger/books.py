@@ -6,6 +6,7 @@ from the first row when books are new. Reads only; the caller brings the connect
 
 from collections.abc import Mapping
 from decimal import Decimal
+from operator import itemgetter
 
 from execution.ledger import rows
 from execution.ledger.fold import AccountFold, Origin
@@ -81,14 +82,14 @@ class Books:
         if not cash and not fills:
             return True
         cash_chain, fill_chain = _cash_chain(cash, self.cash_chain), _fill_chain(fills, self.fill_chain)
-        owned = sorted(map(_owned, fills), key=lambda pair: rows.fill_order(pair[0]))
-        if any(rows.fill_order(fill) < self._newest.get(fill.symbol, (0, "")) for fill, _ in owned):
+        owned = sorted(map(_owned, fills), key=itemgetter(0))
+        if any(order < self._newest.get(fill.symbol, (0, "")) for order, fill, _ in owned):
             return False
         for row in cash:
             self.fold.apply_cash_flow(row["currency"], Decimal(row["delta"]))
-        for fill, origin in owned:
+        for order, fill, origin in owned:
             self.fold.apply_fill(fill, origin)
-            self._newest[fill.symbol] = rows.fill_order(fill)
+            self._newest[fill.symbol] = order
         self.fold.closed_in_time()
         self.fills_count += len(fills)
         self.cash_chain, self.cash_number = cash_chain, cash[-1]["number"] if cash else self.cash_number
@@ -121,8 +122,8 @@ def _fill_chain(new: list[Row], chain: str) -> str:
     return chain
 
 
-def _owned(row: Row) -> tuple[Fill, Origin | None]:
+def _owned(row: Row) -> tuple[tuple[int, str], Fill, Origin | None]:
     fill, origin = rows.fill_of(row), rows.origin_of(row)
     if fill.client_order_id is not None and origin is None:  # its position would be forgotten
         raise rows.LedgerDamaged(f"fill {row['number']} is of order {fill.client_order_id}, which is gone")
-    return fill, origin
+    return rows.fill_order(fill), fill, origin

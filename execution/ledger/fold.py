@@ -10,6 +10,8 @@ from decimal import Decimal
 from functools import cache
 from itertools import pairwise
 
+import msgspec
+
 from execution.vocabulary.money import ZERO
 from execution.vocabulary.orders import Fill, Position, Side
 from execution.vocabulary.performance import ClosedTrade
@@ -18,8 +20,7 @@ from execution.vocabulary.reasons import ExitReason
 _EXIT_REASONS = {str(reason): reason for reason in ExitReason}
 
 
-@dataclass(frozen=True)
-class Origin:
+class Origin(msgspec.Struct, frozen=True):
     """What the ledger knows about the order behind a fill."""
 
     strategy: str
@@ -80,7 +81,9 @@ class AccountFold:
             self.traded[currency] = self.traded.get(currency, ZERO) + delta
         if origin is None:
             return
-        holding = self._holdings.setdefault(fill.symbol, _Holding())
+        holding = self._holdings.get(fill.symbol)
+        if holding is None:
+            holding = self._holdings[fill.symbol] = _Holding()
         if fill.side is Side.BUY:
             self._buy(holding, fill, origin)
         elif holding.quantity > 0:

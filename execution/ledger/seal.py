@@ -13,8 +13,8 @@ import msgspec
 from execution.ledger.rows import CHAIN_START, LedgerDamaged
 
 SEAL = "seal"  # its name among the facts
-_LETTERS = 32
-_encode = msgspec.msgpack.Encoder().encode
+LETTERS = 32
+encode = msgspec.msgpack.Encoder().encode
 OrderValues = tuple[str | int | None, ...]
 
 
@@ -31,7 +31,7 @@ class Seal(msgspec.Struct, frozen=True):
 
 def row_hash(values: OrderValues) -> str:
     """The hash of one order's values, or of one fact's name and value."""
-    return hashlib.sha256(_encode(values)).hexdigest()[:_LETTERS]
+    return hashlib.sha256(encode(values)).hexdigest()[:LETTERS]
 
 
 class Digest:

@@ -1,6 +1,6 @@
 """Whatever becomes of a ledger's files on a bad disk, it is noticed when the ledger is opened, or it changed nothing.
 
-Every file at every byte: NAE_ROUNDS=2000; fewer rounds take so many places of each.
+Every file at every byte: NAE_ROUNDS=10000 and -o faulthandler_timeout=0; fewer rounds take so many places of each.
 """
 
 import os
