@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from execution.console.audit_export import COLUMNS, REST, moment, rendered, within
@@ -119,7 +119,11 @@ def test_a_day_as_an_end_is_the_whole_day_and_an_age_is_from_now() -> None:
         moment("21.11.2026", 0, "--until")
 
 
-@given(st.lists(st.dictionaries(st.sampled_from(["at", "kind", "seq", "x", "prev"]), st.text() | st.integers())))
+VALUES = st.text(max_size=8) | st.integers()
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.dictionaries(st.sampled_from(["at", "kind", "seq", "x", "prev"]), VALUES, max_size=4), max_size=4))
 def test_whatever_stands_in_a_line_comes_out_of_csv_as_it_went_in(rows: list[dict[str, str | int]]) -> None:
     table = list(csv.reader(io.StringIO(rendered(rows, "csv").decode(), newline="")))
     assert len(table) == len(rows) + 1

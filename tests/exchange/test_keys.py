@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from execution.exchange.classify import BadReply
@@ -79,6 +79,7 @@ def test_a_key_is_kept_for_its_owner_alone_and_replaced_only_on_demand(tmp_path:
     assert KEY.key not in fingerprint_file(home, "live").read_text()
 
 
+@settings(deadline=None)
 @given(st.integers(0, 0o777), st.sampled_from([0, 1000, 1001]), st.sampled_from([0, 1000]), st.booleans())
 def test_only_its_owner_or_root_may_hold_it_and_nobody_else_read_it(
     mode: int, owner: int, group: int, by: bool

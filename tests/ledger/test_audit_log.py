@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from execution.ledger.audit_check import files, head_file, verify
@@ -96,7 +96,7 @@ def test_two_lines_run_together_at_the_end_are_a_problem(tmp_path: Path) -> None
     assert "nothing says why" in (verify(trail.path) or "")
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_any_changed_byte_of_any_file_is_found(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     trail = open_trail(tmp_path_factory.mktemp("trail"), max_bytes=700)
@@ -112,7 +112,7 @@ def test_any_changed_byte_of_any_file_is_found(tmp_path_factory: pytest.TempPath
     assert problem is not None and str(trail.path.parent) in problem, "names the place"
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(2, 2_000))
 def test_an_end_that_was_cut_off_is_found_and_said_by_the_next_writer(
     tmp_path_factory: pytest.TempPathFactory, cut: int

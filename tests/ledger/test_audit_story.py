@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
@@ -100,4 +100,6 @@ class TrailStory(RuleBasedStateMachine):
 
 
 TestTrailStory = TrailStory.TestCase
-TestTrailStory.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+TestTrailStory.settings = settings(
+    max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from execution.trading.liquidation_plan import RESERVE, plan, unfinished
@@ -69,6 +69,7 @@ def test_dust_what_nobody_trades_and_the_quote_itself_stay_with_their_reason() -
 amounts = st.decimals(D("0.00000001"), D(1000), places=8)
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(["BTC", "SOL", "ADA", "XYZ"]), amounts, min_size=1))
 def test_every_step_of_every_way_is_one_the_venue_takes_and_everything_is_accounted_for(
     free: dict[str, Decimal],
