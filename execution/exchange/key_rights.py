@@ -79,6 +79,8 @@ async def refuse_dangerous_key(client: VenueClient) -> str:
             flags = await client.call("sapiGetAccountApiRestrictions")
     except (VenueError, TimeoutError) as error:
         return str(error) or "no answer in time"
-    if isinstance(flags, dict) and flags.get("enableWithdrawals") in (True, "true"):
+    if not isinstance(flags, dict) or "enableWithdrawals" not in flags:
+        return "its answer can't be read"
+    if flags["enableWithdrawals"] in (True, "true"):
         raise ConfigError("the exchange says that this key may withdraw money: take that right away, then start again")
     return ""
