@@ -229,6 +229,24 @@ def test_a_commit_that_fails_is_told_to_all_who_shared_it_and_nothing_of_it_is_l
     in_venue(tmp_path, scene)
 
 
+def test_a_store_that_can_be_neither_written_nor_read_ends_the_venue(tmp_path: Path) -> None:
+    """Memory would hold what was never stored, and nobody may be served from it."""
+
+    async def scene(desk: Desk) -> None:
+        def gone(_store: Store) -> Any:
+            raise DatabaseError("disk I/O error")
+
+        balances, desk.refuse = Store.balances, True
+        Store.balances = gone  # type: ignore[method-assign,assignment]
+        try:
+            await desk.together(("POST", "order", BUY))
+        finally:
+            Store.balances, desk.refuse = balances, False  # type: ignore[method-assign]
+
+    with pytest.raises(SystemExit, match="the venue's store can't be read: disk I/O error"):
+        in_venue(tmp_path, scene)
+
+
 @contextmanager
 def _store_mended(desk: Desk) -> Iterator[None]:
     """The store refuses once."""
