@@ -118,6 +118,27 @@ def test_a_kill_in_the_middle_of_taking_it_over_leaves_the_old_format_or_the_new
     assert seen <= {0, FORMAT}, "half a migration was seen"
 
 
+DYING = """
+import os, sys
+from pathlib import Path
+from execution.runtime import steps
+from tests.ledger.pairs import opened
+steps.listen(lambda step: os._exit(9) if step == sys.argv[2] else None)
+opened(Path(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize(("step", "left"), [("commit written", 0), ("commit durable", FORMAT)])
+def test_until_its_commit_is_durable_nothing_of_the_new_format_is_there(tmp_path: Path, step: str, left: int) -> None:
+    path = of_the_first_format(tmp_path)
+    with child(DYING, str(tmp_path), step) as process:
+        assert process.wait(timeout=30) == 9
+    columns = {row["name"] for row in read_all(path, "PRAGMA table_info(orders)")}
+    assert (int(read_all(path, "PRAGMA user_version")[0][0]), "hash" in columns) == (left, bool(left))
+    with closing(opened(tmp_path)) as ledger:
+        assert (ledger.fills_count, len(ledger.orders(limit=-1))) == (30, 31)
+
+
 def test_a_ledger_of_a_newer_build_is_left_alone_and_the_next_step_is_said(tmp_path: Path) -> None:
     opened(tmp_path).close()
     path = tmp_path / "ledger.db"

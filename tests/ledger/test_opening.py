@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from execution.ledger.opening import open_ledger
 from execution.ledger.store import Ledger
 from execution.runtime.clock import ManualClock
-from execution.runtime.sqlite import DatabaseError, open_writer
+from execution.runtime.sqlite import DatabaseError, open_reader, open_writer
 from execution.vocabulary.exit_codes import ConfigError
 from execution.vocabulary.lifecycle import TradingState
 from execution.vocabulary.order_states import OrderEvent
@@ -34,6 +35,7 @@ def used(folder: Path) -> Path:
     folder.mkdir(exist_ok=True)
     ledger = opened(folder)
     ledger.open_books({"USDT": Decimal(10**6)}, {BTC: "0"}, 1)
+    ledger.mark(ledger.record_intent(request()), OrderEvent.REJECTED)
     for trade in range(1, 40):
         buy(ledger, trade)
     ledger.set_trading_state(TradingState.HALTED, "loss limit", "risk")
@@ -74,6 +76,7 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
     "a halt lifted": put("UPDATE facts SET value = replace(value, 'halted', 'active') WHERE name = 'trading_state'"),
     "no seal": put("DELETE FROM facts WHERE name = 'seal'"),
     "a removed order": put("DELETE FROM orders WHERE number = 39"),
+    "a removed order without a fill": put("DELETE FROM orders WHERE number = 1"),
     "an unreadable halt": put("UPDATE facts SET value = '{\"state\":' WHERE name = 'trading_state'"),
     "an unknown state": put("UPDATE facts SET value = '{\"state\":\"asleep\"}' WHERE name = 'trading_state'"),
     "unreadable memories": put("UPDATE facts SET value = '[' WHERE name = 'runtime_state'"),
@@ -101,7 +104,7 @@ def test_a_ledger_that_lost_its_write_ahead_log_is_refused_though_sqlite_finds_i
     for name in ("ledger.db", "ledger.high_water"):  # a kill -9 now, and the -wal is gone
         shutil.copy(tmp_path / name, crashed / name)
     ledger.close()
-    with pytest.raises(ConfigError, match=r"older than it was: epoch 1 where there were 2, orders 39 where .* 40"):
+    with pytest.raises(ConfigError, match=r"older than it was: epoch 1 where there were 2, orders 40 where .* 41"):
         opened(crashed)
     assert path.exists()
 
@@ -171,3 +174,19 @@ def test_a_mark_that_nobody_came_to_write_is_no_mark(tmp_path: Path) -> None:
     path.with_suffix(".high_water").write_text("")  # its writer was killed between making the file and filling it
     opened(tmp_path).close()
     assert len(path.with_suffix(".high_water").read_text().split()) == 4
+
+
+@pytest.mark.parametrize("table", ["orders", "facts"])
+def test_a_row_that_is_as_it_once_was_is_found_though_it_fits_its_own_hash(tmp_path: Path, table: str) -> None:
+    with closing(opened(tmp_path)) as ledger:
+        order = ledger.record_intent(request())
+        ledger.set_trading_state(TradingState.ACTIVE, "", "nobody")
+        with closing(open_reader(ledger.path)) as reader:
+            before = [tuple(row) for row in reader.execute(f"SELECT * FROM {table}").fetchall()]
+        ledger.mark(order, OrderEvent.REJECTED)
+        ledger.set_trading_state(TradingState.HALTED, "loss limit", "risk")
+    stale = before[-1] if table == "orders" else next(row for row in before if row[0] == "trading_state")
+    with closing(open_writer(tmp_path / "ledger.db", "")) as vandal:
+        vandal.execute(f"INSERT OR REPLACE INTO {table} VALUES ({', '.join('?' * len(stale))})", stale)
+    with pytest.raises(ConfigError, match="seal"):
+        opened(tmp_path)

@@ -59,9 +59,20 @@ def lose_with_its_wal(path: Path) -> None:
     path.with_name("ledger.db-wal").write_bytes(b"what belonged to the lost one")
 
 
+def leave_its_log(path: Path) -> None:
+    """As after a kill: pages of the harmed ledger stand in a log beside it, which must never be read with another."""
+    log = path.with_name("ledger.db-wal")
+    with closing(open_writer(path, "")) as connection:
+        connection.execute("PRAGMA wal_autocheckpoint=0")
+        connection.execute("UPDATE orders SET reason = 'harmed'")
+        content = log.read_bytes()
+    log.write_bytes(content)
+
+
 HARM: dict[str, Callable[[Path], object]] = {
     "cut": cut,
     "changed": change,
+    "its log left": leave_its_log,
     "deleted": Path.unlink,
     "deleted without its log": lose_with_its_wal,
     "emptied": lambda path: path.write_bytes(b""),
