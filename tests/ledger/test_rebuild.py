@@ -11,7 +11,7 @@ import pytest
 from execution.ledger.backups import back_up, backups
 from execution.ledger.journal import journal_path
 from execution.ledger.opening import LedgerUntrusted
-from execution.ledger.rebuild import open_or_rebuild
+from execution.ledger.rebuild import open_or_rebuild, rebuild
 from execution.ledger.store import Ledger
 from execution.runtime.clock import ManualClock
 from execution.runtime.sqlite import open_writer
@@ -189,3 +189,12 @@ def test_a_kill_in_the_middle_leaves_a_ledger_that_is_refused_and_built_again_or
         with closing(rebuilt(path)) as ledger:
             assert len(ledger.orders(limit=-1)) == 11 and ledger.fills_count == 5
             assert ledger.opened_ms == 77
+
+
+def test_a_copy_put_back_is_never_read_with_the_log_of_the_old_one(tmp_path: Path) -> None:
+    path = lived(tmp_path)
+    leave_its_log(path)
+    rebuild(path, "live", CLOCK, base=backups(path)[0])
+    with closing(opened(tmp_path)) as ledger:
+        assert len(ledger.orders(limit=-1)) == 11
+        assert "harmed" not in {row.reason for row in ledger.orders(limit=-1)}
