@@ -48,6 +48,7 @@ class Exchange:
         self.fees = fees
         self._opening = opening_balances(symbols, opening)
         self._store: Store | None = None
+        self._closed = False
         self.engine = Engine(symbols, Accounts(), *fees)
 
     # life
@@ -56,6 +57,12 @@ class Exchange:
         """Take up where the store left off. Raises DatabaseError when it can't be read or written."""
         self._store = store
         self._load(now_ms)
+
+    def close(self) -> None:
+        """Store what was matched and let go of the store. What comes after that happens to nobody."""
+        self.commits.commit()
+        self._closed = True
+        self.store.close()
 
     @property
     def store(self) -> Store:
@@ -236,7 +243,9 @@ class Exchange:
         return touched
 
     def _keep(self, group: Group) -> bool:
-        """Store a group, then tell of it. False when the store refused."""
+        """Store a group, then tell of it. False when the store refused, or is closed."""
+        if self._closed:
+            return False
         try:
             latest = {report.order.id: report.order for outcome, _ in group.outcomes for report in outcome.reports}
             self._save([self.record(order) for order in latest.values()], group)

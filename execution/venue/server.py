@@ -107,6 +107,7 @@ class VenueServer:
         self._fault_driver = None if faults is None else self._driver(faults, streams)
         self._serving = False
         self._driving = False
+        self._running: list[asyncio.Task[None]] = []
 
     def _driver(self, faults: Faults, streams: Streams) -> FaultDriver:
         """What makes events and the venue itself go wrong."""
@@ -148,11 +149,11 @@ class VenueServer:
         self._driving = True
         try:
             async with asyncio.TaskGroup() as running:
-                running.create_task(self.market.run())
-                running.create_task(self._doors.run())
-                running.create_task(self._sockets.run(SystemClock()))
+                work = [self.market.run(), self._doors.run(), self._sockets.run(SystemClock())]
                 if self._fault_driver is not None:
-                    running.create_task(self._fault_driver.run())
+                    work.append(self._fault_driver.run())
+                self._running = [running.create_task(one) for one in work]
+            await asyncio.Event().wait()  # stopped: whoever called this ends it
         finally:
             self._driving = False
 
@@ -161,13 +162,16 @@ class VenueServer:
         if not self._serving:
             return
         self._serving = False
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)  # the market's last step needs the store
         await self._sockets.close()
         await self._doors.close()
         try:
             self.market.remember_exactly()
         except ApiError as error:
             log.error("the market's position was not stored", extra={"fields": {"error": str(error)}})
-        self.exchange.store.close()
+        self.exchange.close()
         self.journal.close()
         self._lock.release()
 

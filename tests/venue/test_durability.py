@@ -18,6 +18,7 @@ import pytest
 from execution.runtime.clock import ManualClock, SystemClock
 from execution.runtime.config import VenueConfig
 from execution.runtime.sqlite import DatabaseError, read_all
+from execution.venue.errors import ApiError
 from execution.venue.server import VenueServer
 from execution.venue.store import Store
 from execution.vocabulary.exit_codes import BusyError
@@ -148,6 +149,27 @@ def test_a_port_that_is_taken_is_said_and_leaves_the_store_alone(tmp_path: Path)
             assert not (tmp_path / "two").exists()
 
     asyncio.run(scene())
+
+
+def test_a_stop_lets_the_market_take_its_last_step_and_nothing_is_stored_after_it(tmp_path: Path) -> None:
+    async def scene(folder: Path) -> None:
+        server = VenueServer(VenueConfig(speed=60_000_000), folder, CLIENTS, SystemClock())
+        await server.start()
+        driver = asyncio.create_task(server.run_market())
+        await eventually_async(lambda: server.market.bars_closed >= 3, every_s=0)
+        await server.stop()
+        closed = server.market.bars_closed
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert not driver.done() and server.market.bars_closed == closed
+        with pytest.raises(ApiError, match="-1006"):
+            server.market.remember_exactly()  # late, and no reason to end the process
+        assert (server.exchange.store_errors, server.market.failures) == (0, 0)
+        driver.cancel()
+        await asyncio.wait({driver})
+
+    for number in range(3):
+        asyncio.run(scene(tmp_path / str(number)))
 
 
 def test_a_folder_has_one_venue_and_the_second_names_the_first(tmp_path: Path) -> None:
