@@ -34,37 +34,36 @@ app = typer.Typer(
     help="NAE: an autonomous trading operation. Start with: nae up",
     epilog="Exit codes: 0 done · 1 failed · 64 wrong words · 69 not running · 71 disk or rights · 75 held · 78 config",
 )
-for command in (
-    operation_commands.up,
-    operation_commands.down,
-    process_commands.start,
-    process_commands.stop,
-    process_commands.restart,
-    process_commands.handover,
-    upgrade_commands.upgrade,
-    operation_commands.status,
-    watch,
-    operation_commands.verify,
-    operation_commands.doctor,
-    log_commands.logs,
-    account_commands.pause,
-    account_commands.resume,
-    account_commands.positions,
-    account_commands.orders,
-    account_commands.fills,
-    ledger_commands.backup,
-    ledger_commands.restore,
-    why,
-    kill,
-    liquidate,
-    arm,
-    reconcile,
-):
-    app.command()(command)
-app.add_typer(service, name="service")
-app.add_typer(venue, name="venue")
-app.add_typer(audit, name="audit")
-app.add_typer(keys, name="keys")
+PANELS = {
+    "Run it": (operation_commands.up, operation_commands.down, upgrade_commands.upgrade),
+    "Look": (operation_commands.status, watch, log_commands.logs, operation_commands.verify, operation_commands.doctor),
+    "The accounts": (
+        account_commands.positions,
+        account_commands.orders,
+        account_commands.fills,
+        why,
+        account_commands.pause,
+        account_commands.resume,
+        kill,
+        arm,
+        liquidate,
+        reconcile,
+    ),
+    "The records": (ledger_commands.backup, ledger_commands.restore),
+    "One process": (
+        process_commands.start,
+        process_commands.stop,
+        process_commands.restart,
+        process_commands.handover,
+    ),
+}
+for panel, commands in PANELS.items():
+    for command in commands:
+        app.command(rich_help_panel=panel)(command)
+app.add_typer(service, name="service", rich_help_panel="Run it")
+app.add_typer(audit, name="audit", rich_help_panel="The records")
+app.add_typer(keys, name="keys", rich_help_panel="The accounts")
+app.add_typer(venue, name="venue", rich_help_panel="The exchange by itself")
 
 
 def main() -> None:
