@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Set
 from decimal import Decimal
 
 from execution.exchange import translate
-from execution.exchange.booking import book, find_order
+from execution.exchange.booking import book, came_before, find_order
 from execution.exchange.classify import BadReply, VenueError, Verdict
 from execution.exchange.client import VenueClient
 from execution.exchange.venue_reader import PAGE, VenueReader
@@ -117,7 +117,8 @@ class VenueEvidence:
             if not more:
                 break
             fills += more
-        new = [fill for fill in fills if not self.ledger.has_fill(symbol, fill.trade_id)]
+        unknown = [fill for fill in fills if not self.ledger.has_fill(symbol, fill.trade_id)]
+        new = [fill for fill in unknown if not came_before(self.ledger, fill)]
         for venue_order_id in sorted({fill.venue_order_id for fill in new}):
             if self.ledger.order_by_venue_id(symbol, venue_order_id) is None:
                 await self._recognise(symbol, venue_order_id)

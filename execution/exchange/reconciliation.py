@@ -10,8 +10,10 @@ from decimal import Decimal
 
 import msgspec
 
+from execution.exchange.classify import BadReply
 from execution.exchange.gateway import ExchangeGateway
 from execution.ledger.store import Ledger
+from execution.vocabulary.limits import READ_LAG_MARGIN_MS
 from execution.vocabulary.money import ZERO, text
 from execution.vocabulary.order_states import OrderState
 from execution.vocabulary.orders import Balance
@@ -68,19 +70,27 @@ async def _nobody() -> list[str]:
 
 
 async def open_books(gateway: ExchangeGateway, ledger: Ledger) -> None:
-    """At the very first start: what the venue says we hold is what we begin with. Trades before now aren't ours."""
+    """At the very first start: what the venue says we hold is what we begin with. Trades before now aren't ours.
+
+    Trades and balances are read twice, the venue's read lag apart: a trade that only one of them shows yet would be
+    counted twice, or never. BadReply while the account doesn't stand still.
+    """
     symbols = sorted(gateway.symbols_of_interest())
+    client = gateway.reader.client
     for _ in range(ATTEMPTS):
-        before = await _newest_trades(gateway, symbols)
         opened_ms = gateway.venue_now_ms()
-        balances = await gateway.fetch_balances()
-        after = await _newest_trades(gateway, symbols)
-        if before == after:
+        before = await _newest_trades(gateway, symbols), await gateway.fetch_balances()
+        if not client.embedded:  # its reads don't lag
+            await client.budget.clock.sleep(READ_LAG_MARGIN_MS / 1000)
+        trades, balances = await _newest_trades(gateway, symbols), await gateway.fetch_balances()
+        if before == (trades, balances):
             break
+    else:
+        raise BadReply("somebody trades on the account this moment: its books can't be opened yet")
     if ledger.opened_ms is not None:
         return  # whoever compared at the same time was first
     totals = {currency: balance.total for currency, balance in balances.items()}
-    ledger.open_books(totals, {symbol: trade for symbol, trade in after.items() if trade}, opened_ms)
+    ledger.open_books(totals, {symbol: trade for symbol, trade in trades.items() if trade}, opened_ms)
 
 
 async def _newest_trades(gateway: ExchangeGateway, symbols: list[str]) -> dict[str, str]:
@@ -156,8 +166,15 @@ def position_differences(venue: dict[str, Balance], ledger: Ledger) -> list[str]
 
 
 async def _adopt(gateway: ExchangeGateway, ledger: Ledger) -> list[str]:
-    """Book what differs as external cash flows; what still differs after that."""
+    """Book what differs as external cash flows; what still differs after that. Only money that stands still: the
+    sale of a stop that goes off meanwhile, or is told late, would be booked twice."""
+    seen = differing(await gateway.fetch_balances(), ledger)
+    await gateway.reader.client.budget.clock.sleep(READ_LAG_MARGIN_MS / 1000)
+    await asyncio.gather(*map(gateway.fetch_new_fills, sorted(gateway.symbols_of_interest())))
     venue = await gateway.fetch_balances()
-    flows = [(currency, there - here) for currency, (there, here) in differing(venue, ledger).items()]
+    now = differing(venue, ledger)
+    if now != seen or not may_adopt(ledger):
+        return balance_differences(venue, ledger, {}) + position_differences(venue, ledger)
+    flows = [(currency, there - here) for currency, (there, here) in now.items()]
     ledger.record_cash_flows(flows, "external", "adopted by an operator")
     return balance_differences(venue, ledger, {}) + position_differences(venue, ledger)

@@ -72,8 +72,10 @@ def settle(family: Family) -> None:
         eventually(partial(paused, family, name), within_s=30)
     for name in TRADERS:
         eventually(partial(family.is_quiet, name.removesuffix("_optimus")), within_s=60, every_s=0.1)
-        assert family.stop(name) == 0
-    assert family.stop("venue") == 0
+        ended = family.stop(name)
+        assert ended == 0, f"{name} ended with {ended}: {family.log(name)[-2000:]}"
+    ended = family.stop("venue")
+    assert ended == 0, f"the venue ended with {ended}: {family.log('venue')[-2000:]}"
 
 
 def test_killed_and_held_at_random_moments_nothing_is_doubled_and_nothing_is_forgotten(tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ def judge(venue: SimVenue, ledger: Path) -> list[str]:
         *_states(venue, orders),
         *_fills(trades, fills),
         *_money(venue, log, fills, flows),
+        *_accepted(log, flows),
         *_limits([trade for trade in trades if not _stranger(trade.client_id)]),
         *_one_trader(accepted, orders),
     ]
@@ -149,6 +150,21 @@ def _money(venue: SimVenue, log: list[Entry], fills: list[Any], flows: list[Any]
         f"differs: {name} is {here.get(name, ZERO)} by the ledger, {there.get(name, ZERO)} at the venue"
         for name in sorted(there.keys() | here.keys())
         if here.get(name, ZERO) != there.get(name, ZERO)
+    ]
+
+
+def _accepted(log: list[Entry], flows: list[Any]) -> list[str]:
+    """What a person has accepted as money from elsewhere was somebody's payment, and not a fill that was told late."""
+    booked = _added({}, ((row["currency"], Decimal(row["delta"])) for row in flows if row["kind"] != "opening"))
+    paid: dict[str, set[Decimal]] = {}
+    for entry in log:
+        if isinstance(entry, Flowed):
+            sums = paid.setdefault(entry.asset, {ZERO})
+            sums |= {known + entry.delta for known in sums}
+    return [
+        f"invented: {amount} {asset} came from elsewhere by the ledger, not by the venue"
+        for asset, amount in booked.items()
+        if amount not in paid.get(asset, {ZERO})
     ]
 
 

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 
 from execution.exchange.gateway import ExchangeGateway
+from execution.exchange.reconciliation import reconcile
 from execution.ledger.store import Ledger
 from execution.runtime.config import TradingConfig
 from execution.trading.assistants.order_execution import OrderExecutionAssistant
@@ -68,7 +69,9 @@ class Hand:
     async def act(self) -> None:
         """One thing."""
         symbol, draw = self._chance.choice(SYMBOLS), self._chance.random()
-        if draw < 0.08:
+        if not self._ledger.reconciliation().reconciled and draw < 0.15:
+            await self._accept()
+        elif draw < 0.08:
             for order in self._ledger.unsettled():
                 if order.state in STANDING:
                     await self._gateway.cancel(order.client_order_id)
@@ -86,6 +89,11 @@ class Hand:
                 self._told(request, executed.outcome, executed.filtered)
             else:
                 self._told(request, await self._gateway.place(request))
+
+    async def _accept(self) -> None:
+        """A person books what isn't explained as somebody's money, also when it is only a fill that is told late."""
+        found = await reconcile(self._gateway, self._ledger, adopt=True)
+        self._world.tell(f"accepted what differed; still {found.differences}")
 
     def _told(self, request: OrderRequest, outcome: OrderOutcome | None, filtered: str = "") -> None:
         if outcome is None or outcome.refusal is not None:

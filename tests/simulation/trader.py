@@ -85,7 +85,7 @@ class Trader:
         client = copy.copy(_pattern())
         client.venue_clock, client.budget = VenueClock(world.clock), RateBudget(world.clock)
         client.session, client.renewed = Session(world.network), cast(Any, partial(Line, world.network))
-        client.asyncio_loop = world.loop
+        client.asyncio_loop, client.embedded = world.loop, False  # this venue's reads lag, as a real one's do
         try:
             await self._live(client)
         finally:
