@@ -13,7 +13,7 @@ from pathlib import Path
 from execution.ledger.books import read_anew
 from execution.ledger.facts import Facts
 from execution.ledger.following import look_over
-from execution.ledger.rows import UNREADABLE
+from execution.ledger.rows import UNREADABLE, LedgerDamaged
 from execution.ledger.schema import FORMAT, format_of
 from execution.ledger.store import Ledger
 from execution.runtime.clock import Clock, file_stamp
@@ -42,8 +42,12 @@ def back_up(ledger: Path, clock: Clock, target: Path | None = None) -> Path:
         return target
     path = backups_folder(ledger) / f"{ledger.stem}-{file_stamp(clock.now_ms())}.db"
     copy_database(ledger, path)
-    with closing(open_reader(path)) as connection:
-        look_over(connection)
+    try:
+        with closing(open_reader(path)) as connection:
+            look_over(connection)
+    except (LedgerDamaged, DatabaseError):
+        path.unlink()  # it would take a sound one's place
+        raise
     for old in backups(ledger)[BACKUPS_KEPT:]:
         old.unlink(missing_ok=True)
     return path

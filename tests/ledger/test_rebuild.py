@@ -12,9 +12,10 @@ from execution.ledger.backups import back_up, backups
 from execution.ledger.journal import journal_path
 from execution.ledger.opening import LedgerUntrusted
 from execution.ledger.rebuild import open_or_rebuild, rebuild
+from execution.ledger.rows import LedgerDamaged
 from execution.ledger.store import Ledger
 from execution.runtime.clock import ManualClock
-from execution.runtime.sqlite import open_writer
+from execution.runtime.sqlite import DatabaseError, open_writer
 from execution.vocabulary.exit_codes import ConfigError
 from execution.vocabulary.lifecycle import TradingState
 from execution.vocabulary.order_states import OrderEvent, OrderState
@@ -139,6 +140,18 @@ def test_a_backup_that_is_damaged_too_is_passed_over_for_an_older_one(tmp_path: 
     cut(path)
     with closing(rebuilt(path)) as ledger:
         assert ledger.fills_count == 5 and len(ledger.orders(limit=-1)) == 11
+
+
+def test_a_damaged_ledgers_copy_takes_no_sound_ones_place(tmp_path: Path) -> None:
+    path = lived(tmp_path)
+    kept = backups(path)
+    content = bytearray(path.read_bytes())
+    content[9000:12000] = bytes(3000)
+    path.write_bytes(content)
+    CLOCK.advance(5)
+    with pytest.raises((LedgerDamaged, DatabaseError)):
+        back_up(path, CLOCK)
+    assert backups(path) == kept
 
 
 def test_without_a_backup_and_a_journal_it_is_refused_as_before(tmp_path: Path) -> None:
