@@ -61,7 +61,7 @@ class VenueAgent:
         self._port = await self._bind(self._server)
         write_port(home, self._port)
         if faults is not None:
-            self._control = ControlPort(faults, folder)
+            self._control = ControlPort(faults, folder, self._server.find_wrong)
             await self._control.start()
         in_background(self._context, self._server.run_market(), "market")
 

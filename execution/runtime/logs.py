@@ -25,13 +25,23 @@ class LineFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         message = record.getMessage().replace("\n", "\\n")  # one record, one line: text from outside forges none
-        line = f"{iso(int(record.created * 1000))} {record.levelname:<7} {record.name}: {message}"
+        line = f"{self._head(record)} {message}"
         fields = getattr(record, "fields", None)
         if fields:
             line += " " + " ".join(f"{key}={_shown(value)}" for key, value in fields.items())
         if record.exc_info:
             line += "\n" + textwrap.indent(self.formatException(record.exc_info), "  ")
         return redact(line).translate(CONTROL)
+
+    def _head(self, record: logging.LogRecord) -> str:
+        return f"{iso(int(record.created * 1000))} {record.levelname:<7} {record.name}:"
+
+
+class TerminalFormatter(LineFormatter):
+    """`WARNING a fault can't happen fault=balance`: for somebody who looks on."""
+
+    def _head(self, record: logging.LogRecord) -> str:
+        return record.levelname
 
 
 def _shown(value: object) -> str:
@@ -95,4 +105,6 @@ def _log_the_end(kind: type[BaseException], error: BaseException, trace: Traceba
 
 def log_to_terminal(level: str = "WARNING") -> None:
     """For commands a person runs: short lines on standard error."""
-    logging.basicConfig(level=level, format="%(levelname)s %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(TerminalFormatter())
+    logging.basicConfig(level=level, handlers=[handler])

@@ -55,10 +55,13 @@ async def _serve(
         if original is None:
             return
     server = VenueServer(config, folder, accounts, clock, faults=faults, original=original, holder=HOLDER)
+    for place, rule, _ in faults.rules():
+        if wrong := server.find_wrong(rule):
+            raise ConfigError(f"the fault script's rule {place}: {wrong}")
     port = await server.start(config.port)
     market = asyncio.create_task(server.run_market())
     asked = asyncio.create_task(told_to_stop.wait())
-    control = ControlPort(faults, folder)
+    control = ControlPort(faults, folder, server.find_wrong)
     try:
         await control.start()
         tell(server, port)

@@ -3,6 +3,7 @@ file which only its owner can read. It changes what goes wrong, never an account
 
 import hmac
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 
 import orjson
@@ -22,9 +23,11 @@ CLOSE_WITHIN_S = 1.0
 class ControlPort:
     """GET, POST and DELETE /faults, DELETE /faults/N."""
 
-    def __init__(self, faults: Faults, folder: Path) -> None:
+    def __init__(self, faults: Faults, folder: Path, find_wrong: Callable[[Rule], str | None] | None = None) -> None:
+        """`find_wrong` says what is wrong with a rule that the venue can't ever follow."""
         self.file = folder / CONTROL_NAME
         self._faults = faults
+        self._find_wrong = find_wrong or (lambda _rule: None)
         self._token = secrets.token_hex(32)
         self._runner: web.AppRunner | None = None
         self._port = 0
@@ -76,6 +79,9 @@ class ControlPort:
     async def _add(self, request: web.Request) -> web.Response:
         try:
             rules = parse_rules(await request.read(), "request")
+            for number, rule in enumerate(rules, 1):
+                if wrong := self._find_wrong(rule):
+                    raise ConfigError(f"request: rule {number}: {wrong}")
             numbers = [self._faults.add(rule) for rule in rules]
         except (ConfigError, ValueError) as error:
             return _reply({"problem": str(error)}, 400)

@@ -103,6 +103,7 @@ REQUEST = "a request: POST /api/v3/order, WS order.place"
 EVENT = "an event: btcusdt@depth, ACCOUNT executionReport"
 SYMBOL = "a symbol: BTCUSDT"
 ACCOUNT = "an account"
+DOOR = "a door: streams, ws-api"
 DAY_S = 86_400
 
 
@@ -134,7 +135,7 @@ MEANINGS: dict[Fault, Meaning] = {
     Fault.DUPLICATE_EVENT: Meaning("sent twice", EVENT),
     Fault.SWAP_EVENTS: Meaning("sent after the one that follows it", EVENT),
     Fault.DELAY_EVENT: _seconds("sent late", EVENT, "2"),
-    Fault.DISCONNECT: Meaning("all WebSocket connections are cut", "a door: streams, ws-api"),
+    Fault.DISCONNECT: Meaning("all WebSocket connections are cut", DOOR),
     Fault.CLOCK_OFFSET: Meaning(
         "the venue's clock is off", "nothing", "seconds", Decimal(5), Decimal(-86_400), Decimal(86_400)
     ),
@@ -151,7 +152,7 @@ MEANINGS: dict[Fault, Meaning] = {
     Fault.INTERNAL_ERROR: Meaning("not executed, answered 503 and -1001", REQUEST),
     Fault.UNKNOWN_ERROR: Meaning("executed, answered 503 and -1000", REQUEST),
     Fault.OFFLINE: Meaning("nobody can connect, and who was connected is cut off", "nothing"),
-    Fault.SHORT_LIFE: _seconds("WebSocket connections end at this age", "a door: streams, ws-api", "10", DAY_S),
+    Fault.SHORT_LIFE: _seconds("WebSocket connections end at this age", DOOR, "10", DAY_S),
     Fault.END_USER_STREAM: Meaning("user streams end, with eventStreamTerminated", ACCOUNT),
     Fault.REVOKED_KEY: Meaning("the account's key is nobody's any more", ACCOUNT),
     Fault.READ_ONLY_KEY: Meaning("the account's key may read, and no longer trade", ACCOUNT),

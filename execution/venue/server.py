@@ -20,7 +20,8 @@ from execution.venue.errors import ApiError
 from execution.venue.event_faults import EventFaults
 from execution.venue.exchange import Exchange
 from execution.venue.fault_driver import FaultDriver
-from execution.venue.faults import Faults
+from execution.venue.fault_targets import find_wrong_target
+from execution.venue.faults import Faults, Rule
 from execution.venue.journal import JOURNAL_NAME, Journal
 from execution.venue.journal_lines import outcome_writer
 from execution.venue.journal_recovery import missing_lines
@@ -117,6 +118,10 @@ class VenueServer:
         return FaultDriver(
             faults, self.exchange, self.market, self.users, connections=sockets, listen=listen, clock=clock
         )
+
+    def find_wrong(self, rule: Rule) -> str | None:
+        """Why a fault can't ever happen here; None when it can."""
+        return find_wrong_target(rule, self.exchange.symbols, self.exchange.accounts)
 
     async def start(self, port: int = 0) -> int:
         """Open the store, quote the books, listen; the port. Raises OSError (EADDRINUSE), DatabaseError, BusyError when

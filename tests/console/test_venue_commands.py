@@ -102,6 +102,16 @@ def test_a_venue_that_cannot_be_says_why(
     assert reason in capsys.readouterr().err
 
 
+def test_a_script_for_an_account_that_isn_t_served_is_refused_before_anything_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NAE_HOME", str(tmp_path))
+    script = tmp_path / "drill.json"
+    script.write_text('[{"fault": "offline"}, {"fault": "balance", "on": "bob/USDT", "value": 5}]')
+    assert run(["venue", "serve", "--folder", str(tmp_path / "alone"), "--faults", str(script)]) == 78
+    assert "rule 2: on = 'bob/USDT' isn't there; trader/USDT would be right" in capsys.readouterr().err
+
+
 def test_a_fault_is_given_by_command_befalls_a_client_and_is_listed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,6 +146,8 @@ def test_a_fault_is_given_by_command_befalls_a_client_and_is_listed(
         code, _, told = say("fault", "latncy")
         assert code == 78
         assert "latency would be right" in told
+        code, _, told = say("fault", "maintenance", "--on", "BTC/USDT")
+        assert (code, "BTCUSDT" in told, "would be right" in told) == (78, True, True)
         assert "taken back" in say("faults", "--clear")[1]
         assert "nothing goes wrong" in say("faults")[1]
     assert "execute_504" in say("faults", "--kinds")[1]

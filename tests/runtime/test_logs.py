@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from execution.runtime.logs import CopyTruncateHandler, LineFormatter
+from execution.runtime.logs import CopyTruncateHandler, LineFormatter, TerminalFormatter
+from execution.runtime.redaction import hide
 from tests.support import ROOT, eventually
 
 
@@ -55,6 +56,16 @@ def test_a_traceback_follows_indented_so_that_no_line_of_it_looks_like_a_record(
     assert first.endswith("failed")
     assert any("KeyError" in line for line in rest)
     assert all(line.startswith("  ") for line in rest)
+
+
+def test_a_terminal_is_told_the_fields_too_and_no_secret() -> None:
+    hide("a-secret-of-the-terminal")
+    line = TerminalFormatter().format(
+        record("a fault can't happen", logging.WARNING, error="\x1b[2Ja-secret-of-the-terminal")
+    )
+    assert line.startswith("WARNING a fault can't happen error=")
+    assert "a-secret" not in line
+    assert "\x1b" not in line
 
 
 def handler(path: Path, **limits: int) -> CopyTruncateHandler:

@@ -16,6 +16,7 @@ from execution.runtime.clock import ManualClock
 from execution.venue.control import CONTROL_NAME, ControlPort
 from execution.venue.fault_kinds import EVENTS, INSIDE, MEANINGS, Fault
 from execution.venue.fault_script import as_row, parse_rules, read_rule, read_script
+from execution.venue.fault_targets import find_wrong_target
 from execution.venue.faults import Faults, Rule
 from execution.vocabulary.exit_codes import ConfigError
 
@@ -81,6 +82,24 @@ def test_rules_are_given_listed_and_taken_back(tmp_path: Path) -> None:
             assert faults.rules() == []
 
     asyncio.run(scene())
+
+
+def test_a_rule_for_a_market_an_account_or_a_door_that_isn_t_there_is_refused_with_those_that_are() -> None:
+    symbols, accounts = {"BTCUSDT", "ETHUSDT"}, {"anna"}
+
+    def wrong(fault: Fault, on: str) -> str | None:
+        return find_wrong_target(Rule(fault, on), symbols, accounts)
+
+    good = (
+        *((Fault.MAINTENANCE, on) for on in ("BTCUSDT", "*", "ETH*")),
+        *((Fault.REVOKED_KEY, "anna"), (Fault.BALANCE, "anna/DOGE"), (Fault.SHORT_LIFE, "ws-api")),
+        *((Fault.CUT, "POST /api/v3/whatever"), (Fault.DROP_EVENT, "xyz@depth"), (Fault.OFFLINE, "*")),
+    )
+    assert [row for row in good if wrong(*row)] == []
+    assert wrong(Fault.MAINTENANCE, "BTC/USDT") == "on = 'BTC/USDT' isn't there; BTCUSDT or ETHUSDT or * would be right"
+    assert wrong(Fault.READ_ONLY_KEY, "bob") == "on = 'bob' isn't there; anna or * would be right"
+    assert wrong(Fault.BALANCE, "bob/BTC") == "on = 'bob/BTC' isn't there; anna/BTC would be right"
+    assert wrong(Fault.DISCONNECT, "rest") == "on = 'rest' isn't there; streams or ws-api or * would be right"
 
 
 def test_bad_scripts_are_refused_by_file_rule_and_key(tmp_path: Path) -> None:
