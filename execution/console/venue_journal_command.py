@@ -39,6 +39,10 @@ def verify(
         raise ConfigError(f"{file}: no journal is there; a venue's folder or its {JOURNAL_NAME} would be right")
     verdict = check(file, file.parent / STORE_NAME)
     chain, problems = verdict.chain, verdict.problems
+    if chain.nothing and chain.lines > 1 and not problems:  # a single one may be the first, torn by a kill
+        raise ConfigError(
+            f"{file}: no line of it is a journal's; a venue's folder or its {JOURNAL_NAME} would be right"
+        )
     if json:
         print_json(chain._asdict() | {"compared": verdict.compared, "problems": problems, "whole": not problems})
     else:
@@ -49,6 +53,6 @@ def verify(
                 say(f"{count} lines {what}")
         for problem in problems[:SHOWN]:
             complain(problem)
-        say("it is whole" if not problems else f"{len(problems)} problems")
+        say("it is whole" if not problems else f"{len(problems)} problem{'s' if len(problems) > 1 else ''}")
     if problems:
         raise typer.Exit(ExitCode.FAILED)

@@ -35,6 +35,11 @@ class Checked(NamedTuple):
     torn: list[str]
     problems: list[str]
 
+    @property
+    def nothing(self) -> bool:
+        """Is there no whole line at all?"""
+        return self.lines == len(self.torn)
+
 
 def numbered(path: Path, number: int) -> Path:
     """The name of the journal's `number`th predecessor; 0 is the journal itself."""

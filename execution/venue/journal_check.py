@@ -40,6 +40,10 @@ def check(path: Path, store: Path) -> Verdict:
     chain = verify(path)
     if not store.exists():
         return Verdict(chain, 0, [])
+    if chain.nothing:
+        (count,) = (row["count"] for row in read_all(store, "SELECT count(*) AS count FROM orders"))
+        lost = f"the journal has no whole line, the store has {count} orders"
+        return Verdict(chain, 0, [lost] if count else [])
     told = read_told(path)
     found = differences(told, store)
     for _ in range(TRIES - 1):

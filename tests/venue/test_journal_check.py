@@ -104,6 +104,23 @@ def test_the_command_says_whether_a_journal_is_whole(tmp_path: Path) -> None:
     assert "doesn't follow the line before it" in problem and f"{path}:" in problem
 
 
+def test_a_journal_of_which_nothing_is_left_is_not_whole(tmp_path: Path) -> None:
+    asyncio.run(some_trading(tmp_path))
+    path = tmp_path / "journal.jsonl"
+    for nothing in (b"", b"a,b\n1,2\n"):
+        path.write_bytes(nothing)
+        told = verify(tmp_path)
+        assert told.exit_code == ExitCode.FAILED, nothing
+        assert "the journal has no whole line, the store" in told.output
+
+
+def test_a_file_that_is_no_journal_is_said_to_be_none(tmp_path: Path) -> None:
+    path = tmp_path / "candles.csv"
+    path.write_text("timestamp,open\n1,2\n")
+    told = verify(path)
+    assert told.exit_code != 0 and "no line of it is a journal's" in str(told.exception or told.output)
+
+
 def test_the_command_names_the_place_where_no_journal_is(tmp_path: Path) -> None:
     told = verify(tmp_path)
     assert told.exit_code != 0 and str(tmp_path / "journal.jsonl") in str(told.exception or told.output)
