@@ -1,13 +1,18 @@
 """The venue's port: bound, shut for a while, opened again, and who may stay on it. It knows connections, not requests.
 A client that connects and never finishes a request, or has asked nothing for long, is sent away."""
 
+import logging
 from collections.abc import Callable
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler
 from aiohttp.web_protocol import RequestHandler
 
 from execution.runtime.clock import Clock
+
+log = logging.getLogger("nae.venue")
+http_log = logging.getLogger("nae.venue.http")
 
 CLOSE_WITHIN_S = 1.0
 FIRST_REQUEST_WITHIN_S = 20.0
@@ -38,6 +43,7 @@ class Doors:
             application,
             handle_signals=False,
             access_log=None,
+            logger=http_log,
             shutdown_timeout=CLOSE_WITHIN_S,
             auto_decompress=False,  # nobody sends us compressed bodies but to hide how large they are
         )
@@ -97,3 +103,16 @@ class Doors:
 def _cut(connection: RequestHandler) -> None:
     if connection.transport is not None:
         connection.transport.abort()
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Is it the venue that has failed? What is no HTTP, and who goes away half-way, is a line and no traceback: else
+    any client could fill the log."""
+    error = record.exc_info[1] if record.exc_info else None
+    if not isinstance(error, HttpProcessingError | ConnectionError):
+        return True
+    log.info("a client's request could not be read", extra={"fields": {"error": type(error).__name__}})
+    return False
+
+
+http_log.addFilter(_is_ours)

@@ -217,6 +217,28 @@ def test_a_flood_of_subscriptions_is_refused_beyond_the_most_and_leaves_nothing_
     asyncio.run(scene())
 
 
+def test_who_sends_no_http_or_goes_away_half_way_is_a_line_in_the_log_and_no_traceback(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+
+    async def scene() -> None:
+        async with venue_and_client(tmp_path) as (venue, _raw):
+            await spoken(venue, b"GET /" + b"a" * 10_000 + b" HTTP/1.1\r\n\r\n")
+            _reader, writer = await asyncio.open_connection("127.0.0.1", venue.port)
+            writer.write(whole_order()[:-9])
+            await eventually_async(lambda: venue.server._rest.requests == 1)
+            writer.transport.abort()
+            await eventually_async(lambda: len(told()) == 2)
+
+    def told() -> list[str]:
+        return [getattr(record, "fields", {}).get("error", "") for record in caplog.records if "client" in record.msg]
+
+    asyncio.run(scene())
+    assert told() == ["LineTooLong", "ConnectionResetError"]
+    assert [record.msg for record in caplog.records if record.exc_info] == []
+
+
 def test_a_session_of_aiohttp_that_is_dropped_in_mid_answer_costs_nobody_anything(tmp_path: Path) -> None:
     async def scene() -> None:
         async with venue_and_client(tmp_path) as (venue, _raw):
