@@ -190,7 +190,10 @@ class Network:
             return
         if fate is Fate.STALLED and "timestamp" in words and self._door.answer("GET", "/api/v3/time", words)[0] != 200:
             fate = Fate.SOUND  # refused at the door already
-        if fate is Fate.STALLED:
+        if fate is Fate.LATER:
+            self._reply(answer, 504, "<html>gateway time-out</html>")
+            self._loop.call_later(self._chance.uniform(0.3, 5.0), self._executed, request, Fate.SILENT, answer, told)
+        elif fate is Fate.STALLED:
             self._loop.call_later(self._chance.uniform(0.5, 8.0), self._executed, request, fate, answer, told)
         else:
             self._executed(request, fate, answer, told)

@@ -22,6 +22,7 @@ class Fate(StrEnum):
     SILENT = "executed, silent"
     LATE = "executed, answered late"
     ANSWERED_504 = "executed, 504"
+    LATER = "504, executed later"
     SWALLOWED = "not executed, 504"
     UNCLEAR = "executed, unclear code"
     GARBLED = "executed, garbled"

@@ -194,7 +194,7 @@ class WrongPolicy:
     fates: dict[Fate, float] | None = None  # a line that shows it soon
 
 
-MUCH_HELD = {Fate.SOUND: 0.6, Fate.HELD: 0.4}
+MUCH_HELD = {Fate.SOUND: 0.6, Fate.LATER: 0.3, Fate.HELD: 0.1}
 WRONG_POLICIES = (
     WrongPolicy("retry on time-out, same id", 60, RetriesTheSameId),
     WrongPolicy("retry on time-out, new id", 60, RetriesWithANewId),
