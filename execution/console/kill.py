@@ -10,7 +10,8 @@ import msgspec
 
 from execution.console.taking_over import Hand, OutOfReach, ask_holder, take_in_hand
 from execution.exchange.desk import Desk, open_desk
-from execution.exchange.emergency import Swept, cancel_all, kept_names
+from execution.exchange.emergency import Keep, Swept, cancel_all, kept_names, kept_stops
+from execution.exchange.gateway import ExchangeGateway
 from execution.ledger.audit_log import AuditLogger
 from execution.ledger.queries import recent_orders
 from execution.ledger.rebuild import open_or_rebuild
@@ -29,6 +30,7 @@ from execution.vocabulary.orders import STOPS
 IN_HAND_WITHIN_S = 3.0
 DONE_WITHIN_S = 4.5  # halting and cancelling, of the five seconds that are promised
 LOOK_S = 0.2
+LAST_LOOK_S = 1.0
 BY = "operator"
 NEWEST = 1000  # orders of an account that are looked through
 DUST = "dust: too little for any order"
@@ -120,19 +122,27 @@ async def _with_ledger(order: Order, told: Killed, hand: Hand, ledger: Ledger, b
     try:
         if desk is not None and hand.lock is not None:
             gateway = desk.gateway(ledger, hand.lock)
-            stops = [row.client_order_id for row in ledger.unsettled() if row.guards]
+            # of unknown fate, too: a trader that was killed may have a stop there whose answer it never read
+            stops = [row.client_order_id for row in ledger.unsettled() if row.type in STOPS]
             keep = kept_names([] if order.flatten else stops)
             _note(told, await cancel_all(desk.client, order.clock, began + DONE_WITHIN_S, gateway, keep))
             if order.flatten:
-                deadline = order.clock.monotonic() + order.within_s
-                found = await flatten(gateway, desk.look, audit, order.clock, deadline=deadline, reason=order.reason)
-                told.sold, told.left, told.unknown = found.sold, found.left, found.unknown
-                told.problems += [f"the venue: {found.problem}"] if found.problem else []
+                await _sell(order, told, desk, gateway, audit)
         audit.record("killed", **msgspec.structs.asdict(told))
     finally:
         audit.close()
         if desk is not None:
             await desk.close()
+
+
+async def _sell(order: Order, told: Killed, desk: Desk, gateway: ExchangeGateway, audit: AuditLogger) -> None:
+    deadline = order.clock.monotonic() + order.within_s
+    found = await flatten(gateway, desk.look, audit, order.clock, deadline=deadline, reason=order.reason)
+    told.sold, told.left, told.unknown = found.sold, found.left, found.unknown
+    if told.orders_left or told.problems:  # the venue has had time to come back
+        told.problems.clear()
+        _note(told, await cancel_all(desk.client, order.clock, order.clock.monotonic() + LAST_LOOK_S, gateway))
+    told.problems += [f"the venue: {found.problem}"] if found.problem else []
 
 
 async def _beside(order: Order, told: Killed, hand: Hand, began: float) -> None:
@@ -141,8 +151,7 @@ async def _beside(order: Order, told: Killed, hand: Hand, began: float) -> None:
     if desk is None:
         return
     try:
-        keep = kept_names(_stops(order, told))
-        _note(told, await cancel_all(desk.client, order.clock, began + DONE_WITHIN_S, keep=keep))
+        _note(told, await cancel_all(desk.client, order.clock, began + DONE_WITHIN_S, keep=_stops(order, told)))
     finally:
         await desk.close()
     if order.flatten and hand.holder:
@@ -189,16 +198,16 @@ def _desk(order: Order, told: Killed) -> Desk | None:
         return None
 
 
-def _stops(order: Order, told: Killed) -> list[str]:
-    """Protective stops, as the ledger's file tells; its trader takes them away itself when it sells."""
+def _stops(order: Order, told: Killed) -> Keep:
+    """Protective stops, as the ledger's file tells, or the venue; its trader takes them away itself when it sells."""
     try:
         rows = recent_orders(order.home.ledger(told.account), NEWEST)
     except (FileNotFoundError, DatabaseError):
-        return []
-    return [row.client_order_id for row in rows if row.type in STOPS]
+        return kept_stops
+    return kept_names([row.client_order_id for row in rows if row.type in STOPS])
 
 
 def _note(told: Killed, swept: Swept) -> None:
-    told.cancelled, told.stops_left, told.orders_left = swept.cancelled, swept.kept, swept.left
+    told.cancelled, told.stops_left, told.orders_left = told.cancelled + swept.cancelled, swept.kept, swept.left
     if not swept.seen:
         told.problems.append(f"the venue doesn't tell what stands there: {swept.problem}; nae kill asks again")

@@ -10,6 +10,7 @@ from execution.console.confirm import confirm
 from execution.console.drain import seconds_of
 from execution.console.kill import Killed, Order, kill_account
 from execution.console.output import complain, errors, print_json, say
+from execution.ledger.rebuild import was_begun
 from execution.runtime.clock import SystemClock
 from execution.runtime.config import Config, load
 from execution.runtime.home import Home
@@ -63,7 +64,7 @@ def _accounts(home: Home, account: str) -> list[str]:
     if account and account not in list(Account):
         complain(f"unknown account {account!r}; one of {', '.join(Account)} would be right")
         raise typer.Exit(ExitCode.USAGE)
-    chosen = [name.value for name in Account if account in ("", name) and home.ledger(name).exists()]
+    chosen = [name.value for name in Account if account in ("", name) and was_begun(home.ledger(name))]
     if not chosen:
         raise ConfigError(
             f"no {account or 'trading'} account in {home.root}; NAE_HOME=FOLDER nae kill names another home"

@@ -4,6 +4,7 @@
 import asyncio
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,7 +18,7 @@ from execution.exchange.emergency import cancel_all
 from execution.ledger.account_lock import AccountLock, account_lock
 from execution.ledger.audit_log import AuditLogger
 from execution.ledger.queries import positions, recent_fills, recent_orders
-from execution.ledger.rebuild import open_or_rebuild
+from execution.ledger.rebuild import open_or_rebuild, was_begun
 from execution.ledger.store import Ledger
 from execution.runtime.clock import SystemClock
 from execution.runtime.config import Config, load
@@ -79,7 +80,7 @@ def liquidate(  # noqa: PLR0917 -- typer's way: a parameter is an option
     if account not in list(Account):
         complain(f"unknown account {account!r}; one of {', '.join(Account)} would be right")
         raise typer.Exit(ExitCode.USAGE)
-    if not home.ledger(account).exists():
+    if not (was_begun if execute else Path.exists)(home.ledger(account)):
         raise ConfigError(f"no {account} account in {home.root}; it appears with the first start: scripts/nae up")
     if not execute:
         _show_plan(one, *asyncio.run(_look(one)), json)
@@ -132,8 +133,9 @@ async def _sell(one: _Account, ledger: Ledger, lock: AccountLock, within_s: floa
         gateway = desk.gateway(ledger, lock)
         began = one.clock.monotonic()
         chosen = {order.client_order_id for order in ledger.unsettled() if _concerned(one, order.symbol)}
+        until = began + CANCELLED_WITHIN_S
         swept = await cancel_all(
-            desk.client, one.clock, began + CANCELLED_WITHIN_S, gateway, keep=lambda name: name not in chosen
+            desk.client, one.clock, until, gateway, keep=lambda row: row.client_order_id not in chosen
         )
         liquidation = Liquidation(gateway, desk.look, audit, one.clock, quote=one.quote, only=one.only)
         found = await liquidation.run(began + within_s)

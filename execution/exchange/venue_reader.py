@@ -6,16 +6,25 @@ can't be read; an answer that is missing is never taken for an empty one.
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from execution.exchange import translate
 from execution.exchange.classify import BadReply
 from execution.exchange.client import VenueClient
 from execution.vocabulary.market import Candle, Quote, SymbolRules
-from execution.vocabulary.orders import Balance, Fill
+from execution.vocabulary.orders import STOPS, Balance, Fill, Side
 
 PAGE = 1_000
 DEFAULT_TAKER_FEE = Decimal("0.001")
+_STOPS = frozenset(kind.value.upper() for kind in STOPS)
+
+
+class Standing(NamedTuple):
+    """An open order, whoever sent it. `protects`: it is a stop that only sells, by the venue's word."""
+
+    symbol: str  # the venue's
+    client_order_id: str
+    protects: bool
 
 
 class VenueReader:
@@ -118,13 +127,21 @@ class VenueReader:
 
     async def fetch_open_orders(self) -> list[tuple[str, str]]:
         """(venue's symbol, client order id) of every open order on the account."""
+        return [(row.symbol, row.client_order_id) for row in await self.fetch_standing()]
+
+    async def fetch_standing(self) -> list[Standing]:
+        """Every open order on the account."""
         rows = await self.client.call("privateGetOpenOrders")
         if not isinstance(rows, list):
             raise BadReply("the venue's open orders aren't a list")
         try:
-            return [(row["symbol"], row["clientOrderId"]) for row in rows]
+            return [Standing(row["symbol"], row["clientOrderId"], _protects(row)) for row in rows]
         except (TypeError, KeyError) as error:
             raise BadReply(f"an open order can't be read: {type(error).__name__}") from None
+
+
+def _protects(row: dict[str, Any]) -> bool:
+    return row["side"] == Side.SELL.value.upper() and row["type"] in _STOPS
 
 
 def _json_list(symbols: tuple[str, ...]) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from execution.ledger.backups import newest_sound, why_not_sound
+from execution.ledger.backups import backups, newest_sound, why_not_sound
 from execution.ledger.following import LedgerFollower
 from execution.ledger.high_water import HighWater
 from execution.ledger.journal import JournalLine, journal_path, lines_of
@@ -45,6 +45,11 @@ class Rebuilt(msgspec.Struct, frozen=True):
         knew = f"{self.orders} orders and {self.cash_flows} cash flows since come from the journal"
         lost = f"; orders {', '.join(map(str, self.missing[:_NAMED_MAX]))} are in neither" if self.missing else ""
         return f"{began}; {knew}{lost}; the old one is in {self.aside}. Nothing is bought until the venue agrees"
+
+
+def was_begun(path: Path) -> bool:
+    """Is there a ledger, or anything that tells of one that was lost? Such an account trades, or has traded."""
+    return any(path.parent.glob(f"{path.stem}.*")) or bool(backups(path))
 
 
 def open_or_rebuild(path: Path, account: str, clock: Clock, followed: LedgerFollower | None = None) -> Ledger:

@@ -1,12 +1,13 @@
 """Selling every position of an account at once, at market, at a person's word: through the gateway like any order, so
 that nothing is sold twice. An order of unknown fate holds its symbol until the venue has told; a refused sale is tried
-again until the time is over. Takes no stops away: whoever asks for it has done that."""
+again until the time is over, and so are stops that still stand."""
 
 from collections.abc import Awaitable, Callable, Iterable
 
 import msgspec
 
 from execution.exchange.classify import BadReply, VenueError
+from execution.exchange.emergency import take_stops_away
 from execution.exchange.gateway import ExchangeGateway
 from execution.exchange.reconciliation import reconcile
 from execution.ledger.audit_log import AuditLogger
@@ -85,6 +86,7 @@ async def _learn(gateway: ExchangeGateway) -> str:
         if not gateway.rules:
             await gateway.load_rules()
         await reconcile(gateway, gateway.ledger, strangers=False)
+        await take_stops_away(gateway)
     except (VenueError, BadReply) as error:
         return str(error)
     return ""

@@ -12,6 +12,7 @@ from decimal import Decimal
 import msgspec
 
 from execution.exchange.classify import BadReply, VenueError
+from execution.exchange.emergency import take_stops_away
 from execution.exchange.gateway import ExchangeGateway
 from execution.exchange.reconciliation import reconcile
 from execution.ledger.audit_log import AuditLogger
@@ -32,7 +33,7 @@ from execution.trading.liquidation_plan import (
 from execution.vocabulary.market import Quote
 from execution.vocabulary.money import ZERO, text
 from execution.vocabulary.order_states import OrderState
-from execution.vocabulary.orders import OrderRequest, OrderType, Purpose, Side
+from execution.vocabulary.orders import OrderRequest, OrderRow, OrderType, Purpose, Side
 
 FIRST_RETRY_S = 0.1
 LAST_RETRY_S = 2.0
@@ -109,6 +110,7 @@ class Liquidation:
         if not gateway.rules:
             await gateway.load_rules()
         await reconcile(gateway, self._ledger, strangers=False)
+        await take_stops_away(gateway, self._concerned)
         quotes = self._quotes = await self._look(self._markets())
         waiting = {order.symbol for order in self._ledger.unsettled()}
         between = self._between(quotes)
@@ -129,6 +131,9 @@ class Liquidation:
         self._told.left = found.left | late
         again = any(self._tries[name] < TRIES for name in late)
         return sent or again or bool(waiting & self._markets()) or bool(between)
+
+    def _concerned(self, order: OrderRow) -> bool:
+        return not self._only or order.symbol.partition("/")[0] in self._only
 
     def _plan(self, quotes: dict[str, Quote], between: list[Unfinished]) -> Plan:
         """What is free of it, by our books, which agree with the venue; what belongs to a saga is left to it."""
