@@ -81,6 +81,7 @@ def serve(
 
     A recording is parquet or CSV. Candles: timestamp (ms), open, high, low, close, volume. Trades: as Binance, Bybit,
     OKX, Kraken, Tardis or ccxt write them: a time, a price, a quantity, a side if there is one; its header says which.
+    The file's name says the market (BTC_USDT-1m.csv), or --symbols does. Where a recording ends, the market is closed.
 
     A mirror shows the books and trades of a real exchange, by its public streams, as they happen; orders meet them here
     and never leave this machine. When the exchange isn't heard for 5 s, the market stands until it is.
