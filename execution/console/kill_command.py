@@ -86,7 +86,7 @@ def _show(told: Killed) -> None:
     if told.halted:
         say(f"{name}: halted by {told.by}, {told.seconds:.1f} s; nae arm lifts it", "bold")
     for pid in told.ended:
-        say(f"{name}: process {pid} held the account and didn't answer: ended")
+        say(f"{name}: process {pid} held the account and didn't halt it: ended")
     for words, items in (
         ("cancelled", told.cancelled),
         ("protective stops left standing", told.stops_left),

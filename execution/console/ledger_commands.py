@@ -1,6 +1,8 @@
 """Commands about the ledgers' files: a copy made while traders run, and a copy put back while none does."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -65,22 +67,30 @@ def restore(copy: Copy = None, account: OneAccount = "", yes: Yes = False, json:
     home = Home.find()
     name = _account_of(copy) if copy is not None else _one(account)
     path = home.ledger(name)
-    lock = account_lock(home, name)
-    lock.acquire("restore")
-    try:
+    with _held(home, name):
         chosen = copy or newest_sound(path, name)
         why = "there is none that is sound" if chosen is None else why_not_sound(chosen, name)
-        if chosen is None or why:
-            complain(f"{name}: {chosen or path.parent / 'backups'} can't be put back: {why}")
-            raise typer.Exit(ExitCode.FAILED)
-        _confirm(name, chosen, yes)
+    if chosen is None or why:
+        complain(f"{name}: {chosen or path.parent / 'backups'} can't be put back: {why}")
+        raise typer.Exit(ExitCode.FAILED)
+    _confirm(name, chosen, yes)  # nobody is kept waiting for a person: nae kill may want the account meanwhile
+    with _held(home, name):
         done = rebuild(path, name, SystemClock(), base=chosen)
-    finally:
-        lock.release()
     if json:
         print_json({"account": name, **msgspec.to_builtins(done)})
     else:
         say(f"{name}: {done}. Next: nae up")
+
+
+@contextmanager
+def _held(home: Home, account: str) -> Iterator[None]:
+    """Nobody else writes this account. BusyError names who does."""
+    lock = account_lock(home, account)
+    lock.acquire("restore")
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _chosen(home: Home, account: str) -> list[str]:

@@ -15,6 +15,7 @@ from execution.vocabulary.programs import BY_NAME
 
 ANSWER_WITHIN_S = 1.0
 AGAIN_S = 0.02
+CUT_OFF = ("nae_liquidate",)  # commands that obey nobody, and go on another time where they were ended
 
 
 class OutOfReach(Exception):
@@ -60,6 +61,8 @@ def take_in_hand(
             else:
                 hand.holder = holder
                 return hand
+        elif holder in CUT_OFF:
+            hand.killed += _end(lock, holder)
         if clock.monotonic() >= deadline:
             raise OutOfReach(f"{holder or 'somebody'} holds the {account} account; {told or 'it has no name'}")
         block(AGAIN_S)

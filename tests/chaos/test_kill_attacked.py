@@ -2,13 +2,16 @@
 ledger that can't be read, a liquidation under way, a venue that comes back late."""
 
 import asyncio
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from execution.console.venue_control import ask_control
 from execution.exchange.desk import open_desk
-from execution.ledger.account_lock import account_lock
+from execution.ledger.account_lock import account_lock, holder_of
 from execution.ledger.queries import account_report, recent_orders
 from execution.ledger.store import Ledger
 from execution.runtime.clock import SystemClock
@@ -20,6 +23,7 @@ from execution.vocabulary.order_states import OrderState
 from execution.vocabulary.orders import OrderRequest, OrderRow, Purpose, Side
 from tests.chaos.family import Family, family_in
 from tests.chaos.test_kill_command import DRILLS, TRADERS, Kill, begin, kill, open_at_venue
+from tests.support import ROOT, eventually
 
 __all__ = ["kill"]
 
@@ -121,3 +125,37 @@ def test_a_venue_that_comes_back_while_selling_gives_the_stops_up_and_everything
         code, (told,) = kill("a test", "--account", "live", "--flatten")
         assert code == ExitCode.OK and told["sold"] and not told["left"], told
         assert open_at_venue(family.home, "live") == []
+
+
+def test_a_liquidation_under_way_is_ended_and_the_account_halted(tmp_path: Path, kill: Kill) -> None:
+    with family_in(tmp_path / "home", config=DRILLS) as family:
+        begin(family)
+        family.kill("venue", *TRADERS)
+        words = [sys.executable, "-m", "execution.console.cli", "liquidate", "--execute", "--account", "live"]
+        with subprocess.Popen(words, cwd=ROOT, env=family.environment) as selling:
+            try:
+                eventually(lambda: holder_of(family.home, "live") == "nae_liquidate")
+                _, (told,) = kill("a test", "--account", "live")
+                assert told["halted"] and told["ended"] == [selling.pid], told
+                assert selling.wait(2) < 0
+            finally:
+                selling.kill()
+        assert account_report(family.home.ledger("live")).trading_state is TradingState.HALTED
+
+
+def test_while_a_restore_asks_its_question_the_account_can_be_halted(tmp_path: Path, kill: Kill) -> None:
+    with family_in(tmp_path / "home", config=DRILLS) as family:
+        begin(family)
+        eventually(lambda: list((family.home.account("live") / "backups").glob("*.db")))
+        family.kill(*TRADERS)
+        ours, theirs = os.openpty()
+        words = [sys.executable, "-m", "execution.console.cli", "restore", "--account", "live"]
+        with subprocess.Popen(words, cwd=ROOT, env=family.environment, stdin=theirs, stdout=theirs) as asking:
+            try:
+                assert b"Replace the ledger" in os.read(ours, 1000)
+                code, (told,) = kill("a test", "--account", "live")
+                assert code == ExitCode.OK and told["halted"], told
+            finally:
+                asking.kill()
+        os.close(ours)
+        os.close(theirs)
