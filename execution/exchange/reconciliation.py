@@ -156,25 +156,40 @@ def differing(venue: dict[str, Balance], ledger: Ledger) -> dict[str, tuple[Deci
 
 def position_differences(venue: dict[str, Balance], ledger: Ledger) -> list[str]:
     """Positions of ours that the account doesn't hold any more: somebody else sold them."""
-    found = []
+    held = ledger.positions()
+    return [
+        f"{symbol}: our position is {text(held[symbol].quantity)}, "
+        f"the account holds {text(held[symbol].quantity - missing)}"
+        for symbol, missing in missing_of_positions(venue, ledger).items()
+    ]
+
+
+def missing_of_positions(venue: dict[str, Balance], ledger: Ledger) -> dict[str, Decimal]:
+    """How much of our positions the account doesn't hold any more, by symbol."""
+    found = {}
     for symbol, position in sorted(ledger.positions().items()):
         base = symbol.partition("/")[0]
         there = venue[base].total if base in venue else ZERO
         if there < position.quantity:
-            found.append(f"{symbol}: our position is {text(position.quantity)}, the account holds {text(there)}")
+            found[symbol] = position.quantity - there
     return found
 
 
 async def _adopt(gateway: ExchangeGateway, ledger: Ledger) -> list[str]:
-    """Book what differs as external cash flows; what still differs after that. Only money that stands still: the
-    sale of a stop that goes off meanwhile, or is told late, would be booked twice."""
-    seen = differing(await gateway.fetch_balances(), ledger)
+    """Book what differs as external cash flows, and write off what somebody else sold of our positions; what still
+    differs after that. Only money that stands still: the sale of a stop that goes off meanwhile, or is told late, would
+    be booked twice."""
+    venue = await gateway.fetch_balances()
+    seen = differing(venue, ledger), missing_of_positions(venue, ledger)
     await gateway.reader.client.budget.clock.sleep(READ_LAG_MARGIN_MS / 1000)
     await asyncio.gather(*map(gateway.fetch_new_fills, sorted(gateway.symbols_of_interest())))
     venue = await gateway.fetch_balances()
-    now = differing(venue, ledger)
+    now = differing(venue, ledger), missing_of_positions(venue, ledger)
     if now != seen or not may_adopt(ledger):
         return balance_differences(venue, ledger, {}) + position_differences(venue, ledger)
-    flows = [(currency, there - here) for currency, (there, here) in now.items()]
+    money, gone = now
+    flows = [(currency, there - here) for currency, (there, here) in money.items()]
     ledger.record_cash_flows(flows, "external", "adopted by an operator")
+    for symbol, missing in gone.items():
+        ledger.write_off(symbol, missing)
     return balance_differences(venue, ledger, {}) + position_differences(venue, ledger)

@@ -17,6 +17,7 @@ from execution.vocabulary.money import ZERO
 from execution.vocabulary.orders import Fill
 
 _CASH_ROWS = "SELECT number, currency, delta, kind, note, at_ms, hash FROM cash_flows WHERE number >= ? ORDER BY number"
+Moved = tuple[tuple[int, str], Fill | rows.WriteOff, Origin | None]  # its place first
 NewRows = tuple[list[Row], list[Row]]  # cash flows and fills, each beginning with the last row that is known
 
 
@@ -82,14 +83,17 @@ class Books:
         if not cash and not fills:
             return True
         cash_chain, fill_chain = _cash_chain(cash, self.cash_chain), _fill_chain(fills, self.fill_chain)
-        owned = sorted(map(_owned, fills), key=itemgetter(0))
-        if any(order < self._newest.get(fill.symbol, (0, "")) for order, fill, _ in owned):
+        owned = sorted([*map(_owned, fills), *_write_offs(cash)], key=itemgetter(0))
+        if any(order < self._newest.get(moved.symbol, (0, "")) for order, moved, _ in owned):
             return False
         for row in cash:
             self.fold.apply_cash_flow(row["currency"], Decimal(row["delta"]))
-        for order, fill, origin in owned:
-            self.fold.apply_fill(fill, origin)
-            self._newest[fill.symbol] = order
+        for order, moved, origin in owned:
+            if isinstance(moved, Fill):
+                self.fold.apply_fill(moved, origin)
+            else:
+                self.fold.write_off(moved.symbol, moved.quantity)
+            self._newest[moved.symbol] = order
         self.fold.closed_in_time()
         self.fills_count += len(fills)
         self.cash_chain, self.cash_number = cash_chain, cash[-1]["number"] if cash else self.cash_number
@@ -122,7 +126,12 @@ def _fill_chain(new: list[Row], chain: str) -> str:
     return chain
 
 
-def _owned(row: Row) -> tuple[tuple[int, str], Fill, Origin | None]:
+def _write_offs(cash: list[Row]) -> list[Moved]:
+    told = [rows.write_off_of(row["note"]) for row in cash if row["kind"] == rows.WRITTEN_OFF]
+    return [(row.order, row, None) for row in told]
+
+
+def _owned(row: Row) -> Moved:
     fill, origin = rows.fill_of(row), rows.origin_of(row)
     if fill.client_order_id is not None and origin is None:  # its position would be forgotten
         raise rows.LedgerDamaged(f"fill {row['number']} is of order {fill.client_order_id}, which is gone")

@@ -52,6 +52,14 @@ class _Holding:
         self.entry_fees = self.bought = self.bought_value = ZERO
         self.sold = self.sold_value = self.exit_fees = self.profit = ZERO
 
+    def release(self, gone: Decimal) -> Decimal:
+        """Let so much of what is held go; what it had cost."""
+        released, released_fees = self.cost * gone / self.quantity, self.held_fees * gone / self.quantity
+        self.quantity -= gone
+        self.cost = self.cost - released if self.quantity else ZERO
+        self.held_fees = self.held_fees - released_fees if self.quantity else ZERO
+        return released
+
 
 @dataclass
 class AccountFold:
@@ -89,6 +97,15 @@ class AccountFold:
         elif holding.quantity > 0:
             self._sell(holding, fill, origin)
 
+    def write_off(self, symbol: str, quantity: Decimal) -> None:
+        """So much of a position is gone without an order of ours: at what it cost, and its round trip is no trade."""
+        holding = self._holdings.get(symbol)
+        if holding is None or holding.quantity <= 0:
+            return
+        holding.release(min(quantity, holding.quantity))
+        if self._is_flat(symbol, holding.quantity):
+            holding.bought = ZERO
+
     def _buy(self, holding: _Holding, fill: Fill, origin: Origin) -> None:
         if self._is_flat(fill.symbol, holding.quantity):
             holding.start(fill.executed_ms, origin)
@@ -108,10 +125,7 @@ class AccountFold:
         if gone < whole:  # the account sold more than this position: only so much of it is the position's
             share = gone / whole
             sold, brought, fee_value = sold * share, brought * share, fee_value * share
-        released, released_fees = holding.cost * gone / holding.quantity, holding.held_fees * gone / holding.quantity
-        holding.quantity -= gone
-        holding.cost = holding.cost - released if holding.quantity else ZERO
-        holding.held_fees = holding.held_fees - released_fees if holding.quantity else ZERO
+        released = holding.release(gone)
         holding.exit_fees += fee_value
         holding.sold += sold
         holding.sold_value += sold * fill.price

@@ -83,6 +83,12 @@ class MoneyTable:
         self.cash_chain = linked
         return int(cursor.lastrowid or 0)
 
+    def last_trade(self, symbol: str) -> str:
+        """The id of the newest trade on a symbol that is booked; '' when none is."""
+        query = "SELECT trade_id FROM fills WHERE symbol = ? ORDER BY LENGTH(trade_id) DESC, trade_id DESC LIMIT 1"
+        found = self._connection.execute(query, (symbol,)).fetchone()
+        return str(found["trade_id"]) if found else ""
+
     def newest_fills(self, limit: int) -> list[Fill]:
         """The last recorded fills, newest first."""
         query = f"SELECT {rows.FILL_COLUMNS} FROM fills ORDER BY number DESC LIMIT ?"  # noqa: S608

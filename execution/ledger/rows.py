@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 from msgspec import MsgspecError
 
 from execution.ledger.fold import Origin
@@ -20,6 +21,7 @@ ORDER_COLUMNS = (
 FILL_COLUMNS = (
     "symbol, trade_id, venue_order_id, client_order_id, side, price, quantity, fee, fee_currency, executed_ms"
 )
+WRITTEN_OFF = "written_off"  # the kind of cash flow that is a WriteOff
 FILL_WIDTH = FILL_COLUMNS.count(",") + 1
 _FILL_COLUMNS_OF_FILLS = ", ".join(f"fills.{name}" for name in FILL_COLUMNS.split(", "))
 FILLS_WITH_ORIGIN = f"""
@@ -178,6 +180,29 @@ def fill_order(fill: Fill) -> tuple[int, str]:
     """Sorts the fills of one symbol as they were executed: venues number trades upwards. Their clocks may step back,
     and a sale put before its purchase would leave a position that nobody holds."""
     return len(fill.trade_id), fill.trade_id
+
+
+class WriteOff(msgspec.Struct, frozen=True):
+    """A person's word that so much of a position of ours is gone, after the trade of that id. In the rows it is a cash
+    flow of nothing: it moves a position, and no money."""
+
+    symbol: str
+    quantity: Decimal
+    after: str
+
+    @property
+    def order(self) -> tuple[int, str]:
+        """Its place among the fills of its symbol, as `fill_order` puts them."""
+        return len(self.after), f"{self.after}~"
+
+    def __str__(self) -> str:
+        return f"{self.symbol} {text(self.quantity)} {self.after}"
+
+
+def write_off_of(note: str) -> WriteOff:
+    """What the note of such a cash flow says."""
+    symbol, quantity, after = note.split()
+    return WriteOff(symbol, Decimal(quantity), after)
 
 
 class LedgerDamaged(Exception):

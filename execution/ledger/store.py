@@ -244,6 +244,11 @@ class Ledger(AccountStates, AccountBooks):
         self._journal.cash_flows(booked)
         self._add_up()
 
+    def write_off(self, symbol: str, quantity: Decimal) -> None:
+        """A person's word that so much of a position was sold by somebody else: it isn't ours to sell any more."""
+        gone = rows.WriteOff(symbol, quantity, self._money.last_trade(symbol))
+        self.record_cash_flow(symbol.partition("/")[0], Decimal(0), rows.WRITTEN_OFF, str(gone))
+
     def _insert(self, flows: Iterable[CashFlow]) -> dict[int, CashFlow]:
         return {self._money.insert_cash_flow(flow): flow for flow in flows}
 

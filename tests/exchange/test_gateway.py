@@ -12,6 +12,8 @@ import pytest
 
 from execution.exchange.classify import VenueError
 from execution.exchange.gateway import EXTERNAL_ORDERS_EVERY
+from execution.ledger.backups import back_up, why_not_sound
+from execution.ledger.queries import account_report
 from execution.ledger.store import Ledger
 from execution.runtime.config import RiskConfig
 from execution.vocabulary.health import ComponentStatus
@@ -382,6 +384,32 @@ def test_money_that_came_from_elsewhere_stops_entries_until_a_person_adopts_it(t
             refused = await here.gateway.place(await here.order())
             assert refused.refusal == "the account isn't reconciled with the venue"
             assert (await here.reconcile(adopt=True)).reconciled
+            assert (await here.gateway.place(await here.order())).state is OrderState.FILLED
+
+    asyncio.run(scenario())
+
+
+def test_a_position_that_a_person_sold_elsewhere_is_written_off_when_a_person_says_so(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with world(tmp_path) as here:
+            await here.gateway.place(await here.order(quantity="0.002"))
+            by_hand = here.client.renewed()
+            sale = {"symbol": "BTCUSDT", "side": "SELL", "type": "MARKET", "quantity": "0.0015"}
+            await by_hand.call("privatePostOrder", sale)
+            await by_hand.close()
+            held = here.ledger.positions()[BTC].quantity
+            result = await here.reconcile()
+            assert not result.reconciled and "our position is" in result.differences[0]
+            assert here.ledger.positions()[BTC].quantity == held, "nothing is adopted in silence"
+            assert (await here.reconcile(adopt=True)).reconciled
+            left = (await here.venue_balances())["BTC"]
+            assert here.ledger.positions()[BTC].quantity == left < held
+            assert here.books() == await here.venue_balances()
+            assert why_not_sound(back_up(here.ledger.path, here.clock), here.ledger.account) == ""
+            sold = await here.gateway.place(await here.order(Side.SELL, str(floor_to_step(left, Decimal("0.00001")))))
+            assert sold.state is OrderState.FILLED and not here.ledger.positions()
+            again = account_report(here.ledger.path)
+            assert not again.positions and again.reconciled
             assert (await here.gateway.place(await here.order())).state is OrderState.FILLED
 
     asyncio.run(scenario())

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from execution.ledger import queries
 from execution.ledger.account_lock import account_lock
+from execution.ledger.journal import lines_of
 from execution.ledger.rows import LedgerDamaged
 from execution.ledger.store import Ledger
 from execution.runtime.clock import ManualClock
@@ -134,6 +135,37 @@ def test_the_books_are_the_same_in_whatever_order_and_however_often_fills_come(
         results.append(incremental)
         reopened.close()
     assert results[0] == results[1]
+
+
+def test_what_a_person_wrote_off_stays_written_off_when_older_trades_are_told_later(tmp_path: Path) -> None:
+    kept: list[Any] = []
+    for folder, late in ((tmp_path / "one", False), (tmp_path / "other", True)):
+        folder.mkdir()
+        ledger = open_ledger(folder)
+        ledger.set_lot_steps({BTC: Decimal("0.001")})
+        order = ledger.record_intent(request(quantity="1"))
+        ledger.mark(order, OrderEvent.SENT)
+        early = [fill(8, order, quantity="0.3"), fill(9, order, quantity="0.2")]
+        ledger.record_fills(early[late:])
+        if not late:
+            assert ledger.record_fill(early[0]) is False
+        ledger.record_fill(fill(10, None, Side.SELL, quantity="0.1", venue_order_id="77"))
+        ledger.write_off(BTC, Decimal("0.1"))
+        if late:
+            ledger.record_fills(early)
+        assert ledger.positions()[BTC].quantity == Decimal("0.4") == ledger.balances()["BTC"]
+        ledger.record_fill(fill(11, order, quantity="0.2"))
+        assert ledger.positions()[BTC].cost == Decimal(30_000)
+        kept.append((ledger.positions(), ledger.balances(), ledger.closed_trades()))
+        ledger.write_off(BTC, Decimal("0.6"))
+        assert ledger.positions() == {} == ledger.dust() and ledger.closed_trades() == []
+        journalled = [line.cash.note for line in lines_of(ledger.path) if line.cash]
+        assert journalled == ["BTC/USDT 0.1 10", "BTC/USDT 0.6 11"]
+        ledger.close()
+        reopened = open_ledger(folder)
+        assert reopened.positions() == {} == queries.account_report(reopened.path).positions
+        reopened.close()
+    assert kept[0] == kept[1]
 
 
 def test_a_failed_commit_leaves_memory_as_the_disk_is(tmp_path: Path) -> None:
