@@ -208,6 +208,9 @@ def fault(
     value: Annotated[
         str | None, typer.Option("--value", help="Seconds, a share or an amount, as the kind says.")
     ] = None,
+    distribution: Annotated[
+        str | None, typer.Option("--distribution", help="Of latency: constant, uniform, lognormal, pareto (long tail).")
+    ] = None,
     folder: Folder = None,
 ) -> None:
     """Make a served venue go wrong, now or soon; or an operation's, when nae.toml says drills = true for the venue.
@@ -219,6 +222,7 @@ def fault(
     Exit codes: 0 given · 64 wrong words · 69 no venue is served there · 78 a value that can't be
     """
     row = {"fault": kind, "on": on, "times": times, "chance": chance, "after_s": after, "for_s": for_s, "value": value}
+    row["distribution"] = distribution
     given = _asked(folder, "POST", "/faults", {name: value for name, value in row.items() if value is not None})
     say(f"fault {given['numbers'][0]}: {kind} on {on}")
 
@@ -245,7 +249,7 @@ def faults(
         if json:
             print_json(told)
             return
-        names = ["number", "fault", "on", "times", "chance", "after_s", "for_s", "value", "happened"]
+        names = ["number", "fault", "on", "times", "chance", "after_s", "for_s", "value", "distribution", "happened"]
         table(names, [[row.get(name) for name in names] for row in told["faults"]], "nothing goes wrong")
 
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from execution.venue.archive import ARCHIVED_AFTER_S
+from execution.venue.latency import USUAL, Distribution
 
 
 class Fault(StrEnum):
@@ -115,6 +116,8 @@ def _filter(what: str) -> Meaning:
     return Meaning(f"the filter has changed: {what}", SYMBOL, "amount", None, Decimal("0.00000001"), Decimal("1e9"))
 
 
+SPREAD = f"by distribution {', '.join(Distribution)}; {USUAL} by itself"
+
 MEANINGS: dict[Fault, Meaning] = {
     Fault.REFUSE_504: Meaning("not executed, answered 504", REQUEST),
     Fault.EXECUTE_504: Meaning("executed, answered 504", REQUEST),
@@ -125,7 +128,7 @@ MEANINGS: dict[Fault, Meaning] = {
     Fault.SERVER_BUSY: Meaning("not executed, answered 503 and -1008", REQUEST),
     Fault.UNEXPECTED_RESPONSE: Meaning("executed, answered 503 and -1006", REQUEST),
     Fault.READ_LAG: _seconds("orders and trades can't be read until they are this old", REQUEST, "1"),
-    Fault.LATENCY: _seconds("every answer later by a random time of this mean", REQUEST, "0.1", 60),
+    Fault.LATENCY: _seconds(f"every answer later by a random time of this mean; {SPREAD}", REQUEST, "0.1", 60),
     Fault.TOO_MANY_REQUESTS: _seconds("answered 429 with Retry-After", REQUEST, "10"),
     Fault.BANNED: _seconds("answered 418 with Retry-After", REQUEST, "120", 259_200),
     Fault.HTML_502: Meaning("not executed, answered 502 with a web page", REQUEST),

@@ -13,12 +13,13 @@ import orjson
 from execution.venue.fault_kinds import MEANINGS, Fault
 from execution.venue.faults import RULES_MAX, Rule
 from execution.venue.filters import decimals
+from execution.venue.latency import Distribution
 from execution.venue.symbols import E8_DIGITS
 from execution.vocabulary.exit_codes import ConfigError
 
 TEXT_MAX_BYTES = 256 * 1024
 PATTERN_MAX = 200
-KEYS = ("fault", "on", "times", "chance", "after_s", "for_s", "value")
+KEYS = ("fault", "on", "times", "chance", "after_s", "for_s", "value", "distribution")
 
 
 def read_script(path: Path) -> list[Rule]:
@@ -65,6 +66,7 @@ def read_rule(row: object, place: str) -> Rule:
         _number(row, "after_s", place, 0, 1e6) or 0.0,
         _number(row, "for_s", place, 0, 1e6),
         _value(fault, row.get("value"), place),
+        _distribution(fault, row.get("distribution"), place),
     )
 
 
@@ -121,6 +123,17 @@ def _value(fault: Fault, value: object, place: str) -> Decimal | None:
     if meaning.unit == "amount" and decimals(number) > E8_DIGITS:
         raise _bad(place, "value", value, f"an amount with at most {E8_DIGITS} decimals")
     return number
+
+
+def _distribution(fault: Fault, name: object, place: str) -> Distribution | None:
+    if name is None:
+        return None
+    if fault is not Fault.LATENCY:
+        raise _bad(place, "distribution", name, f"none: {fault} takes no distribution")
+    if isinstance(name, str) and name in list(Distribution):
+        return Distribution(name)
+    close = difflib.get_close_matches(str(name), list(Distribution), n=1)
+    raise _bad(place, "distribution", name, close[0] if close else f"one of {', '.join(Distribution)}")
 
 
 def _bad(place: str, key: str, value: object, right: str) -> ConfigError:

@@ -11,6 +11,7 @@ from random import Random
 
 from execution.runtime.clock import Clock, ManualClock
 from execution.venue.fault_kinds import AT_ONCE, INSIDE, MEANINGS, STANDING, Fault
+from execution.venue.latency import USUAL, Distribution, draw
 
 __all__ = ["Fault", "Faults", "Rule"]
 
@@ -32,6 +33,7 @@ class Rule:
     after_s: float = 0.0
     for_s: float | None = None
     value: Decimal | None = None
+    distribution: Distribution | None = None
 
     @property
     def amount(self) -> Decimal:
@@ -148,8 +150,19 @@ class Faults:
 
     def standing(self, kind: Fault, subject: str = "") -> Rule | None:
         """The newest rule of a standing kind that holds for the subject. Not counted."""
+        given = self._standing(kind, subject)
+        return given.rule if given else None
+
+    def latency(self, request: str) -> float | None:
+        """How long the answer to this request is held up, in seconds; None when it isn't."""
+        given = self._standing(Fault.LATENCY, request)
+        if given is None:
+            return None
+        return draw(given.rule.distribution or USUAL, given.rule.seconds, given.random)
+
+    def _standing(self, kind: Fault, subject: str) -> _Given | None:
         living = self._living((kind,))
-        return next((g.rule for g in reversed(living) if g.holds and g.rule.reaches(subject)), None)
+        return next((given for given in reversed(living) if given.holds and given.rule.reaches(subject)), None)
 
     def due(self) -> list[Rule]:
         """What is to happen by itself now; each counted."""
@@ -178,10 +191,6 @@ class Faults:
             return None
         self._note(request, fault)
         return Rule(fault, request, value=Decimal(str(self.delay_s)))
-
-    def draw(self, mean_s: float) -> float:
-        """A random time with this mean, as waiting times are."""
-        return self._random.expovariate(1 / mean_s) if mean_s > 0 else 0.0
 
     def _note(self, subject: str, fault: Fault) -> None:
         self.happened.append((subject, fault))

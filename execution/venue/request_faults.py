@@ -53,9 +53,9 @@ class RequestFaults:
 
     async def at_door(self, request: str, answer: Callable[[], Awaitable[object]]) -> object:
         """Answer any request; raises ApiError or Spoilt instead when a fault befalls it."""
-        slow = self._faults.standing(Fault.LATENCY, request)
-        if slow is not None:
-            await self._clock.sleep(self._faults.draw(slow.seconds))
+        late_s = self._faults.latency(request)
+        if late_s is not None:
+            await self._clock.sleep(late_s)
         if self._faults.standing(Fault.ENDPOINT_GONE, request) is not None:
             raise GONE
         rule = self._faults.pick(AT_DOOR, request)

@@ -137,12 +137,14 @@ def test_a_fault_is_given_by_command_befalls_a_client_and_is_listed(
     with serving(folder, "--faults", str(script)) as (_, said):
         assert said["faults"].startswith("1 now")
         assert say("fault", "execute_504", "--on", "POST /api/v3/order")[0] == 0
-        assert say("fault", "latency", "--value", "0.01")[0] == 0
+        assert say("fault", "latency", "--value", "0.01", "--distribution", "pareto")[0] == 0
         key = json.loads(Path(said["key"].removeprefix("trader: ")).read_text())
         port = int(said["REST"].removesuffix("/api/v3").rpartition(":")[2])
         asyncio.run(trade(port, ApiKey("trader", key["key"], key["secret"])))
         listed = json.loads(say("faults", "--json")[1])
-        assert [(row["number"], row["fault"]) for row in listed["faults"]] == [(3, "latency")], "the others are over"
+        assert [(row["number"], row["fault"], row["distribution"]) for row in listed["faults"]] == [
+            (3, "latency", "pareto")
+        ], "the others are over"
         code, _, told = say("fault", "latncy")
         assert code == 78
         assert "latency would be right" in told
@@ -150,4 +152,5 @@ def test_a_fault_is_given_by_command_befalls_a_client_and_is_listed(
         assert (code, "BTCUSDT" in told, "would be right" in told) == (78, True, True)
         assert "taken back" in say("faults", "--clear")[1]
         assert "nothing goes wrong" in say("faults")[1]
-    assert "execute_504" in say("faults", "--kinds")[1]
+    kinds = say("faults", "--kinds")[1]
+    assert "execute_504" in kinds and "exponential by itself" in " ".join(kinds.split())

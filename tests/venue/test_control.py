@@ -149,7 +149,7 @@ def test_a_rule_that_is_written_down_is_read_back(rule: Rule) -> None:
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9), lambda x: st.lists(x, max_size=3)
 )
-KEYS = st.sampled_from(["fault", "on", "times", "chance", "after_s", "for_s", "value", "x"])
+KEYS = st.sampled_from(["fault", "on", "times", "chance", "after_s", "for_s", "value", "distribution", "x"])
 
 
 @settings(max_examples=300)

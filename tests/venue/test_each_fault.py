@@ -20,6 +20,7 @@ from execution.venue.control import ControlPort
 from execution.venue.fault_kinds import AT_DOOR, INSIDE, STANDING, Fault
 from execution.venue.fault_script import as_row, read_script
 from execution.venue.faults import Faults, Rule
+from execution.venue.latency import Distribution
 from execution.venue.symbols import BREAK
 from tests.support import eventually_async
 from tests.venue import fault_scenes as scenes
@@ -48,11 +49,13 @@ class Row(NamedTuple):
     executed: bool | None = None
     value: str | None = None
     for_s: float | None = None
+    distribution: Distribution | None = None
     shown: Callable[[Running], bool] | None = None
 
     def rule(self, chance: float) -> Rule:
         value = None if self.value is None else Decimal(self.value)
-        return Rule(self.fault, self.on, chance=chance, for_s=self.for_s, value=value)
+        rule = Rule(self.fault, self.on, chance=chance, for_s=self.for_s, value=value)
+        return dataclasses.replace(rule, distribution=self.distribution)
 
 
 def order(
@@ -101,7 +104,12 @@ TABLE = (
     order(Fault.EXECUTE_CUT, "NetworkError", executed=True),
     order(Fault.DELAY, "InvalidNonce", executed=False, look=scenes.buy_now_or_never, value="0.3"),
     order(Fault.LATE_REPLY, "RequestTimeout", executed=True, look=scenes.impatient(scenes.buy, 400), value="1"),
-    order(Fault.LATENCY, "RequestTimeout", executed=False, look=scenes.impatient(scenes.buy, 100), value="2"),
+    Row(
+        *(Fault.LATENCY, POST, scenes.impatient(scenes.buy, 100), "RequestTimeout", "closed"),
+        executed=False,
+        value="2",
+        distribution=Distribution.CONSTANT,
+    ),
     order(Fault.SERVER_BUSY, "ExchangeError", executed=False),
     order(Fault.UNEXPECTED_RESPONSE, "OperationFailed", executed=True),
     order(Fault.INTERNAL_ERROR, "OperationFailed", executed=False),
