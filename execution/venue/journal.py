@@ -13,10 +13,12 @@ from pathlib import Path
 import orjson
 
 from execution.runtime.clock import Clock
-from execution.venue.journal_chain import KEEP, End, decoded, digest, end_of_chain, numbered
+from execution.runtime.files import sync_folder
+from execution.venue.journal_chain import KEEP, End, beginning, decoded, digest, end_of_chain, numbered
 from execution.venue.journal_lines import Facts
 
 JOURNAL_NAME = "journal.jsonl"
+BEGINS = "journal_begins"  # where the store remembers it
 MAX_BYTES = 50 * 1024 * 1024
 
 
@@ -46,6 +48,19 @@ class Journal:
         for facts in found:
             self.note(facts | {"recovered": True})
         self.write({"event": "up", "pid": os.getpid()})
+
+    def known_by(self, before: str) -> str:
+        """What to remember of this journal beside it, so that one begun anew is seen: the first lines' hashes, those
+        remembered `before` among them. What is remembered outlasts a loss of power, and so does its line."""
+        try:
+            begins = beginning(self.path)
+            if begins is None or begins in before.split() or self._descriptor is None:
+                return before
+            os.fsync(self._descriptor)
+            sync_folder(self.path.parent)
+        except OSError:
+            return before
+        return f"{before} {begins}".strip()
 
     def close(self) -> None:
         """An orderly stop."""

@@ -90,6 +90,14 @@ def end_of_chain(path: Path) -> End:
     return End(START, torn)
 
 
+def beginning(path: Path) -> str | None:
+    """The hash of the first line of all; None when it isn't there any more, or not yet. Raises OSError."""
+    for _, line, row in rows(path):
+        if row is not None:
+            return digest(line) if row.get("prev") == START else None
+    return None
+
+
 def rows(path: Path) -> Iterator[tuple[str, bytes, dict[str, Any] | None]]:
     """(place, line, facts) of every line, oldest first."""
     for file in files(path):

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from execution.runtime.sqlite import Row, read_all
-from execution.venue.journal_chain import Checked, rows, verify
+from execution.venue.journal import BEGINS
+from execution.venue.journal_chain import Checked, beginning, rows, verify
 
 TRIES = 3  # what differs each time differs; the rest was on its way from the store to the journal
 ENDED = ("CANCELED", "EXPIRED", "EXPIRED_IN_MATCH", "REJECTED")
@@ -44,13 +45,27 @@ def check(path: Path, store: Path) -> Verdict:
         (count,) = (row["count"] for row in read_all(store, "SELECT count(*) AS count FROM orders"))
         lost = f"the journal has no whole line, the store has {count} orders"
         return Verdict(chain, 0, [lost] if count else [])
+    removed = _removed(path, store)
     told = read_told(path)
     found = differences(told, store)
     for _ in range(TRIES - 1):
         if found:
             again = differences(read_told(path), store)
             found = [text for text in found if text in again]
-    return Verdict(chain, len(told.states) + len(told.trades), found)
+    return Verdict(chain, len(told.states) + len(told.trades), [*removed, *found])
+
+
+def _removed(path: Path, store: Path) -> list[str]:
+    """Has there been another journal before this one? The store remembers how each began."""
+    noted = read_all(store, "SELECT value FROM market WHERE name = ?", (BEGINS,))
+    known = " ".join(row["value"] for row in noted).split()
+    begins = beginning(path)
+    times = len({*known, *([begins] if begins else [])}) - 1
+    if not known or not times:
+        return []
+    return [
+        f"{path}: the journal was removed {'once' if times == 1 else f'{times} times'}, and another begun in its place"
+    ]
 
 
 def read_told(path: Path) -> Told:

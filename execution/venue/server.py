@@ -22,7 +22,7 @@ from execution.venue.exchange import Exchange
 from execution.venue.fault_driver import FaultDriver
 from execution.venue.fault_targets import find_wrong_target
 from execution.venue.faults import Faults, Rule
-from execution.venue.journal import JOURNAL_NAME, Journal
+from execution.venue.journal import BEGINS, JOURNAL_NAME, Journal
 from execution.venue.journal_lines import outcome_writer
 from execution.venue.journal_recovery import missing_lines
 from execution.venue.limits import RateLimits
@@ -133,6 +133,7 @@ class VenueServer:
             self.exchange.commits.defer = asyncio.get_running_loop().call_soon
             self.market.resume()  # nobody is served before: there is no await since the port was bound
             self.journal.open(lambda: missing_lines(self.journal.path, self.exchange.store))
+            self._remember_journal()
         except BaseException:
             await self._doors.close()
             self._lock.release()
@@ -140,6 +141,16 @@ class VenueServer:
         self._serving = True
         log.info("listening", extra={"fields": {"port": bound, "candle": self.market.candles.next_index}})
         return bound
+
+    def _remember_journal(self) -> None:
+        before = self.exchange.store.market().get(BEGINS, "")
+        known = self.journal.known_by(before)
+        if known != before:
+            self.exchange.remember_market({BEGINS: known})
+            if before:
+                log.error(
+                    "the journal was removed; another is begun", extra={"fields": {"file": str(self.journal.path)}}
+                )
 
     def _application(self) -> web.Application:
         application = web.Application(client_max_size=BODY_MAX_BYTES)

@@ -155,7 +155,9 @@ SPOILED = [
 
 
 def test_books_that_agree_are_clean(tmp_path: Path) -> None:
-    verdict = judge(sound_books(tmp_path))
+    home = sound_books(tmp_path)
+    (home.data / "venue" / "journal.jsonl").write_text('{"at":4,"mono":4,"event":"up"}\n')
+    verdict = judge(home)
     assert verdict.clean and set(verdict.violations) == {*Kind, "two traders", "journal"}
 
 

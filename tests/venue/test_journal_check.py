@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from execution.console.cli import app
+from execution.venue.journal import Journal
+from execution.venue.journal_chain import START
 from execution.venue.journal_check import check
 from execution.vocabulary.exit_codes import ExitCode
 from tests.venue.support import raw_client, running
@@ -112,6 +115,54 @@ def test_a_journal_of_which_nothing_is_left_is_not_whole(tmp_path: Path) -> None
         told = verify(tmp_path)
         assert told.exit_code == ExitCode.FAILED, nothing
         assert "the journal has no whole line, the store" in told.output
+
+
+@pytest.mark.parametrize("left", [None, b"", b"nothing of it\n"])
+def test_a_journal_that_was_removed_whole_is_missed_for_good_though_a_start_begins_another(
+    tmp_path: Path, left: bytes | None
+) -> None:
+    asyncio.run(some_trading(tmp_path))
+    path = tmp_path / "journal.jsonl"
+    path.unlink()
+    if left is not None:
+        path.write_bytes(left)
+    for _ in range(2):
+        asyncio.run(some_trading(tmp_path))
+        told = verify(tmp_path)
+        assert told.exit_code == ExitCode.FAILED
+        assert f"{path}: the journal was removed once, and another begun in its place" in told.output
+
+
+def test_a_journal_whose_beginning_has_gone_with_its_oldest_file_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Journal.__init__, "__defaults__", (1_000,))
+    for _ in range(2):
+        asyncio.run(some_trading(tmp_path))
+    path = tmp_path / "journal.jsonl"
+    assert path.with_name("journal.jsonl.3").exists() and START not in path.with_name("journal.jsonl.3").read_text()
+    assert not [problem for problem in check(path, tmp_path / "venue.db").problems if "removed once" in problem]
+    for file in tmp_path.glob("journal.jsonl*"):
+        file.unlink()
+    for _ in range(2):
+        asyncio.run(some_trading(tmp_path))
+        problems = check(path, tmp_path / "venue.db").problems
+        assert [problem for problem in problems if "removed once" in problem], "also when the new beginning has gone"
+
+
+def test_an_older_store_learns_what_its_journal_begins_with_at_the_next_start(tmp_path: Path) -> None:
+    asyncio.run(some_trading(tmp_path))
+    path, store = tmp_path / "journal.jsonl", tmp_path / "venue.db"
+    connection = sqlite3.connect(store)
+    with connection:
+        connection.execute("DELETE FROM market WHERE name = 'journal_begins'")
+    connection.close()
+    assert check(path, store).problems == []
+    asyncio.run(some_trading(tmp_path))
+    assert check(path, store).problems == []
+    path.unlink()
+    asyncio.run(some_trading(tmp_path))
+    assert len(check(path, store).problems) == 1
 
 
 def test_a_file_that_is_no_journal_is_said_to_be_none(tmp_path: Path) -> None:
