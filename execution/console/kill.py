@@ -4,6 +4,7 @@ sells itself, and we cancel beside it. Cancelling can't double anything; what se
 
 import asyncio
 import os
+from contextlib import closing
 from dataclasses import dataclass
 
 import msgspec
@@ -79,7 +80,7 @@ def kill_account(order: Order, account: str) -> Killed:
     name = f"nae_kill pid {os.getpid()}"
     try:
         hand = take_in_hand(order.home, account, name, clock=clock, deadline=began + IN_HAND_WITHIN_S, obey=halt)
-    except OutOfReach as problem:
+    except (OutOfReach, OSError) as problem:
         told.problems.append(str(problem))
         hand = Hand()
     told.ended = hand.killed
@@ -89,6 +90,8 @@ def kill_account(order: Order, account: str) -> Killed:
         else:
             told.halted, told.by = bool(hand.holder), hand.holder
             asyncio.run(_beside(order, told, hand, began))
+    except (DatabaseError, OSError) as problem:
+        told.problems.append(str(problem))
     finally:
         hand.release()
     told.seconds = round(clock.monotonic() - began, 3)
@@ -98,20 +101,16 @@ def kill_account(order: Order, account: str) -> Killed:
 def _ourselves(order: Order, told: Killed, hand: Hand, began: float) -> None:
     """Nobody else writes: the halt into the ledger first, whatever the venue says then."""
     told.by = "nae kill"
+    path = order.home.ledger(told.account)
     try:
-        ledger = open_or_rebuild(order.home.ledger(told.account), told.account, order.clock)
-    except (ConfigError, DatabaseError) as problem:
-        told.problems.append(f"the halt couldn't be written: {problem}")
+        with closing(open_or_rebuild(path, told.account, order.clock)) as ledger:
+            ledger.set_trading_state(TradingState.HALTED, order.reason, BY)
+            told.halted = True
+            asyncio.run(_with_ledger(order, told, hand, ledger, began))
+    except (ConfigError, DatabaseError, OSError) as problem:
+        what = f"{path} or the audit trail can't be written" if told.halted else "the halt couldn't be written"
+        told.problems.append(f"{what}: {problem}")
         asyncio.run(_beside(order, told, hand, began))  # what stands at the venue is cancelled all the same
-        return
-    try:
-        ledger.set_trading_state(TradingState.HALTED, order.reason, BY)
-        told.halted = True
-        asyncio.run(_with_ledger(order, told, hand, ledger, began))
-    except DatabaseError as problem:
-        told.problems.append(f"{ledger.path} can't be written: {problem}")
-    finally:
-        ledger.close()
 
 
 async def _with_ledger(order: Order, told: Killed, hand: Hand, ledger: Ledger, began: float) -> None:
@@ -151,7 +150,8 @@ async def _beside(order: Order, told: Killed, hand: Hand, began: float) -> None:
     if desk is None:
         return
     try:
-        _note(told, await cancel_all(desk.client, order.clock, began + DONE_WITHIN_S, keep=_stops(order, told)))
+        until = max(began + DONE_WITHIN_S, order.clock.monotonic() + LAST_LOOK_S)
+        _note(told, await cancel_all(desk.client, order.clock, until, keep=_stops(order, told)))
     finally:
         await desk.close()
     if order.flatten and hand.holder:
@@ -193,7 +193,7 @@ def _holdings(order: Order, holder: str) -> dict[str, str]:
 def _desk(order: Order, told: Killed) -> Desk | None:
     try:
         return open_desk(order.home, told.account, order.config, order.clock)
-    except ConfigError as problem:
+    except (ConfigError, OSError) as problem:
         told.problems.append(f"nothing was cancelled: {problem}")
         return None
 

@@ -1,6 +1,6 @@
 """nae kill: everything stops, now, with whatever is dead. What it does with an account stands in kill.py."""
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Annotated
 
 import msgspec
@@ -50,7 +50,7 @@ def kill(  # noqa: PLR0917 -- typer's way: a parameter is an option
     confirm(config, accounts, "nae kill", what, yes)
     order = Order(home, config, SystemClock(), reason, flatten, within_s)
     with ThreadPoolExecutor(len(accounts)) as hands:
-        told = list(hands.map(lambda name: kill_account(order, name), accounts))
+        told = _ends([hands.submit(kill_account, order, name) for name in accounts])
     if json:
         print_json([msgspec.structs.asdict(one) | {"ok": one.done} for one in told])
     else:
@@ -64,12 +64,28 @@ def _accounts(home: Home, account: str) -> list[str]:
     if account and account not in list(Account):
         complain(f"unknown account {account!r}; one of {', '.join(Account)} would be right")
         raise typer.Exit(ExitCode.USAGE)
-    chosen = [name.value for name in Account if account in ("", name) and was_begun(home.ledger(name))]
+    chosen = [name.value for name in Account if account in ("", name) and _is_there(home, name)]
     if not chosen:
         raise ConfigError(
             f"no {account or 'trading'} account in {home.root}; NAE_HOME=FOLDER nae kill names another home"
         )
     return chosen
+
+
+def _is_there(home: Home, account: str) -> bool:
+    try:
+        return was_begun(home.ledger(account))
+    except OSError:
+        return True  # where it can't be seen, that is told, and the other account is killed all the same
+
+
+def _ends(tasks: "list[Future[Killed]]") -> list[Killed]:
+    """What came of each. Halting isn't cut off in the middle: after Ctrl-C what is under way is done, and told."""
+    try:
+        wait(tasks)
+    except KeyboardInterrupt:
+        errors.print("nae: what is under way is finished first, and told; once more: leave it", soft_wrap=True)
+    return [task.result() for task in tasks]
 
 
 def _config(home: Home) -> Config:

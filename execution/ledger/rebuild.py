@@ -49,7 +49,7 @@ class Rebuilt(msgspec.Struct, frozen=True):
 
 def was_begun(path: Path) -> bool:
     """Is there a ledger, or anything that tells of one that was lost? Such an account trades, or has traded."""
-    return any(path.parent.glob(f"{path.stem}.*")) or bool(backups(path))
+    return path.exists() or any(path.parent.glob(f"{path.stem}.*")) or bool(backups(path))
 
 
 def open_or_rebuild(path: Path, account: str, clock: Clock, followed: LedgerFollower | None = None) -> Ledger:

@@ -3,6 +3,8 @@ ledger that can't be read, a liquidation under way, a venue that comes back late
 
 import asyncio
 import os
+import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -159,3 +161,37 @@ def test_while_a_restore_asks_its_question_the_account_can_be_halted(tmp_path: P
                 asking.kill()
         os.close(ours)
         os.close(theirs)
+
+
+def test_where_nothing_can_be_written_it_cancels_and_the_other_account_is_killed(tmp_path: Path, kill: Kill) -> None:
+    with family_in(tmp_path / "home", config=DRILLS) as family:
+        begin(family)
+        family.kill(*TRADERS)
+        stranger = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "0.01"}
+        open_at_venue(family.home, "live", stranger | {"newClientOrderId": "stranger-1"})
+        trail = family.home.audit_trail("operator_live")
+        shutil.rmtree(trail.parent)
+        trail.parent.write_text("no folder")
+        lock = family.home.account("sandbox") / "account.lock"
+        lock.unlink()
+        lock.mkdir()
+        code, (sandbox, live) = kill("a test")
+        assert code == ExitCode.UNAVAILABLE
+        assert live["halted"] and live["cancelled"] == ["stranger-1"] and live["stops_left"], live
+        assert "can't be written" in live["problems"][0] and "account.lock" in sandbox["problems"][0]
+        assert open_at_venue(family.home, "live") == live["stops_left"]
+
+
+def test_cut_off_by_ctrl_c_it_ends_what_is_under_way_and_tells_it(tmp_path: Path) -> None:
+    with family_in(tmp_path / "home", config=DRILLS) as family:
+        begin(family)
+        family.kill(*TRADERS)
+        rule = {"fault": "server_busy", "on": "POST /api/v3/order", "for_s": 3}
+        ask_control(family.home.data / "venue", "POST", "/faults", [rule])
+        words = [sys.executable, "-m", "execution.console.cli", "kill", "--flatten", "--account", "live"]
+        with subprocess.Popen(words, cwd=ROOT, env=family.environment, stdout=-1, stderr=-1, text=True) as killing:
+            eventually(lambda: account_report(family.home.ledger("live")).trading_state is TradingState.HALTED)
+            killing.send_signal(signal.SIGINT)
+            out, err = killing.communicate(timeout=20)
+        assert "what is under way is finished first" in err and "live: sold by order" in out, (out, err)
+        assert not account_report(family.home.ledger("live")).positions
