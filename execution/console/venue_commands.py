@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from execution.venue.server import ApiKey, VenueServer
 
 OPTIONS = {"replay_symbol": "--symbols", "listed_later": "--later"}
+FAULT_WORDS = {"fault": "KIND", "after_s": "--after", "for_s": "--for"}
+FAULT_WORDS |= {name: f"--{name}" for name in ("on", "times", "chance", "value", "distribution")}
 FOLDER_NAME = "venue_alone"
 ACCOUNT_FORM = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 Folder = Annotated[
@@ -100,11 +102,19 @@ def serve(
     given["listed_later"] = None if later is None else _names(later)
     config = _config({key: value for key, value in given.items() if value is not None})
     names = account or ["trader"]
+    if wrong := _find_wrong_word(config, speed, names):
+        complain(wrong)
+        raise typer.Exit(ExitCode.USAGE)
+    _serve(config, venue_folder(folder), names, faults, ed25519)
+
+
+def _find_wrong_word(config: VenueConfig, speed: float | None, names: list[str]) -> str | None:
+    if speed is not None and config.market.startswith("mirror:"):
+        return f"--speed {speed:g}: a mirror goes as fast as its exchange; no --speed would be right"
     for name in names:
         if not ACCOUNT_FORM.fullmatch(name) or names.count(name) > 1:
-            complain(f"--account {name!r}: small letters, digits, - and _, each name once, would be right")
-            raise typer.Exit(ExitCode.USAGE)
-    _serve(config, venue_folder(folder), names, faults, ed25519)
+            return f"--account {name!r}: small letters, digits, - and _, each name once, would be right"
+    return None
 
 
 def _listed(market: str | None, symbols: str | None) -> dict[str, Any]:
@@ -223,8 +233,17 @@ def fault(
     """
     row = {"fault": kind, "on": on, "times": times, "chance": chance, "after_s": after, "for_s": for_s, "value": value}
     row["distribution"] = distribution
-    given = _asked(folder, "POST", "/faults", {name: value for name, value in row.items() if value is not None})
+    try:
+        given = _asked(folder, "POST", "/faults", {name: value for name, value in row.items() if value is not None})
+    except ConfigError as error:
+        raise ConfigError(_as_typed(str(error))) from error
     say(f"fault {given['numbers'][0]}: {kind} on {on}")
+
+
+def _as_typed(problem: str) -> str:
+    """What the venue says is wrong, by the words of the command."""
+    key, space, rest = problem.removeprefix("request: ").partition(" ")
+    return f"{FAULT_WORDS.get(key, key)}{space}{rest}"
 
 
 @venue.command()

@@ -81,7 +81,7 @@ class ControlPort:
             rules = parse_rules(await request.read(), "request")
             for number, rule in enumerate(rules, 1):
                 if wrong := self._find_wrong(rule):
-                    raise ConfigError(f"request: rule {number}: {wrong}")
+                    raise ConfigError(f"request: rule {number}: {wrong}" if len(rules) > 1 else f"request: {wrong}")
             numbers = [self._faults.add(rule) for rule in rules]
         except (ConfigError, ValueError) as error:
             return _reply({"problem": str(error)}, 400)

@@ -32,17 +32,18 @@ def read_script(path: Path) -> list[Rule]:
 
 
 def parse_rules(text: bytes, place: str) -> list[Rule]:
-    """The rules in a JSON text. Raises ConfigError."""
+    """The rules in a JSON text: a list, or one by itself. Raises ConfigError."""
     if len(text) > TEXT_MAX_BYTES:
         raise ConfigError(f"{place}: {len(text)} bytes; at most {TEXT_MAX_BYTES} would be right")
     try:
         raw = orjson.loads(text)
     except orjson.JSONDecodeError as error:
         raise ConfigError(f"{place}: not valid JSON: {error}") from error
-    rows = raw if isinstance(raw, list) else [raw]
-    if len(rows) > RULES_MAX:
-        raise ConfigError(f"{place}: {len(rows)} rules; at most {RULES_MAX} would be right")
-    return [read_rule(row, f"{place}: rule {number}") for number, row in enumerate(rows, 1)]
+    if not isinstance(raw, list):
+        return [read_rule(raw, place)]
+    if len(raw) > RULES_MAX:
+        raise ConfigError(f"{place}: {len(raw)} rules; at most {RULES_MAX} would be right")
+    return [read_rule(row, f"{place}: rule {number}") for number, row in enumerate(raw, 1)]
 
 
 def read_rule(row: object, place: str) -> Rule:

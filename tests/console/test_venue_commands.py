@@ -84,6 +84,7 @@ def test_one_folder_serves_one_venue_and_one_port_one_of_them(tmp_path: Path) ->
         (("--market", "mirror:x"), 78, "mirror:binance would be right"),
         (("--market", "replay:none.csv", "--symbols", "BTC/USDT"), 78, "none.csv: can't be read"),
         (("--symbols", "BTC"), 78, 'write it like "BTC/USDT"'),
+        (("--market", "mirror:binance", "--speed", "2"), 64, "--speed 2: a mirror goes as fast as its exchange"),
         (("--account", "no spaces"), 64, "small letters"),
         (("--account", "a", "--account", "a"), 64, "each name once"),
         (("--seed", "x"), 64, "--seed"),
@@ -147,9 +148,18 @@ def test_a_fault_is_given_by_command_befalls_a_client_and_is_listed(
         ], "the others are over"
         code, _, told = say("fault", "latncy")
         assert code == 78
-        assert "latency would be right" in told
-        code, _, told = say("fault", "maintenance", "--on", "BTC/USDT")
-        assert (code, "BTCUSDT" in told, "would be right" in told) == (78, True, True)
+        assert "KIND = 'latncy'; latency would be right" in told and "request" not in told and "rule" not in told
+        for words, right in (
+            (("maintenance", "--on", "BTC/USDT"), "--on = 'BTC/USDT' isn't there; BTCUSDT or"),
+            (("latency", "--value", "61"), "--value = '61'; seconds from 0 to 60"),
+            (("cut", "--for", "-1"), "--for = '-1.0'; a number from 0"),
+            (("cut", "--after", "-1"), "--after = '-1.0'; a number from 0"),
+            (("cut", "--times", "0"), "--times = '0'; a whole number"),
+            (("balance", "--on", "trader/USDT"), "--value is missing; balance needs the amount"),
+            (("latency", "--distribution", "gauss"), "--distribution = 'gauss'; one of constant, uniform"),
+        ):
+            code, _, told = say("fault", *words)
+            assert code == 78 and right in told and "request" not in told, told
         assert "taken back" in say("faults", "--clear")[1]
         assert "nothing goes wrong" in say("faults")[1]
     kinds = say("faults", "--kinds")[1]

@@ -76,7 +76,9 @@ def test_rules_are_given_listed_and_taken_back(tmp_path: Path) -> None:
             assert (await ask("DELETE", "/faults/1"))[0] == 404
             assert await ask("DELETE", "/faults") == (200, {"removed": 1})
             status, told = await ask("POST", "/faults", {"fault": "lateny"})
-            assert (status, told["problem"]) == (400, "request: rule 1: fault = 'lateny'; latency would be right")
+            assert (status, told["problem"]) == (400, "request: fault = 'lateny'; latency would be right")
+            status, told = await ask("POST", "/faults", [{"fault": "cut"}, {"fault": "lateny"}])
+            assert (status, told["problem"]) == (400, "request: rule 2: fault = 'lateny'; latency would be right")
             status, _ = await ask("POST", "/faults", "x" * 300_000)
             assert status == 413
             assert faults.rules() == []
