@@ -1,17 +1,24 @@
-"""Talking to a venue's control port: one request, its answer, or a clear reason. The token is read and never shown."""
+"""Talking to a venue's control port: one request, its answer, or a clear reason. The token is read and never shown.
+Also which venue is meant."""
 
 import http.client
 import json
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+import typer
 
+from execution.runtime.home import Home
 from execution.vocabulary.exit_codes import ConfigError
 
 CONTROL_NAME = "control.json"
+FOLDER_NAME = "venue_alone"
 ANSWER_WITHIN_S = 5.0
 ANSWER_MAX_BYTES = 1_000_000
+Folder = Annotated[
+    Path | None, typer.Option("--folder", help="Where it keeps orders, keys and journal; data/venue_alone by itself.")
+]
 
 
 class NotServed(Exception):
@@ -21,6 +28,18 @@ class NotServed(Exception):
 class _Control(msgspec.Struct, forbid_unknown_fields=True):
     port: int
     token: str
+
+
+def venue_folder(folder: Path | None) -> Path:
+    """Where a venue by itself lives."""
+    return (folder or Home.find().data / FOLDER_NAME).expanduser().absolute()
+
+
+def drilled_folder(folder: Path | None) -> Path:
+    """The venue that is meant: the one by itself, else the operation's, when that may be drilled."""
+    alone, operation = venue_folder(folder), Home.find().data / "venue"
+    served = [place for place in (alone, operation) if (place / CONTROL_NAME).exists()]
+    return served[0] if served and folder is None else alone
 
 
 def ask_control(folder: Path, method: str, path: str, body: object = None) -> dict[str, Any]:

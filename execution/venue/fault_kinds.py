@@ -116,7 +116,7 @@ def _filter(what: str) -> Meaning:
     return Meaning(f"the filter has changed: {what}", SYMBOL, "amount", None, Decimal("0.00000001"), Decimal("1e9"))
 
 
-SPREAD = f"by distribution {', '.join(Distribution)}; {USUAL} by itself"
+SPREAD = ", ".join(f"{name} (usual)" if name is USUAL else name for name in Distribution)
 
 MEANINGS: dict[Fault, Meaning] = {
     Fault.REFUSE_504: Meaning("not executed, answered 504", REQUEST),
@@ -128,7 +128,7 @@ MEANINGS: dict[Fault, Meaning] = {
     Fault.SERVER_BUSY: Meaning("not executed, answered 503 and -1008", REQUEST),
     Fault.UNEXPECTED_RESPONSE: Meaning("executed, answered 503 and -1006", REQUEST),
     Fault.READ_LAG: _seconds("orders and trades can't be read until they are this old", REQUEST, "1"),
-    Fault.LATENCY: _seconds(f"every answer later by a random time of this mean; {SPREAD}", REQUEST, "0.1", 60),
+    Fault.LATENCY: _seconds(f"each answer later by this mean; distribution: {SPREAD}", REQUEST, "0.1", 60),
     Fault.TOO_MANY_REQUESTS: _seconds("answered 429 with Retry-After", REQUEST, "10"),
     Fault.BANNED: _seconds("answered 418 with Retry-After", REQUEST, "120", 259_200),
     Fault.HTML_502: Meaning("not executed, answered 502 with a web page", REQUEST),

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shlex
 import signal
 import stat
 import subprocess
@@ -103,6 +104,22 @@ def test_a_venue_that_cannot_be_says_why(
     assert reason in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("words", "count"), [(("serve",), 6), (("fault",), 6)])
+def test_each_example_of_the_help_is_a_line_that_can_be_copied_whole(
+    words: tuple[str, ...], count: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert run(["venue", *words, "--help"]) == 0
+    told = capsys.readouterr().out
+    lines = told[told.index("Examples:") : told.index("Exit codes:")].splitlines()
+    examples = [line.strip() for line in lines if "nae venue" in line]
+    assert len(examples) == count
+    for example in examples:
+        assert example.startswith(f"nae venue {words[0]}") and "·" not in example
+        shlex.split(example)  # no quote is left open by a line that was broken
+        assert all(option in told[told.index("Exit codes:") :] for option in example.split() if option[:2] == "--")
+
+
 def test_a_script_for_an_account_that_isn_t_served_is_refused_before_anything_is(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -163,4 +180,4 @@ def test_a_fault_is_given_by_command_befalls_a_client_and_is_listed(
         assert "taken back" in say("faults", "--clear")[1]
         assert "nothing goes wrong" in say("faults")[1]
     kinds = say("faults", "--kinds")[1]
-    assert "execute_504" in kinds and "exponential by itself" in " ".join(kinds.split())
+    assert "execute_504" in kinds and "exponential (usual)" in " ".join(kinds.split())
