@@ -10,6 +10,7 @@ from execution.console.output import complain, print_json, screen, table
 from execution.ledger.account_lock import holder_of
 from execution.ledger.queries import positions as read_positions
 from execution.ledger.queries import recent_fills, recent_orders, set_trading_state_offline
+from execution.ledger.rebuild import was_begun
 from execution.ledger.rows import LedgerDamaged
 from execution.runtime.bus import NoAnswer, Refused, ask
 from execution.runtime.clock import SystemClock, iso
@@ -30,7 +31,7 @@ def _chosen(home: Home, account: str) -> list[str]:
     if account and account not in list(Account):
         complain(f"unknown account {account!r}; one of {', '.join(Account)} would be right")
         raise typer.Exit(ExitCode.USAGE)
-    existing: list[str] = [name for name in Account if home.ledger(name).exists()]
+    existing: list[str] = [name for name in Account if was_begun(home.ledger(name))]  # one that is gone is told of
     chosen = [name for name in existing if account in ("", name)]
     if not chosen:
         complain(f"no {account or 'trading'} account here yet; it appears with the first start: scripts/nae up")
@@ -113,7 +114,7 @@ def _listing(
     for name in _chosen(home, account):
         try:
             rows += [{"account": name, **row} for row in read(home, name)]
-        except (DatabaseError, LedgerDamaged) as error:  # the other account's are shown all the same
+        except (DatabaseError, LedgerDamaged, FileNotFoundError) as error:  # the other account's are shown all the same
             damaged = True
             complain(f"{name}: {home.ledger(name)} can't be read: {error}")
     if json:

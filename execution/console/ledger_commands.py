@@ -12,7 +12,7 @@ import typer
 from execution.console.output import complain, print_json, say
 from execution.ledger.account_lock import account_lock
 from execution.ledger.backups import account_of, back_up, newest_sound, why_not_sound
-from execution.ledger.rebuild import rebuild
+from execution.ledger.rebuild import rebuild, was_begun
 from execution.runtime.clock import SystemClock, file_stamp
 from execution.runtime.home import Home
 from execution.vocabulary.exit_codes import ExitCode
@@ -41,7 +41,12 @@ def backup(folder: Folder = None, account: AccountOption = "", json: AsJson = Fa
     told = []
     for name in _chosen(home, account):
         target = None if folder is None else folder / f"{name}-{file_stamp(clock.now_ms())}.db"
-        made = back_up(home.ledger(name), clock, target)
+        try:
+            made = back_up(home.ledger(name), clock, target)
+        except FileNotFoundError:
+            lost = {"account": name, "file": str(home.ledger(name)), "bytes": 0, "sound": False, "why": "it is gone"}
+            told.append(lost)
+            continue
         why = why_not_sound(made, name)
         told.append({"account": name, "file": str(made), "bytes": made.stat().st_size, "sound": not why, "why": why})
     if json:
@@ -96,7 +101,7 @@ def _held(home: Home, account: str) -> Iterator[None]:
 def _chosen(home: Home, account: str) -> list[str]:
     if account:
         _one(account)
-    chosen = [name.value for name in Account if account in ("", name) and home.ledger(name).exists()]
+    chosen = [name.value for name in Account if account in ("", name) and was_begun(home.ledger(name))]
     if not chosen:
         complain(f"no {account or 'trading'} account here yet; it appears with the first start: nae up")
         raise typer.Exit(ExitCode.UNAVAILABLE)

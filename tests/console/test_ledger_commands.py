@@ -118,3 +118,20 @@ def test_a_copy_that_isnt_sound_is_refused_and_nothing_changes(home: Home) -> No
     copy.write_bytes(content)
     assert run(["restore", str(copy)]) == ExitCode.USAGE  # nobody there to ask
     assert run(["restore", str(copy), "--yes", "--json"]) == ExitCode.OK
+
+
+def test_an_account_whose_ledger_is_gone_is_told_of_and_never_left_out(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for account in ("sandbox", "live"):
+        traded(home, account).close()
+    for path in home.account("live").glob("ledger.db*"):
+        path.unlink()
+    assert run(["positions"]) == ExitCode.FAILED
+    assert "live: " in capsys.readouterr().err
+    assert run(["backup"]) == ExitCode.FAILED
+    told = capsys.readouterr()
+    assert "it is gone; nae restore puts" in told.err and "sandbox" in told.out
+    assert run(["pause", "a test"]) == ExitCode.CONFIG
+    told = capsys.readouterr()
+    assert "sandbox: paused" in told.out and "live: " in told.err and "nae restore" in told.err
