@@ -71,6 +71,7 @@ def test_every_limit_carries_its_unit_or_is_a_plain_count() -> None:
         "SOCKET_PATH_MAX",
         "CLIENT_ORDER_ID_MAX",
         "LOG_KEEP",
+        "BACKUPS_KEPT",
         "CHANGE_LOG_MAX_ENTRIES",
         "EXITS_MAX",
     }
