@@ -6,7 +6,6 @@ but questions. It writes nothing.
 """
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
@@ -17,6 +16,7 @@ import msgspec
 from execution.exchange import translate
 from execution.exchange.classify import BadReply, VenueError
 from execution.exchange.client import VenueClient
+from execution.exchange.user_line import user_line
 from execution.runtime.backoff import Backoff
 from execution.runtime.clock import Clock
 from execution.vocabulary.market import SymbolRules
@@ -24,7 +24,6 @@ from execution.vocabulary.money import ZERO, floor_to_step
 from execution.vocabulary.orders import STOPS
 
 LOG = logging.getLogger("nae.account_watch")
-CONNECT_WITHIN_S = 10.0
 FIRST_RETRY_S = 0.5
 LAST_RETRY_S = 15.0
 ASK_AGAIN_S = 60.0
@@ -100,12 +99,7 @@ class AccountWatch:
             await self._clock.sleep(self._backoff.next_s())
 
     async def _listen(self) -> None:
-        client = self.client.renewed()
-        client.listener = self
-        try:
-            async with asyncio.timeout(CONNECT_WITHIN_S):
-                line_lost = await client.subscribe_user()
-            line = asyncio.ensure_future(line_lost)
+        async with user_line(self.client, self) as line:
             try:
                 while not line.done():
                     await self._ask()
@@ -114,13 +108,7 @@ class AccountWatch:
                     await asyncio.wait({line}, timeout=ASK_AGAIN_S)
                 await line
             finally:
-                line.cancel()
-                with contextlib.suppress(asyncio.CancelledError, ConnectionError):
-                    await line
-        finally:
-            self.connected = False
-            client.listener = None
-            await client.drop()
+                self.connected = False
 
     async def _ask(self) -> None:
         """What is held and what stands, of one moment: no event came between the two answers."""

@@ -4,8 +4,6 @@ Only the fastest of three ways a fill becomes known; the reply and reconciliatio
 enough. While the stream is down, fills are polled.
 """
 
-import asyncio
-import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
@@ -15,6 +13,7 @@ from execution.exchange import translate
 from execution.exchange.booking import book
 from execution.exchange.classify import BadReply, VenueError
 from execution.exchange.client import VenueClient
+from execution.exchange.user_line import user_line
 from execution.ledger.store import Ledger
 from execution.runtime.backoff import Backoff
 from execution.runtime.clock import Clock, iso
@@ -24,7 +23,6 @@ LOG = logging.getLogger("nae.user_stream")
 FIRST_RETRY_S = 0.5
 LAST_RETRY_S = 30.0
 POLL_PERIOD_S = 2.0
-CONNECT_WITHIN_S = 10.0
 
 
 class UserStream:
@@ -68,24 +66,13 @@ class UserStream:
 
     async def _listen(self) -> None:
         """One connection, from opening it to losing it. Ends only by raising."""
-        client = self._source.renewed()
-        client.listener = self
-        try:
-            async with asyncio.timeout(CONNECT_WITHIN_S):
-                line_lost = await client.subscribe_user()
+        async with user_line(self._source, self) as line:
             self._connected = True
-            line = asyncio.ensure_future(line_lost)
             try:
                 await self._poll()  # what came before the stream was open
                 await line
             finally:
-                line.cancel()
-                with contextlib.suppress(asyncio.CancelledError, ConnectionError):
-                    await line
-        finally:
-            self._connected = False
-            client.listener = None
-            await client.drop()
+                self._connected = False
 
     async def _poll_for(self, seconds: float) -> None:
         """In place of the stream: poll until it is time to try it again."""

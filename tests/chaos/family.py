@@ -121,6 +121,17 @@ class Family:
         open_orders = report and (report.open_orders or report.unknown_orders or report.protective_exits)
         return bool(report and report.reconciled and not open_orders)
 
+    def is_sound(self) -> None:
+        """Assert that the venue's files and the traders' own agree: told by a program that has seen nothing else."""
+        judged = subprocess.run(
+            [sys.executable, "-m", "tests.chaos.checker", str(self.home.root)],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert judged.returncode == 0, judged.stdout + judged.stderr
+
     def forget(self, name: str) -> "subprocess.Popen[bytes]":
         """Make room for a second of that name; the first, which the caller must end."""
         return self._running.pop(name)

@@ -2,13 +2,11 @@
 
 import asyncio
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from agents.optimus_commands import carry_out
-from execution.console.cli import run
 from execution.ledger.opening import open_ledger
 from execution.runtime.bus import Refused
 from execution.runtime.clock import SystemClock
@@ -16,9 +14,9 @@ from execution.runtime.home import Home
 from execution.vocabulary.exit_codes import ExitCode
 from execution.vocabulary.lifecycle import TradingState
 from execution.vocabulary.modes import Account
+from tests.console.conftest import Say
 from tests.trading.world import Verdict, World
 
-Say = Callable[..., tuple[int, str, str]]
 HALT = "the account lost 5.10% today"
 
 
@@ -26,16 +24,6 @@ HALT = "the account lost 5.10% today"
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     monkeypatch.setenv("NAE_HOME", str(tmp_path))
     return Home.find()
-
-
-@pytest.fixture
-def say(home: Home, capsys: pytest.CaptureFixture[str]) -> Say:
-    def command(*words: str) -> tuple[int, str, str]:
-        code = run(list(words))
-        told = capsys.readouterr()
-        return code, told.out, told.err
-
-    return command
 
 
 def account(home: Home, state: TradingState, reconciled: bool) -> None:

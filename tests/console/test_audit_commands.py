@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,8 +16,7 @@ from execution.runtime.clock import ManualClock, iso
 from execution.runtime.home import Home
 from execution.venue.table_file import read_header
 from execution.vocabulary.exit_codes import ConfigError, ExitCode
-
-Say = Callable[..., tuple[int, str, str]]
+from tests.console.conftest import Say
 
 
 @pytest.fixture

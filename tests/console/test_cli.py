@@ -2,7 +2,6 @@
 
 import json
 import socket
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,8 @@ from execution.runtime.home import Home
 from execution.runtime.locks import FileLock
 from execution.runtime.sqlite import DatabaseError
 from execution.vocabulary.exit_codes import BusyError, ConfigError, ExitCode
+from tests.console.conftest import Say
 
-Say = Callable[..., tuple[int, str, str]]
 COMMANDS = ["up", "down", "status", "doctor", "logs", "pause", "resume", "positions", "orders", "fills"]
 MORE = [
     "start",
@@ -47,18 +46,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     for name in ("NAE_MARKET", "NAE_SPEED", "NAE_VOLUME_UNIT"):
         monkeypatch.delenv(name, raising=False)
     return Home.find()
-
-
-@pytest.fixture
-def say(home: Home, capsys: pytest.CaptureFixture[str]) -> Say:
-    """One command line: its exit code, standard output, standard error."""
-
-    def command(*words: str) -> tuple[int, str, str]:
-        code = run(list(words))
-        told = capsys.readouterr()
-        return code, told.out, told.err
-
-    return command
 
 
 @pytest.mark.parametrize("command", COMMANDS + MORE)

@@ -3,7 +3,6 @@
 import io
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,9 +14,9 @@ from execution.exchange.key_provider import own_file
 from execution.runtime.home import Home
 from execution.vocabulary.exit_codes import ExitCode
 from tests.chaos.family import CONFIG, family_in
+from tests.console.conftest import Say
 from tests.support import eventually
 
-Say = Callable[..., tuple[int, str, str]]
 KEY, SECRET = "key-0123456789abcdef", "secret-0123456789abcdef"
 DRILLS = CONFIG.replace("[venue]\n", "[venue]\ndrills = true\n")
 

@@ -27,9 +27,9 @@ from execution.vocabulary.lifecycle import TradingState
 from execution.vocabulary.messages import Command
 from execution.vocabulary.order_states import OrderEvent
 from execution.vocabulary.orders import Side
+from tests.console.conftest import Say
 from tests.ledger.builders import fill, request
 
-Say = Callable[..., tuple[int, str, str]]
 CLOCK = SystemClock()
 NAMES = ("venue", "live_optimus", "live_optimus_standby", "ralph", "continuous_operation")
 

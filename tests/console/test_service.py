@@ -3,15 +3,14 @@
 import json
 import os
 import pwd
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from execution.console.cli import run
 from execution.vocabulary.exit_codes import ExitCode
+from tests.console.conftest import Say
 
-Say = Callable[..., tuple[int, str, str]]
 SOMEBODY = next(entry.pw_name for entry in pwd.getpwall() if entry.pw_uid not in (0, os.getuid()))
 
 

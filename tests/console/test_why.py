@@ -3,13 +3,11 @@
 import asyncio
 import json
 import shutil
-from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from execution.console.cli import run
 from execution.console.no_trade import findings
 from execution.ledger.audit_log import AuditLogger
 from execution.ledger.round_trips import round_trips
@@ -17,9 +15,8 @@ from execution.runtime.clock import ManualClock
 from execution.runtime.home import Home
 from execution.vocabulary.exit_codes import ExitCode
 from execution.vocabulary.orders import Fill, Side
+from tests.console.conftest import Say
 from tests.trading.world import World, condition, flat, jump
-
-Say = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
@@ -27,16 +24,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     monkeypatch.setenv("NAE_HOME", str(tmp_path))
     monkeypatch.setenv("COLUMNS", "300")
     return Home.find()
-
-
-@pytest.fixture
-def say(home: Home, capsys: pytest.CaptureFixture[str]) -> Say:
-    def command(*words: str) -> tuple[int, str, str]:
-        code = run(list(words))
-        told = capsys.readouterr()
-        return code, told.out, told.err
-
-    return command
 
 
 def one_trade(home: Home, sold: bool = True) -> World:
