@@ -9,7 +9,7 @@ import hashlib
 import logging
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import msgspec
 
 from execution.ledger.audit_check import KEEP, decoded, files, head_file, read_head, rotated
 from execution.runtime.clock import Clock, iso
+from execution.runtime.files import lines_backwards
 from execution.runtime.redaction import redact_exact
 from execution.vocabulary.health import ComponentHealth, ComponentStatus
 from execution.vocabulary.limits import AUDIT_MAX_BYTES
@@ -25,7 +26,6 @@ from execution.vocabulary.money import text
 
 LOG = logging.getLogger("nae.audit")
 START = "0" * 64
-_TAIL_BYTES = 65_536
 _HASH_SHOWN = 12
 
 
@@ -201,7 +201,7 @@ def recent(path: Path, count: int, kind: str | None = None) -> list[dict[str, An
     """The last `count` whole lines (of one kind), oldest first. Works on a trail that another process is writing."""
     found: list[dict[str, Any]] = []
     for file in reversed(files(path)):
-        for line in _lines_backwards(file):
+        for line in lines_backwards(file):
             entry = decoded(line)
             if entry is not None and kind in (None, entry.get("kind")):
                 found.append(entry)
@@ -214,7 +214,7 @@ def _end_of_chain(path: Path) -> tuple[int, str, int]:
     """Sequence number and hash of the last whole line, and how many bytes of a torn one follow it."""
     torn = 0
     for file in reversed(files(path)):
-        for line in _lines_backwards(file):
+        for line in lines_backwards(file):
             entry = decoded(line)
             if entry is not None:
                 return entry["seq"], str(entry["hash"]), torn
@@ -223,17 +223,3 @@ def _end_of_chain(path: Path) -> tuple[int, str, int]:
                 if (entry := decoded(line + b"\n")) is not None:  # whole, but for its end
                     return entry["seq"], str(entry["hash"]), torn
     return 0, START, torn
-
-
-def _lines_backwards(path: Path) -> Iterator[bytes]:
-    """The lines of a file from its end, read in blocks; each with its newline, if it has one."""
-    with path.open("rb") as file:
-        position = file.seek(0, os.SEEK_END)
-        rest = b""
-        while position:
-            step = min(_TAIL_BYTES, position)
-            position -= step
-            file.seek(position)
-            lines = (file.read(step) + rest).splitlines(keepends=True)
-            rest = lines.pop(0) if position else b""
-            yield from reversed(lines)

@@ -3,8 +3,10 @@
 import glob
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
+_BLOCK_BYTES = 65_536
 _swept: set[Path] = set()  # whose leftovers this process has removed
 
 
@@ -68,3 +70,18 @@ def tail_lines(path: Path, count: int, most_bytes: int = 65_536) -> list[str]:
             return file.read().decode(errors="replace").splitlines()[-count:] if count else []
     except FileNotFoundError:
         return []
+
+
+def lines_backwards(path: Path) -> Iterator[bytes]:
+    """The lines of a file from its end, read in blocks; each with its line end, if it has one. Raises OSError."""
+    with path.open("rb") as file:
+        position = file.seek(0, os.SEEK_END)
+        rest = b""
+        while position:
+            step = min(_BLOCK_BYTES, position)
+            position -= step
+            file.seek(position)
+            *whole, last = (file.read(step) + rest).split(b"\n")
+            lines = [line + b"\n" for line in whole] + ([last] if last else [])
+            rest = lines.pop(0) if position else b""
+            yield from reversed(lines)

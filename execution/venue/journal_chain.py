@@ -4,16 +4,16 @@ A line torn by a kill or a full disk stays; the next one says how long it was an
 """
 
 import hashlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
 
+from execution.runtime.files import lines_backwards
+
 KEEP = 3  # full files kept beside the current one
 START = "0" * 64  # what the first line of all carries
-BLOCK_BYTES = 256 * 1024
 TORN = "is not a whole line, and the next one doesn't say why"
 
 
@@ -65,25 +65,17 @@ def decoded(line: bytes) -> dict[str, Any] | None:
     return row if isinstance(row, dict) and "at" in row else None
 
 
-def lines_backwards(path: Path) -> Iterator[bytes]:
-    """The lines of all files from the end, without their ends; the first may be torn or, after an end, empty."""
+def newest_first(path: Path) -> Iterator[bytes]:
+    """The lines of all files from the end, without their ends; the first may be torn."""
     for file in reversed(files(path)):
-        with file.open("rb") as opened:
-            position = opened.seek(0, os.SEEK_END)
-            rest = b""
-            while position:
-                step = min(BLOCK_BYTES, position)
-                position -= step
-                opened.seek(position)
-                lines = (opened.read(step) + rest).split(b"\n")
-                rest = lines.pop(0) if position else b""
-                yield from reversed(lines)
+        for line in lines_backwards(file):
+            yield line.removesuffix(b"\n")
 
 
 def end_of_chain(path: Path) -> End:
     """Where to go on. Raises OSError."""
     torn = 0
-    for line in lines_backwards(path):
+    for line in newest_first(path):
         if decoded(line) is not None:
             return End(digest(line), torn)
         torn += len(line)

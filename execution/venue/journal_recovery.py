@@ -3,7 +3,7 @@ does a disk that refused lines. A start writes them down. Reads only."""
 
 from pathlib import Path
 
-from execution.venue.journal_chain import decoded, lines_backwards
+from execution.venue.journal_chain import decoded, newest_first
 from execution.venue.journal_lines import Facts, order_facts, trade_facts
 from execution.venue.store import Store
 
@@ -31,7 +31,7 @@ def _told(path: Path) -> tuple[int, set[tuple[int, str]]]:
     """Since when to look, and what the lines since then tell: (order, its state or the number of a trade)."""
     told: set[tuple[int, str]] = set()
     since_ms: int | None = None
-    for line in lines_backwards(path):
+    for line in newest_first(path):
         row = decoded(line)
         if row is None:
             continue

@@ -1,12 +1,14 @@
 """Files are replaced whole or not at all."""
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from execution.runtime import files
 from execution.runtime.files import tail_lines, write_atomically
 from tests.support import child, line_of
 
@@ -116,3 +118,16 @@ def test_content_is_on_disk_before_its_name_and_the_name_before_it_returns(
     monkeypatch.setattr(Path, "replace", renamed)
     write_atomically(tmp_path / "state.json", "new")
     assert told == ["content", "name", "folder"]
+
+
+@given(
+    st.lists(st.binary(max_size=40).map(lambda line: line.replace(b"\n", b"\r")), max_size=12), st.binary(max_size=9)
+)
+def test_a_files_lines_from_its_end_are_its_lines(lines: list[bytes], torn: bytes) -> None:
+    torn = torn.replace(b"\n", b"")
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patched:
+        patched.setattr(files, "_BLOCK_BYTES", 7)
+        path = Path(folder) / "lines"
+        path.write_bytes(b"".join(line + b"\n" for line in lines) + torn)
+        expected = [line + b"\n" for line in lines] + ([torn] if torn else [])
+        assert list(files.lines_backwards(path)) == expected[::-1]

@@ -20,6 +20,15 @@ from execution.venue.server import ApiKey, VenueServer
 SANDBOX = ApiKey("sandbox", "sandbox-key", "sandbox-secret")
 LIVE = ApiKey("live", "live-key", "live-secret")
 CLIENTS = (SANDBOX, LIVE)
+BUY = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "0.001"}
+REST = {
+    "symbol": "BTCUSDT",
+    "side": "BUY",
+    "type": "LIMIT",
+    "timeInForce": "GTC",
+    "price": "30000",
+    "quantity": "0.001",
+}
 
 
 @dataclass

@@ -22,18 +22,9 @@ from execution.venue.engine import Outcome
 from execution.venue.errors import ApiError
 from execution.venue.exchange import Exchange
 from execution.venue.store import Page, Store
-from tests.venue.support import Running, running
+from tests.venue.support import BUY, REST, Running, running
 
 API = "/api/v3/"
-BUY = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "0.001"}
-REST = {
-    "symbol": "BTCUSDT",
-    "side": "BUY",
-    "type": "LIMIT",
-    "timeInForce": "GTC",
-    "price": "30000",
-    "quantity": "0.001",
-}
 TOO_MUCH = {**BUY, "quantity": "9000"}
 OPEN: tuple[str, str, dict[str, Any]] = ("GET", "openOrders", {})
 ALL_OF_THEM = Page(1000)

@@ -16,15 +16,6 @@ from execution.venue.journal import Journal
 from execution.venue.journal_chain import Checked, digest, files, verify
 
 NAME = "journal.jsonl"
-BUY = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "0.001"}
-REST = {
-    "symbol": "BTCUSDT",
-    "side": "BUY",
-    "type": "LIMIT",
-    "timeInForce": "GTC",
-    "price": "30000",
-    "quantity": "0.001",
-}
 
 
 def written(path: Path, count: int, max_bytes: int = 1000) -> Checked:
