@@ -20,11 +20,12 @@ from agents.ralph import RalphAgent
 from agents.venue import VenueAgent
 from execution.runtime.bus import Bus
 from execution.runtime.clock import Clock, SystemClock
-from execution.runtime.config import Config, load
+from execution.runtime.config import load
 from execution.runtime.errors import ErrorBook
 from execution.runtime.home import Home
 from execution.runtime.locks import is_held
 from execution.runtime.logs import log_to_terminal
+from execution.runtime.settings import Config
 from execution.trading.system import TradingSystem
 from execution.vocabulary.exit_codes import BusyError, ConfigError, ExitCode
 from execution.vocabulary.modes import Account

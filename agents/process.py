@@ -16,12 +16,13 @@ from execution.runtime import guard
 from execution.runtime.build import build_id
 from execution.runtime.bus import Bus, Refused
 from execution.runtime.clock import Clock, SystemClock
-from execution.runtime.config import Config, load
+from execution.runtime.config import load
 from execution.runtime.errors import ErrorBook
 from execution.runtime.files import write_atomically
 from execution.runtime.home import Home
 from execution.runtime.logs import log_to_file
 from execution.runtime.pulse import Pulse
+from execution.runtime.settings import Config
 from execution.runtime.tasks import Task, TaskRunner
 from execution.vocabulary.exit_codes import BusyError, ConfigError, ExitCode
 from execution.vocabulary.health import ComponentHealth

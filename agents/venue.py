@@ -10,7 +10,7 @@ import msgspec
 from agents.embedded import read_port, venue_keys, write_port
 from agents.process import Context, in_background, run_process
 from execution.runtime.bus import Refused
-from execution.runtime.config import CHOICES, Config
+from execution.runtime.settings import CHOICES, Config
 from execution.runtime.tasks import Task
 from execution.venue.control import ControlPort
 from execution.venue.faults import Faults

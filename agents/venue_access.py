@@ -9,8 +9,8 @@ from execution.exchange.classify import VenueError
 from execution.exchange.endpoint import Endpoint
 from execution.runtime.backoff import Backoff
 from execution.runtime.clock import Clock
-from execution.runtime.config import TradingConfig
 from execution.runtime.home import Home, user_state
+from execution.runtime.settings import TradingConfig
 from execution.vocabulary.exit_codes import ConfigError
 from execution.vocabulary.market import SymbolRules
 

@@ -26,7 +26,7 @@ from execution.exchange.reconciliation import reconcile
 from execution.ledger.opening import open_ledger
 from execution.ledger.store import Ledger
 from execution.runtime.clock import SystemClock
-from execution.runtime.config import RiskConfig, VenueConfig
+from execution.runtime.settings import RiskConfig, VenueConfig
 from execution.venue.server import ApiKey, VenueServer
 from execution.vocabulary.modes import TradeMode
 

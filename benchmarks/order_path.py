@@ -28,7 +28,7 @@ from execution.exchange.gateway import ExchangeGateway
 from execution.exchange.reconciliation import reconcile
 from execution.ledger.store import Ledger
 from execution.runtime.clock import SystemClock
-from execution.runtime.config import RiskConfig, VenueConfig
+from execution.runtime.settings import RiskConfig, VenueConfig
 from execution.runtime.sqlite import open_writer, transaction
 from execution.venue.server import ApiKey, VenueServer
 from execution.vocabulary.market import Quote

@@ -14,7 +14,7 @@ import psutil
 from aiohttp import web
 
 from execution.runtime.clock import SystemClock
-from execution.runtime.config import VenueConfig
+from execution.runtime.settings import VenueConfig
 from execution.venue import limits
 from execution.venue.server import ApiKey, VenueServer
 

@@ -24,7 +24,7 @@ from rich.table import Table
 
 from benchmarks.soak_clients import Clients
 from execution.runtime.clock import ManualClock
-from execution.runtime.config import VenueConfig
+from execution.runtime.settings import VenueConfig
 from execution.runtime.sqlite import read_all
 from execution.venue import filters
 from execution.venue.accounts import FEES, MARKET_MAKER

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from execution.autonomous.vitals import command_line, disk_free_bytes, network_filesystem
-from execution.runtime.config import ENVIRONMENT, Config, load
+from execution.runtime.config import ENVIRONMENT, load
 from execution.runtime.home import Home
 from execution.runtime.locks import FileLock, is_held, read_holder
+from execution.runtime.settings import Config
 from execution.vocabulary.exit_codes import BusyError, ConfigError
 from execution.vocabulary.limits import DISK_LOW_BYTES, DISK_START_BYTES
 

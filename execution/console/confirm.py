@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import typer
 
 from execution.console.output import complain
-from execution.runtime.config import Config
+from execution.runtime.settings import Config
 from execution.vocabulary.exit_codes import ExitCode
 from execution.vocabulary.modes import Account
 

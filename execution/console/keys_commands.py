@@ -19,8 +19,9 @@ from execution.exchange.endpoint import Endpoint, build_client
 from execution.exchange.key_provider import Found, find_credentials, keep
 from execution.exchange.key_rights import Rights, ask_rights, refusals
 from execution.runtime.clock import SystemClock
-from execution.runtime.config import Config, load
+from execution.runtime.config import load
 from execution.runtime.home import Home
+from execution.runtime.settings import Config
 from execution.vocabulary.exit_codes import ConfigError, ExitCode
 from execution.vocabulary.modes import Account, TradeMode
 

@@ -19,8 +19,8 @@ from execution.ledger.rebuild import open_or_rebuild
 from execution.ledger.store import Ledger
 from execution.runtime.bus import NoAnswer, Refused, ask
 from execution.runtime.clock import Clock
-from execution.runtime.config import Config
 from execution.runtime.home import Home
+from execution.runtime.settings import Config
 from execution.runtime.sqlite import DatabaseError
 from execution.trading.flatten import flatten
 from execution.vocabulary.exit_codes import ConfigError

@@ -12,8 +12,9 @@ from execution.console.kill import Killed, Order, kill_account
 from execution.console.output import complain, errors, print_json, say
 from execution.ledger.rebuild import was_begun
 from execution.runtime.clock import SystemClock
-from execution.runtime.config import Config, load
+from execution.runtime.config import load
 from execution.runtime.home import Home
+from execution.runtime.settings import Config
 from execution.vocabulary.exit_codes import ConfigError, ExitCode
 from execution.vocabulary.modes import Account
 

@@ -21,8 +21,9 @@ from execution.ledger.queries import positions, recent_fills, recent_orders
 from execution.ledger.rebuild import open_or_rebuild, was_begun
 from execution.ledger.store import Ledger
 from execution.runtime.clock import SystemClock
-from execution.runtime.config import Config, load
+from execution.runtime.config import load
 from execution.runtime.home import Home
+from execution.runtime.settings import Config
 from execution.trading.liquidation import NEWEST, Liquidated, Liquidation, total
 from execution.trading.liquidation_plan import Plan, Unfinished, plan, unfinished
 from execution.vocabulary.exit_codes import BusyError, ConfigError, ExitCode

@@ -13,10 +13,11 @@ from execution.console.venue_control import Folder, venue_folder
 from execution.console.venue_fault_commands import fault, faults
 from execution.console.venue_journal_command import journal
 from execution.exchange.credentials import create_embedded_credentials
-from execution.runtime.config import VenueConfig, absolute_market, changed_venue, load
+from execution.runtime.config import absolute_market, changed_venue, load
 from execution.runtime.home import Home
 from execution.runtime.locks import is_held, read_holder
 from execution.runtime.logs import log_to_terminal
+from execution.runtime.settings import VenueConfig
 from execution.vocabulary.exit_codes import BusyError, ConfigError, ExitCode
 
 if TYPE_CHECKING:

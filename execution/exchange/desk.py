@@ -13,8 +13,8 @@ from execution.exchange.venue_reader import VenueReader
 from execution.ledger.account_lock import AccountLock
 from execution.ledger.store import Ledger
 from execution.runtime.clock import Clock
-from execution.runtime.config import Config
 from execution.runtime.home import Home
+from execution.runtime.settings import Config
 from execution.vocabulary.exit_codes import ConfigError
 from execution.vocabulary.market import Quote
 from execution.vocabulary.modes import TradeMode

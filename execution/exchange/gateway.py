@@ -24,7 +24,7 @@ from execution.exchange.venue_reader import VenueReader
 from execution.ledger.rows import base36
 from execution.ledger.store import Ledger
 from execution.runtime.clock import Clock, iso
-from execution.runtime.config import RiskConfig
+from execution.runtime.settings import RiskConfig
 from execution.runtime.steps import reached
 from execution.vocabulary.health import ComponentHealth, ComponentStatus
 from execution.vocabulary.market import Candle, Quote, SymbolRules

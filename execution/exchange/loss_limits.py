@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import msgspec
 
-from execution.runtime.config import RiskConfig
+from execution.runtime.settings import RiskConfig
 from execution.vocabulary.money import ZERO
 from execution.vocabulary.performance import ClosedTrade
 

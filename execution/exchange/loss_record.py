@@ -8,7 +8,7 @@ import msgspec
 
 from execution.exchange.loss_limits import LossMarks, advanced, begun_anew, breach
 from execution.ledger.store import Ledger
-from execution.runtime.config import RiskConfig
+from execution.runtime.settings import RiskConfig
 from execution.vocabulary.market import Quote
 from execution.vocabulary.money import ZERO
 

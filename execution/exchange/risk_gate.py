@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import msgspec
 
-from execution.runtime.config import RiskConfig
+from execution.runtime.settings import RiskConfig
 from execution.vocabulary.lifecycle import TradingState, entries_allowed
 from execution.vocabulary.limits import ENTRIES_OFF_AFTER_S
 from execution.vocabulary.market import SymbolRules

@@ -4,7 +4,7 @@ against. Pure, and no judge: what may be sent is the gate's to say."""
 import math
 
 from execution.exchange.risk_gate import RiskFacts
-from execution.runtime.config import RiskConfig
+from execution.runtime.settings import RiskConfig
 from execution.vocabulary.limits import ENTRIES_OFF_AFTER_S
 from execution.vocabulary.money import text
 from execution.vocabulary.orders import OrderRequest, Purpose

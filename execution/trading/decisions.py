@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from execution.runtime.clock import iso
-from execution.runtime.config import TradingConfig
+from execution.runtime.settings import TradingConfig
 from execution.trading.assistants.signal_generation import SHOWN, Proposal, target_numbers
 from execution.trading.sell_coordinator import Decision
 from execution.vocabulary.money import text

@@ -8,7 +8,7 @@ from decimal import Decimal
 from execution.exchange.risk_gate import RiskFacts, check
 from execution.research.costs import Costs, round_trip_share
 from execution.research.regime import Regime
-from execution.runtime.config import RiskConfig, TradingConfig
+from execution.runtime.settings import RiskConfig, TradingConfig
 from execution.trading.assistants.data_analysis import Listing
 from execution.trading.assistants.risk_management import Room, request_of, size
 from execution.trading.assistants.signal_generation import Proposal

@@ -13,7 +13,7 @@ from typing import Any
 from execution.ledger.audit_log import AuditLogger
 from execution.ledger.store import Ledger
 from execution.runtime.clock import Clock
-from execution.runtime.config import TradingConfig
+from execution.runtime.settings import TradingConfig
 from execution.trading import decisions
 from execution.trading.assistants.data_analysis import DataAnalysisAssistant
 from execution.trading.assistants.order_execution import Executed, OrderExecutionAssistant

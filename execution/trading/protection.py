@@ -15,7 +15,7 @@ import msgspec
 from execution.ledger.audit_log import AuditLogger
 from execution.ledger.store import Ledger
 from execution.runtime.clock import Clock, iso
-from execution.runtime.config import TradingConfig
+from execution.runtime.settings import TradingConfig
 from execution.trading.assistants.order_execution import OrderExecutionAssistant, Pauses
 from execution.trading.portfolio import Holding, Portfolio
 from execution.trading.ports import Gateway

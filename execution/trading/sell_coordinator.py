@@ -13,7 +13,7 @@ import msgspec
 from execution.research.bars import is_bar
 from execution.research.exits import EXIT_REASONS, HOLD, Exits, exit_step
 from execution.runtime.clock import Clock, iso
-from execution.runtime.config import TradingConfig
+from execution.runtime.settings import TradingConfig
 from execution.trading.bars import BarBook
 from execution.trading.portfolio import Holding
 from execution.vocabulary.health import ComponentHealth, ComponentStatus

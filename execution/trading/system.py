@@ -13,7 +13,7 @@ import msgspec
 
 from execution.ledger.backups import keep_backed_up
 from execution.ledger.rows import LedgerTaken
-from execution.runtime.config import RiskConfig, TradingConfig
+from execution.runtime.settings import RiskConfig, TradingConfig
 from execution.runtime.tasks import Task
 from execution.trading.assistants.data_analysis import DataAnalysisAssistant
 from execution.trading.assistants.order_execution import OrderExecutionAssistant

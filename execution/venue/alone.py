@@ -8,8 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from execution.runtime.clock import Clock, SystemClock
-from execution.runtime.config import VenueConfig
 from execution.runtime.home import owner_only
+from execution.runtime.settings import VenueConfig
 from execution.venue.control import ControlPort
 from execution.venue.faults import Faults
 from execution.venue.mirrored import Original

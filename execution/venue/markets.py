@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from execution.runtime.clock import Clock
-from execution.runtime.config import MARKETS, VenueConfig
+from execution.runtime.config import MARKETS
+from execution.runtime.settings import VenueConfig
 from execution.venue.bars import Source
 from execution.venue.exchange import Exchange
 from execution.venue.market import Market

@@ -11,8 +11,8 @@ from typing import Any
 from aiohttp import web
 
 from execution.runtime.clock import Clock, SystemClock, iso
-from execution.runtime.config import VenueConfig
 from execution.runtime.locks import FileLock
+from execution.runtime.settings import VenueConfig
 from execution.venue.auth import ApiKey
 from execution.venue.back_office import BackOffice
 from execution.venue.doors import Doors

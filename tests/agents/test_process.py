@@ -9,9 +9,9 @@ import pytest
 from agents.process import Context, Process, in_background
 from execution.runtime.bus import Bus
 from execution.runtime.clock import SystemClock
-from execution.runtime.config import Config
 from execution.runtime.errors import ErrorBook
 from execution.runtime.home import Home
+from execution.runtime.settings import Config
 from execution.runtime.tasks import Task
 from execution.vocabulary.health import ComponentHealth
 from execution.vocabulary.messages import Fact

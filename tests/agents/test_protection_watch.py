@@ -20,9 +20,9 @@ from execution.exchange.credentials import Credentials
 from execution.exchange.endpoint import Endpoint, build_client
 from execution.runtime.bus import Bus
 from execution.runtime.clock import SystemClock
-from execution.runtime.config import Config
 from execution.runtime.errors import ErrorBook
 from execution.runtime.home import Home
+from execution.runtime.settings import Config
 from execution.vocabulary.modes import Account
 from execution.vocabulary.programs import MASTER
 from tests.support import eventually_async

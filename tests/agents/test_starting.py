@@ -9,7 +9,7 @@ from agents.main_loop import main
 from agents.venue import check_market_fits
 from agents.venue_access import tradable, watched
 from execution.runtime.clock import SystemClock
-from execution.runtime.config import Config, TradingConfig, VenueConfig
+from execution.runtime.settings import Config, TradingConfig, VenueConfig
 from execution.venue.server import ApiKey, VenueServer
 from execution.vocabulary.exit_codes import ConfigError, ExitCode
 from execution.vocabulary.market import SymbolRules

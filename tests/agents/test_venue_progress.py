@@ -10,9 +10,9 @@ from agents.venue import VenueAgent
 from execution.console.venue_control import CONTROL_NAME, NotServed, ask_control
 from execution.runtime.bus import Bus
 from execution.runtime.clock import ManualClock, SystemClock
-from execution.runtime.config import Config, VenueConfig
 from execution.runtime.errors import ErrorBook
 from execution.runtime.home import Home
+from execution.runtime.settings import Config, VenueConfig
 
 
 class SlippingClock(SystemClock):

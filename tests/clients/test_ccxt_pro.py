@@ -8,7 +8,7 @@ from typing import Any
 import ccxt
 import pytest
 
-from execution.runtime.config import VenueConfig
+from execution.runtime.settings import VenueConfig
 from tests.clients.ccxt_clients import ccxt_of, soon
 from tests.support import eventually_async
 from tests.venue.support import LIVE, running

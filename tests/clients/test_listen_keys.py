@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 
 from execution.runtime.clock import Clock, ManualClock
-from execution.runtime.config import VenueConfig
+from execution.runtime.settings import VenueConfig
 from execution.venue.listen_keys import GOOD_FOR_S
 from tests.clients.ccxt_clients import soon
 from tests.support import eventually_async

@@ -9,7 +9,7 @@ from pathlib import Path
 import ccxt.pro
 import pytest
 
-from execution.runtime.config import VenueConfig
+from execution.runtime.settings import VenueConfig
 from tests.clients.loopback import strangers, urls_in
 from tests.support import ROOT, child
 from tests.venue.support import SANDBOX, running

@@ -14,7 +14,7 @@ from binance_sdk_spot.websocket_streams.streams import DefaultApi
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from execution.runtime.config import VenueConfig
+from execution.runtime.settings import VenueConfig
 from execution.venue.auth import ApiKey
 from tests.clients.ccxt_clients import soon
 from tests.clients.judge import judged

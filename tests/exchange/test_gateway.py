@@ -15,7 +15,7 @@ from execution.exchange.gateway import EXTERNAL_ORDERS_EVERY
 from execution.ledger.backups import back_up, why_not_sound
 from execution.ledger.queries import account_report
 from execution.ledger.store import Ledger
-from execution.runtime.config import RiskConfig
+from execution.runtime.settings import RiskConfig
 from execution.vocabulary.health import ComponentStatus
 from execution.vocabulary.lifecycle import TradingState
 from execution.vocabulary.modes import TradeMode

@@ -12,7 +12,7 @@ from hypothesis import strategies as some
 from execution.exchange.gateway import ExchangeGateway
 from execution.exchange.loss_limits import DAY_MS, LossMarks, advanced, begun_anew, breach, losses_in_row
 from execution.ledger.store import Ledger
-from execution.runtime.config import RiskConfig
+from execution.runtime.settings import RiskConfig
 from execution.vocabulary.market import Quote
 from execution.vocabulary.orders import OrderOutcome, OrderRequest, Side
 from execution.vocabulary.performance import ClosedTrade

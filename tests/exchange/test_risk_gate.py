@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from execution.exchange.risk_gate import RiskFacts, check
-from execution.runtime.config import RiskConfig
+from execution.runtime.settings import RiskConfig
 from execution.vocabulary.lifecycle import TradingState
 from execution.vocabulary.market import SymbolRules
 from execution.vocabulary.orders import OrderRequest, OrderType, Purpose, Side

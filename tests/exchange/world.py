@@ -15,7 +15,7 @@ from execution.exchange.gateway import ExchangeGateway
 from execution.exchange.reconciliation import Reconciliation, reconcile
 from execution.ledger.store import Ledger
 from execution.runtime.clock import SystemClock
-from execution.runtime.config import RiskConfig, VenueConfig
+from execution.runtime.settings import RiskConfig, VenueConfig
 from execution.venue.faults import Faults
 from execution.venue.server import ApiKey, VenueServer
 from execution.vocabulary.market import Quote

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from execution.ledger.audit_check import files, head_file, verify
 from execution.ledger.audit_log import AuditLogger, config_hash, plain, recent
 from execution.runtime.clock import ManualClock
-from execution.runtime.config import RiskConfig, TradingConfig
+from execution.runtime.settings import RiskConfig, TradingConfig
 from execution.vocabulary.health import ComponentStatus
 from execution.vocabulary.market import Quote
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from execution.runtime.config import CHOICES, RANGES, Config, load
+from execution.runtime.config import load
+from execution.runtime.settings import CHOICES, RANGES, Config
 from execution.vocabulary.exit_codes import ConfigError
 
 Write = Callable[[str], Path]

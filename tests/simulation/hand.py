@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from execution.exchange.gateway import ExchangeGateway
 from execution.exchange.reconciliation import reconcile
 from execution.ledger.store import Ledger
-from execution.runtime.config import TradingConfig
+from execution.runtime.settings import TradingConfig
 from execution.trading.assistants.order_execution import OrderExecutionAssistant
 from execution.trading.portfolio import portfolio
 from execution.trading.protection import Protector

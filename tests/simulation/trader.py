@@ -26,7 +26,7 @@ from execution.ledger.opening import open_ledger
 from execution.ledger.rows import LedgerTaken
 from execution.ledger.store import Ledger
 from execution.runtime.clock import SystemClock
-from execution.runtime.config import RiskConfig
+from execution.runtime.settings import RiskConfig
 from execution.runtime.sqlite import DatabaseError
 from execution.trading.parts import TradingParts
 from execution.trading.recovery import RECONCILE_PERIOD_S, Recovery

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from execution.runtime.config import RiskConfig, TradingConfig
+from execution.runtime.settings import RiskConfig, TradingConfig
 from execution.trading.cycle import CycleResult
 from execution.vocabulary.lifecycle import TradingState
 from execution.vocabulary.modes import TradeMode

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from execution.ledger.audit_check import entries
-from execution.runtime.config import TradingConfig
+from execution.runtime.settings import TradingConfig
 from tests.trading.world import World, condition, jump, rules_of
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from execution.runtime.config import RiskConfig
+from execution.runtime.settings import RiskConfig
 from execution.runtime.tasks import Task, TaskRunner
 from execution.trading import system
 from execution.trading.system import TradingSystem

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from execution.ledger.audit_log import recent
-from execution.runtime.config import RiskConfig, TradingConfig
+from execution.runtime.settings import RiskConfig, TradingConfig
 from execution.trading.feasibility import infeasible, obstacle
 from execution.vocabulary.market import Quote
 from tests.trading.world import World, rules_of

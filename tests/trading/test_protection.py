@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from execution.exchange.reconciliation import reconcile
-from execution.runtime.config import TradingConfig
+from execution.runtime.settings import TradingConfig
 from execution.trading.portfolio import Holding
 from execution.trading.protection import NO_STOPS, plan
 from execution.trading.sell_coordinator import Exiting

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from execution.research.regime import Regime
-from execution.runtime.config import RiskConfig, TradingConfig
+from execution.runtime.settings import RiskConfig, TradingConfig
 from execution.trading.assistants.data_analysis import Listing
 from execution.trading.assistants.risk_management import RiskManagementAssistant, Room, size
 from execution.trading.assistants.signal_generation import Proposal

@@ -12,7 +12,7 @@ from execution.research.candles import candle_array
 from execution.research.costs import Costs
 from execution.research.exits import EXIT_REASONS
 from execution.research.strategies import STRATEGIES
-from execution.runtime.config import TradingConfig
+from execution.runtime.settings import TradingConfig
 from execution.vocabulary.market import Candle, Condition
 from execution.vocabulary.orders import Purpose
 from tests.trading.world import MINUTE, START_MS, World, rules_of

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from execution.research.exits import HOLD, Exits, exit_step
 from execution.runtime.clock import ManualClock
-from execution.runtime.config import TradingConfig
+from execution.runtime.settings import TradingConfig
 from execution.trading.bars import BarBook
 from execution.trading.portfolio import Holding, hold
 from execution.trading.sell_coordinator import (

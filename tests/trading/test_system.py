@@ -11,7 +11,7 @@ import pytest
 
 from execution.ledger.audit_check import verify
 from execution.ledger.audit_log import recent
-from execution.runtime.config import RiskConfig, TradingConfig
+from execution.runtime.settings import RiskConfig, TradingConfig
 from execution.runtime.tasks import TaskRunner
 from execution.trading.streams import Streams
 from execution.trading.system import TradingSystem

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from execution.research.regime import Regime
-from execution.runtime.config import TradingConfig
+from execution.runtime.settings import TradingConfig
 from execution.trading.assistants.order_execution import filter_reason
 from execution.trading.assistants.signal_generation import Trigger, drop_reason
 from execution.trading.entry_rules import entries_off

@@ -6,7 +6,7 @@ import pytest
 
 from execution.research.regime import Regime
 from execution.runtime.clock import ManualClock
-from execution.runtime.config import TradingConfig
+from execution.runtime.settings import TradingConfig
 from execution.trading.assistants.data_analysis import DataAnalysisAssistant, exclusion
 from execution.trading.bars import BarBook
 from execution.vocabulary.market import Quote, SymbolRules

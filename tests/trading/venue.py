@@ -16,8 +16,8 @@ from execution.ledger.state_store import StateStore
 from execution.ledger.store import Ledger
 from execution.research.strategies import STRATEGIES
 from execution.runtime.clock import SystemClock
-from execution.runtime.config import RiskConfig, TradingConfig, VenueConfig
 from execution.runtime.errors import ErrorBook
+from execution.runtime.settings import RiskConfig, TradingConfig, VenueConfig
 from execution.runtime.tasks import TaskRunner
 from execution.trading.bars import BarBook
 from execution.trading.parts import TradingParts

@@ -10,8 +10,8 @@ from execution.ledger.audit_log import AuditLogger
 from execution.ledger.state_store import StateStore
 from execution.ledger.store import Ledger
 from execution.runtime.clock import ManualClock
-from execution.runtime.config import RiskConfig, TradingConfig
 from execution.runtime.errors import ErrorBook
+from execution.runtime.settings import RiskConfig, TradingConfig
 from execution.trading.bars import BarBook
 from execution.trading.parts import TradingParts
 from execution.trading.system import TradingSystem

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from execution.runtime.clock import SystemClock
-from execution.runtime.config import VenueConfig
+from execution.runtime.settings import VenueConfig
 from execution.venue.server import VenueServer
 from execution.venue.store import Store
 from tests.venue.support import CLIENTS

@@ -13,7 +13,7 @@ from urllib.parse import urlencode, urlsplit
 import aiohttp
 
 from execution.runtime.clock import Clock, SystemClock
-from execution.runtime.config import VenueConfig
+from execution.runtime.settings import VenueConfig
 from execution.venue.faults import Faults
 from execution.venue.server import ApiKey, VenueServer
 

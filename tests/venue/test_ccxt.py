@@ -9,7 +9,7 @@ from typing import Any
 import ccxt
 import pytest
 
-from execution.runtime.config import VenueConfig
+from execution.runtime.settings import VenueConfig
 from tests.support import eventually_async
 from tests.venue.support import LIVE, Running, ccxt_client, running
 

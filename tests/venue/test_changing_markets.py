@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from execution.console.cli import run
-from execution.runtime.config import VenueConfig
+from execution.runtime.settings import VenueConfig
 from execution.venue.faults import Fault, Faults, Rule
 from execution.venue.price_path import quotes
 from execution.venue.server import ApiKey

@@ -16,7 +16,7 @@ import aiohttp
 import pytest
 
 from execution.runtime.clock import ManualClock, SystemClock
-from execution.runtime.config import VenueConfig
+from execution.runtime.settings import VenueConfig
 from execution.runtime.sqlite import DatabaseError, read_all
 from execution.venue.errors import ApiError
 from execution.venue.server import VenueServer

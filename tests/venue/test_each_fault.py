@@ -15,7 +15,7 @@ import aiohttp
 import ccxt
 import pytest
 
-from execution.runtime.config import VenueConfig
+from execution.runtime.settings import VenueConfig
 from execution.venue.control import ControlPort
 from execution.venue.fault_kinds import AT_DOOR, INSIDE, STANDING, Fault
 from execution.venue.fault_script import as_row, read_script

@@ -9,7 +9,7 @@ from typing import Any
 import ccxt
 import pytest
 
-from execution.runtime.config import VenueConfig
+from execution.runtime.settings import VenueConfig
 from execution.venue.faults import Fault, Faults, Rule
 from execution.venue.wrong_prices import with_wrong_prices
 from tests.support import eventually_async

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from execution.runtime.clock import SystemClock
-from execution.runtime.config import VenueConfig
+from execution.runtime.settings import VenueConfig
 from execution.venue.fault_kinds import MEANINGS, Fault
 from execution.venue.faults import Faults, Rule
 from execution.venue.journal import JOURNAL_NAME

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from execution.runtime.clock import ManualClock
-from execution.runtime.config import VenueConfig
+from execution.runtime.settings import VenueConfig
 from execution.venue.markets import make_source
 from execution.venue.server import ApiKey, VenueServer
 from execution.vocabulary.exit_codes import ConfigError

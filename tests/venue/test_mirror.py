@@ -12,7 +12,7 @@ import pytest
 
 from execution.exchange.original import open_original
 from execution.runtime.clock import Clock, ManualClock, SystemClock
-from execution.runtime.config import VenueConfig
+from execution.runtime.settings import VenueConfig
 from execution.venue.faults import Fault, Faults, Rule
 from execution.venue.mirrored import Hearer
 from execution.venue.server import VenueServer

@@ -15,9 +15,9 @@ from execution.exchange import original as exchange_original
 from execution.exchange.original import Original, open_original
 from execution.runtime.bus import Bus
 from execution.runtime.clock import Clock, SystemClock
-from execution.runtime.config import Config, VenueConfig
 from execution.runtime.errors import ErrorBook
 from execution.runtime.home import Home
+from execution.runtime.settings import Config, VenueConfig
 from execution.venue.alone import serve_alone
 from execution.venue.faults import Faults
 from execution.venue.server import VenueServer

@@ -13,7 +13,7 @@ import ccxt
 import pytest
 
 from execution.runtime.clock import SystemClock
-from execution.runtime.config import VenueConfig
+from execution.runtime.settings import VenueConfig
 from execution.runtime.sqlite import open_writer
 from execution.venue.journal import JOURNAL_NAME
 from execution.venue.price_path import quotes

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from benchmarks.venue_soak import ACCOUNTS, SYMBOLS, MoneyError, Result, soak
-from execution.runtime.config import VenueConfig
+from execution.runtime.settings import VenueConfig
 from execution.venue.accounts import Accounts
 from execution.venue.symbols import ORDER_TYPES
 from tests.support import rounds

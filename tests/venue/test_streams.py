@@ -9,7 +9,7 @@ from typing import Any, cast
 import aiohttp
 
 from execution.runtime.clock import SystemClock
-from execution.runtime.config import VenueConfig
+from execution.runtime.settings import VenueConfig
 from execution.venue.book import Order
 from execution.venue.connection import Connection
 from execution.venue.streams import Subscriber

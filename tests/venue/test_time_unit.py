@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from execution.runtime.config import VenueConfig
+from execution.runtime.settings import VenueConfig
 from execution.venue.time_unit import in_microseconds, message_in_microseconds
 from tests.venue.support import SANDBOX, raw_client, running, signed
 

@@ -10,7 +10,7 @@ import pytest
 
 from execution.console.cli import run
 from execution.runtime.clock import ManualClock
-from execution.runtime.config import VenueConfig
+from execution.runtime.settings import VenueConfig
 from execution.venue.bars import Bar
 from execution.venue.market_state import Tick
 from execution.venue.recorded import open_recording

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from execution.runtime.clock import ManualClock, SystemClock
-from execution.runtime.config import VenueConfig
+from execution.runtime.settings import VenueConfig
 from execution.venue import limits
 from execution.venue.server import ApiKey, VenueServer
 from tests.venue.support import SANDBOX, raw_client, running, signed

@@ -6,8 +6,8 @@ from execution.autonomous.restart_policy import FORGET_AFTER_S, LET_RECOVER_S
 from execution.autonomous.tuning import CLOSEST_S
 from execution.autonomous.watched import QUIET_AFTER_S
 from execution.runtime.codec import CONTAINER_MAX
-from execution.runtime.config import OperationConfig
 from execution.runtime.guard import ORPHAN_DEADLINE_S
+from execution.runtime.settings import OperationConfig
 from execution.vocabulary import limits
 from execution.vocabulary.limits import (
     AUDIT_MAX_BYTES,

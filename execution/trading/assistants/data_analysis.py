@@ -11,7 +11,7 @@ import msgspec
 
 from execution.research.regime import Regime, classify
 from execution.runtime.clock import Clock, iso
-from execution.runtime.config import TradingConfig
+from execution.runtime.settings import TradingConfig
 from execution.trading.bars import BarBook, Series
 from execution.trading.ports import Feed
 from execution.vocabulary.health import ComponentHealth, ComponentStatus

@@ -12,7 +12,7 @@ import msgspec
 from execution.ledger.store import Ledger
 from execution.runtime.backoff import Backoff
 from execution.runtime.clock import Clock, iso
-from execution.runtime.config import TradingConfig
+from execution.runtime.settings import TradingConfig
 from execution.trading.ports import Feed, Gateway
 from execution.vocabulary.health import ComponentHealth, ComponentStatus
 from execution.vocabulary.limits import ENTRIES_OFF_AFTER_S

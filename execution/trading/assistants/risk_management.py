@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from execution.runtime.config import RiskConfig, TradingConfig
+from execution.runtime.settings import RiskConfig, TradingConfig
 from execution.trading.assistants.signal_generation import Proposal
 from execution.trading.portfolio import Portfolio, is_dust
 from execution.vocabulary.health import ComponentHealth, ComponentStatus

@@ -14,7 +14,7 @@ from execution.research.costs import Costs, clears_cost, round_trip_share
 from execution.research.regime import Regime
 from execution.research.strategies import STRATEGIES
 from execution.runtime.clock import Clock, iso
-from execution.runtime.config import TradingConfig
+from execution.runtime.settings import TradingConfig
 from execution.trading.assistants.data_analysis import Listing, Universe
 from execution.trading.bars import BarBook, Series
 from execution.trading.portfolio import Portfolio

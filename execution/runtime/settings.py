@@ -1,0 +1,152 @@
+"""Every key of nae.toml: its section, its type, its default, and the bounds it must lie between. Data only: config.py
+reads and checks the file.
+"""
+
+from decimal import Decimal
+
+import msgspec
+
+
+class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A section of nae.toml: an unknown key is an error, never ignored."""
+
+
+class OperationConfig(Strict, frozen=True):
+    """[operation]: how the processes are watched."""
+
+    health_interval_s: float = 30.0
+    hang_after_s: float = 1.0
+    memory_max_mib: int = 1024
+    standby: bool = True
+    log_level: str = "INFO"
+
+
+class VenueConfig(Strict, frozen=True):
+    """[venue]: the embedded exchange."""
+
+    market: str = "synthetic"
+    speed: float = 60.0
+    seed: int = 7
+    symbols: tuple[str, ...] = ("BTC/USDT", "ETH/USDT", "SOL/USDT", "XRP/USDT")
+    listed_later: tuple[str, ...] = ()
+    volume_unit: str = "base"
+    replay_symbol: str = ""
+    history_bars: int = 1000
+    taker_fee: Decimal = Decimal("0.001")
+    maker_fee: Decimal = Decimal("0.001")
+    opening_balance: Decimal = Decimal("10000")
+    port: int = 0
+    drills: bool = False
+    legacy_listen_key: bool = False
+
+
+class TradingConfig(Strict, frozen=True):
+    """[trading]: what the traders look for, on both accounts."""
+
+    interval_s: float = 5.0
+    timeframe: str = "1m"
+    quote: str = "USDT"
+    symbols: tuple[str, ...] = ()
+    trade_mode: str = "paper"
+    position_share: Decimal = Decimal("0.05")
+    minimum_order: Decimal = Decimal("2.00")
+    profit_target: Decimal = Decimal("0.006")
+    stop_loss: Decimal = Decimal("0.006")
+    protective_gap: Decimal = Decimal("0.002")
+    time_exit_bars: int = 45
+    target_over_cost: Decimal = Decimal("1.5")
+    spread_max: Decimal = Decimal("0.002")
+
+
+class RiskConfig(Strict, frozen=True):
+    """[risk]: limits in the gateway's path. Money in the quote currency."""
+
+    order_value_max: Decimal = Decimal("1000")
+    position_value_max: Decimal = Decimal("1500")
+    exposure_max: Decimal = Decimal("5000")
+    open_positions_max: int = 8
+    orders_per_minute_max: int = 60
+    repeated_orders_max: int = 5
+    price_collar: Decimal = Decimal("0.02")
+    daily_loss_max: Decimal = Decimal("0.05")
+    weekly_loss_max: Decimal = Decimal("0.10")
+    drawdown_max: Decimal = Decimal("0.20")
+    losses_in_row_max: int = 5
+    cooldown_s: float = 300.0
+
+
+class LiveConfig(Strict, frozen=True):
+    """[live]: real money needs all of this, keys, and a person's `nae arm`."""
+
+    exchange: str = ""
+    real_money: bool = False
+
+
+class Config(Strict, frozen=True):
+    """The whole of nae.toml."""
+
+    operation: OperationConfig = OperationConfig()
+    venue: VenueConfig = VenueConfig()
+    trading: TradingConfig = TradingConfig()
+    risk: RiskConfig = RiskConfig()
+    live: LiveConfig = LiveConfig()
+
+
+class Range(msgspec.Struct, frozen=True):
+    """Where a number must lie; `above` excludes the bound itself."""
+
+    least: float | None = None
+    above: float | None = None
+    most: float | None = None
+
+    def problem(self, value: Decimal | float | int) -> str | None:
+        """What would be right, when `value` isn't."""
+        low = (self.above is not None and not value > self.above) or (
+            self.least is not None and not value >= self.least
+        )
+        high = self.most is not None and not value <= self.most
+        if not low and not high:
+            return None
+        start = f"more than {self.above:g}" if self.above is not None else f"at least {self.least or 0:g}"
+        return f"a number of {start}" + (f" and at most {self.most:g}" if self.most is not None else "")
+
+
+RANGES = {
+    "operation.health_interval_s": Range(least=1, most=3600),
+    "operation.memory_max_mib": Range(least=64, most=1_000_000),
+    "operation.hang_after_s": Range(least=0.05, most=60),
+    "venue.speed": Range(above=0, most=100_000),
+    "venue.history_bars": Range(least=100, most=100_000),
+    "venue.taker_fee": Range(least=0, most=0.1),
+    "venue.maker_fee": Range(least=0, most=0.1),
+    "venue.opening_balance": Range(above=0, most=1e15),
+    "venue.port": Range(least=0, most=65_535),
+    "venue.seed": Range(least=0),
+    "trading.interval_s": Range(least=0.1, most=3600),
+    "trading.position_share": Range(above=0, most=1),
+    "trading.minimum_order": Range(above=0),
+    "trading.profit_target": Range(above=0, most=1),
+    "trading.stop_loss": Range(above=0, most=1),
+    "trading.protective_gap": Range(least=0, most=0.5),
+    "trading.time_exit_bars": Range(least=1),
+    "trading.target_over_cost": Range(least=1),
+    "trading.spread_max": Range(above=0, most=1),
+    "risk.order_value_max": Range(above=0),
+    "risk.position_value_max": Range(above=0),
+    "risk.exposure_max": Range(above=0),
+    "risk.open_positions_max": Range(least=1),
+    "risk.orders_per_minute_max": Range(least=1),
+    "risk.repeated_orders_max": Range(least=1),
+    "risk.price_collar": Range(above=0, most=1),
+    "risk.daily_loss_max": Range(above=0, most=1),
+    "risk.weekly_loss_max": Range(above=0, most=1),
+    "risk.drawdown_max": Range(above=0, most=1),
+    "risk.losses_in_row_max": Range(least=1),
+    "risk.cooldown_s": Range(least=0, most=604_800),
+}
+CHOICES = {
+    "operation.log_level": ("DEBUG", "INFO", "WARNING", "ERROR"),
+    "venue.volume_unit": ("base", "quote"),
+    "trading.timeframe": ("1m", "3m", "5m", "15m", "30m", "1h"),
+    "trading.trade_mode": ("dry_run", "paper"),
+}
