@@ -16,7 +16,7 @@ from execution.runtime.settings import CHOICES, RANGES, Config, Strict, VenueCon
 from execution.vocabulary.exit_codes import ConfigError
 
 MARKETS = '"synthetic", "replay:FILE" or "mirror:EXCHANGE"'
-MARKET_FORM = re.compile(r"(replay|mirror):.")
+MARKET_FORM = re.compile(r"synthetic$|(synthetic|replay|mirror):.")
 ENVIRONMENT = {"NAE_MARKET": "market", "NAE_SPEED": "speed", "NAE_VOLUME_UNIT": "volume_unit"}
 
 
@@ -99,7 +99,7 @@ def _check_value(value: Any, kind: Any, place: str, name: str, strict: bool) -> 
         problem = "a finite number" if not Decimal(number).is_finite() else RANGES[name].problem(number)
         if problem:
             raise ConfigError(f"{place}: {name} = {shown} is out of range; it must be {problem}")
-    if name == "venue.market" and value != "synthetic" and not MARKET_FORM.match(value):
+    if name == "venue.market" and not MARKET_FORM.match(value):
         raise ConfigError(f"{place}: {name} = {shown} isn't known; it must be {MARKETS}")
     if name in CHOICES and value not in CHOICES[name]:
         raise ConfigError(f"{place}: {name} = {shown} isn't known; it must be one of {', '.join(CHOICES[name])}")

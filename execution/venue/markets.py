@@ -8,6 +8,7 @@ from execution.runtime.settings import VenueConfig
 from execution.venue.bars import Source
 from execution.venue.exchange import Exchange
 from execution.venue.market import Market
+from execution.venue.market_kinds import SYNTHETIC, kind_of
 from execution.venue.market_state import MarketState
 from execution.venue.mirror import Mirror
 from execution.venue.mirrored import MirroredBars, Original
@@ -18,9 +19,9 @@ from execution.vocabulary.exit_codes import ConfigError
 
 def make_source(config: VenueConfig, original: Original | None = None) -> Source | MirroredBars:
     """Where the market comes from; `original` is the exchange that is mirrored. Raises ConfigError."""
-    if config.market == "synthetic":
-        return SyntheticMarket(config.seed, (*config.symbols, *config.listed_later))
     kind, _, name = config.market.partition(":")
+    if kind == SYNTHETIC:
+        return SyntheticMarket(config.seed, (*config.symbols, *config.listed_later), kind_of(config.market))
     if kind == "replay" and name:
         return open_recording(Path(name).expanduser(), config.volume_unit, config.replay_symbol)
     if kind == "mirror" and original is not None:

@@ -10,10 +10,11 @@ thinner book when prices run (price_path.stress); trades of very uneven sizes wh
 import math
 from collections import OrderedDict
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import cycle, pairwise
 from random import Random
 
 from execution.venue.bars import Bar, BarColumns, Move
+from execution.venue.market_kinds import CRASH, USUAL, Kind, Spell
 from execution.venue.price_path import TRADES_MOST, candle_moves
 from execution.venue.symbols import E8, Symbol, quote_unit, split_pair, steps_for
 from execution.vocabulary.exit_codes import ConfigError
@@ -22,39 +23,13 @@ INTERVAL_MS = 60_000
 FIRST_MS = 1_735_689_600_000  # 2025-01-01T00:00:00Z
 BLOCK = 1024  # candles made at once; a block begins and ends on levels known without the blocks before it
 BLOCKS_KEPT = 6
-SPELL_LEAST, SPELL_MOST = 50, 300
 COMMON_SHARE = 0.6  # of every candle's noise that all symbols have in common
-LEVEL_SPREAD = 0.12  # how far block levels lie apart, as a logarithm
 SIGN_TRIES = 24
-CRASH_CHANCE = 0.3  # per block
 CRASH_LEAST, CRASH_MOST = 12, 45  # candles
-CRASH_DEPTH = (0.04, 0.12)  # of the price, from its beginning to its lowest
 CRASH_FALL = 0.4  # of its time it falls, then it makes good CRASH_RECOVERY of that
 CRASH_RECOVERY = 0.45
 TURNOVER = 150_000  # dollars per candle, about
 BASE_PRICES = {"BTC": 60_000.0, "ETH": 3_000.0, "SOL": 150.0, "BNB": 600.0, "XRP": 0.6, "ADA": 0.45, "DOGE": 0.12}
-
-
-@dataclass(frozen=True)
-class Spell:
-    """One kind of market. Per candle: noise, drift (its sign is drawn), pull to the centre, chance of a jump."""
-
-    name: str
-    noise: float
-    drift: float = 0.0
-    pull: float = 0.0
-    echo: float = 0.0  # share of a candle's noise that repeats in the next one
-    jump: float = 0.0
-
-
-SPELLS = (
-    Spell("trend", 0.0016, drift=0.0009, echo=0.15),
-    Spell("range", 0.0030, pull=0.14),
-    Spell("volatile", 0.0034, jump=0.01),
-    Spell("quiet", 0.0015),
-)
-SPELL_WEIGHTS = (32, 50, 8, 10)
-CRASH = Spell("crash", 0.0050)  # comes by itself, to all symbols
 
 
 @dataclass(frozen=True)
@@ -68,18 +43,19 @@ class Crash:
 class SyntheticMarket:
     """The source of an invented market (see bars.Source)."""
 
-    def __init__(self, seed: int, pairs: tuple[str, ...]) -> None:
+    def __init__(self, seed: int, pairs: tuple[str, ...], kind: Kind = USUAL) -> None:
         if not pairs:
             raise ConfigError('venue.symbols is empty; it must list markets, like ["BTC/USDT"]')
         if len(set(pairs)) < len(pairs):
             raise ConfigError(f"venue.symbols = {list(pairs)!r} lists a market twice")
-        self.name = f"synthetic:{seed}"
+        self.name = f"synthetic:{seed}" if kind is USUAL else f"synthetic:{kind.name}:{seed}"
         self.interval_ms = INTERVAL_MS
         self.first_ms = FIRST_MS
         self.length: int | None = None
         self.exact = False
         self.symbols = [_symbol(pair) for pair in pairs]
         self._seed = seed
+        self._kind = kind
         self._by_name = {symbol.name: symbol for symbol in self.symbols}
         self._blocks: OrderedDict[tuple[str, int], BarColumns] = OrderedDict()
         self._common: OrderedDict[int, list[float]] = OrderedDict()
@@ -118,25 +94,26 @@ class SyntheticMarket:
     def crash(self, number: int) -> Crash | None:
         """The crash of a block, if it has one."""
         random = self._random("@crash", number)
-        if random.random() >= CRASH_CHANCE:
+        if random.random() >= self._kind.crash_chance:
             return None
         length = random.randint(CRASH_LEAST, CRASH_MOST)
         falling = max(2, int(length * CRASH_FALL))
-        depth = random.uniform(*CRASH_DEPTH)
+        depth = random.uniform(*self._kind.crash_depth)
         fall, rise = -depth / falling, depth * CRASH_RECOVERY / (length - falling)
-        return Crash(random.randrange(BLOCK - length), (fall,) * falling + (rise,) * (length - falling))
+        first = random.randrange(*(self._kind.crash_from or (0, BLOCK - length)))
+        return Crash(first, (fall,) * falling + (rise,) * (length - falling))
 
     def level(self, symbol: Symbol, number: int) -> int:
         """The price in ticks at which block `number` opens."""
         draws = (self._random(symbol.name, "level", number >> octave, octave) for octave in (0, 2, 4))
         shift = sum(random.gauss(0.0, 1.0) for random in draws)
-        price = base_price(symbol.base, symbol.quote) * math.exp(LEVEL_SPREAD * shift)
+        price = base_price(symbol.base, symbol.quote) * math.exp(self._kind.level_spread * shift)
         return max(100, round(price / float(symbol.tick)))
 
     def _make(self, symbol: Symbol, number: int) -> BarColumns:
         random = self._random(symbol.name, number)
         start, end = self.level(symbol, number), self.level(symbol, number + 1)
-        spells = _draw_spells(random)
+        spells = _draw_spells(random, self._kind)
         crash = self.crash(number)
         if crash is not None:
             spells[crash.first : crash.first + len(crash.drifts)] = [CRASH] * len(crash.drifts)
@@ -155,12 +132,13 @@ def base_price(base: str, quote: str) -> float:
     return dollars / (BASE_PRICES.get(quote, 1.0) if quote_unit(quote) != 1 else 1.0)
 
 
-def _draw_spells(random: Random) -> list[Spell]:
+def _draw_spells(random: Random, kind: Kind) -> list[Spell]:
     """The spell of each candle of a block."""
     spells: list[Spell] = []
+    in_order = cycle(kind.spells)
     while len(spells) < BLOCK:
-        spell = random.choices(SPELLS, SPELL_WEIGHTS)[0]
-        spells += [spell] * random.randint(SPELL_LEAST, SPELL_MOST)
+        spell = random.choices(kind.spells, kind.weights)[0] if kind.weights else next(in_order)
+        spells += [spell] * random.randint(spell.least, spell.most)
     return spells[:BLOCK]
 
 
@@ -174,7 +152,7 @@ def _returns(
             noise[index] += drift * math.exp(0.5 * common[index])
     runs = _runs(spells)
     drifts = [random.uniform(0.7, 1.4) * spells[first].drift for first, _ in runs]
-    signs = _signs(random, runs, drifts, total - sum(noise))
+    signs = _signs(random, [spells[first].sign for first, _ in runs], runs, drifts, total - sum(noise))
     for (first, last), drift, sign in zip(runs, drifts, signs, strict=True):
         for index in range(first, last):
             noise[index] += sign * drift
@@ -206,10 +184,12 @@ def _runs(spells: list[Spell]) -> list[tuple[int, int]]:
     return list(pairwise(edges))
 
 
-def _signs(random: Random, runs: list[tuple[int, int]], drifts: list[float], wanted: float) -> list[int]:
+def _signs(
+    random: Random, given: list[int], runs: list[tuple[int, int]], drifts: list[float], wanted: float
+) -> list[int]:
     """Of some draws the one that leaves the least to be added evenly."""
     moves = [drift * (last - first) for (first, last), drift in zip(runs, drifts, strict=True)]
-    draws = [[random.choice((-1, 1)) for _ in moves] for _ in range(SIGN_TRIES)]
+    draws = [[sign or random.choice((-1, 1)) for sign in given] for _ in range(SIGN_TRIES)]
     return min(draws, key=lambda signs: abs(wanted - sum(s * move for s, move in zip(signs, moves, strict=True))))
 
 

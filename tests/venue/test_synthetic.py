@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from execution.venue.bars import Bar
 from execution.venue.candles import Candles, Progress, join
+from execution.venue.market_kinds import KINDS, kind_of
 from execution.venue.price_path import candle_moves, grown, price_path, quotes
 from execution.venue.symbols import amount_text, e8_text, steps_for
 from execution.venue.synthetic import BLOCK, SyntheticMarket
@@ -171,3 +172,31 @@ def test_klines_from_a_start_come_in_order_and_within_the_end() -> None:
     assert [k.open_ms for k in found] == [market.first_ms + i * minute for i in range(1, 11)]
     assert candles.select("BTCUSDT", minute, candles.now_ms(), None, 500) == []
     assert len(candles.select("BTCUSDT", minute, 0, None, 7)) == 7
+
+
+def test_each_kind_of_market_is_what_its_name_says() -> None:
+    returns, falls = {}, {}
+    for name, kind in KINDS.items():
+        market = SyntheticMarket(5, PAIRS, kind)
+        prices = closes(market, "BTCUSDT", 2 * BLOCK)
+        returns[name] = statistics.pstdev(math.log(b / a) for a, b in pairwise(prices))
+        falls[name] = max(1 - price / max(prices[max(0, i - 45) : i + 1]) for i, price in enumerate(prices))
+        assert closes(SyntheticMarket(5, PAIRS, kind), "BTCUSDT", 50) == prices[:50]
+    assert returns["quiet"] < 0.0003 < returns["edge"] < returns["trend"] < returns["range"]
+    assert falls["crash"] > 0.10 > falls["random"] > falls["quiet"]
+
+
+def test_the_planted_edge_goes_on_after_each_breakout_and_comes_back() -> None:
+    for seed in range(5):
+        prices = closes(SyntheticMarket(seed, PAIRS, KINDS["edge"]), "ETHUSDT", BLOCK)
+        breakouts = [i for i in range(40, BLOCK - 40) if prices[i] > 1.003 * max(prices[i - 30 : i - 1])]
+        first = [i for i in breakouts if i - 1 not in breakouts]
+        assert len(first) >= 4
+        assert statistics.mean(prices[i + 25] / prices[i] - 1 for i in first) > 0.01
+        assert abs(prices[-1] / prices[0] - 1) < 0.06
+
+
+def test_an_unknown_kind_is_named_with_what_would_be_right() -> None:
+    assert kind_of("synthetic") is KINDS["usual"] and kind_of("synthetic:trend") is KINDS["trend"]
+    with pytest.raises(ConfigError, match=r"'synthetic:trent' isn't known; .* one of usual, trend, range, crash"):
+        kind_of("synthetic:trent")
