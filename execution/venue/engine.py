@@ -32,7 +32,7 @@ class Engine:
         self.settlement = Settlement(accounts, self.symbols, self.last_ticks, taker_fee, maker_fee)
         self.open = OpenOrders()
         self.next_order_id = 1
-        self.next_trade_id = 1
+        self.next_trade_ids = dict.fromkeys(self.symbols, 1)
         self.next_list_id = 1
         self.next_match_id = 1
         self._quotes: dict[str, list[Order]] = {name: [] for name in self.symbols}
@@ -166,9 +166,9 @@ class Engine:
         self._set_off(outcome)
         return outcome
 
-    def print_trade(self, ticks: int, lots: int, buyer_is_maker: bool) -> Print:
-        """A trade between two other market participants: a number on the tape."""
-        trade_id, self.next_trade_id = self.next_trade_id, self.next_trade_id + 1
+    def print_trade(self, name: str, ticks: int, lots: int, buyer_is_maker: bool) -> Print:
+        """A trade between two other market participants: the symbol's next number on the tape."""
+        trade_id, self.next_trade_ids[name] = self.next_trade_ids[name], self.next_trade_ids[name] + 1
         return Print(trade_id, ticks, lots, buyer_is_maker)
 
     # matching
@@ -238,7 +238,7 @@ class Engine:
                 outcome.report("TRADE_PREVENTION", order, prevented=prevented)
 
     def _fill(self, symbol: Symbol, taker: Order, maker: Order, lots: int, outcome: Outcome) -> None:
-        trade = self.print_trade(maker.ticks, lots, taker.side == SELL)
+        trade = self.print_trade(symbol.name, maker.ticks, lots, taker.side == SELL)
         outcome.prints.append(trade)
         buyers_fee, sellers_fee = self.settlement.settle(symbol, taker, maker, lots)
         price, quantity = symbol.price(maker.ticks), symbol.quantity(lots)

@@ -86,7 +86,8 @@ class Exchange:
         engine.next_order_id, engine.next_list_id = last_order + 1, last_list + 1
         engine.next_match_id = self.store.prevented.last_id() + 1
         stored_trade = int(self.store.market().get("next_trade_id", 1))
-        engine.next_trade_id = max(last_trade + 1, stored_trade, before.next_trade_id)
+        for name, before_id in before.next_trade_ids.items():
+            engine.next_trade_ids[name] = max(last_trade + 1, stored_trade, before_id)
         payers = self.store.wishes(PAY_IN_BNB)
         engine.settlement.pay_in_bnb = {account for account, wish in payers.items() if wish == "true"}
         ended, ended_lists = restore_orders(engine, self.store, now_ms)

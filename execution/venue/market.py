@@ -68,7 +68,8 @@ class Market(MarketState):
     def _remember(self, index: int) -> None:
         trades = self._source.moves_most(self._steps) * len(self._exchange.symbols)
         ahead = (self._reserve + 1) * trades + TRADE_IDS_SPARE
-        trade_id = str(self._exchange.engine.next_trade_id + ahead)  # those on the tape aren't stored one by one
+        next_id = max(self._exchange.engine.next_trade_ids.values())
+        trade_id = str(next_id + ahead)  # those on the tape aren't stored one by one
         values = {"name": self._source.name, "next_index": str(index), "next_trade_id": trade_id}
         self._exchange.remember_market(values)
         self._stored_index = index
@@ -130,7 +131,7 @@ class Market(MarketState):
             for move in same:
                 volume = move.volume_e8 // symbol.lot_e8
                 if volume:
-                    trade = self._exchange.engine.print_trade(price, volume, move.falling)
+                    trade = self._exchange.engine.print_trade(name, price, volume, move.falling)
                     fresh.append(Tick(trade, move.time_ms))
         return fresh
 

@@ -58,7 +58,7 @@ class Mirror(MarketState):
         self._remember()
 
     def _remember(self) -> None:
-        self._ids_stored = self._exchange.engine.next_trade_id + TRADE_IDS_AHEAD
+        self._ids_stored = max(self._exchange.engine.next_trade_ids.values()) + TRADE_IDS_AHEAD
         self._exchange.remember_market({"name": self._bars.name, "next_trade_id": str(self._ids_stored)})
 
     async def run(self) -> None:
@@ -107,12 +107,12 @@ class Mirror(MarketState):
 
     def _trade(self, symbol: Symbol, move: Move) -> None:
         name, lots = symbol.name, move.volume_e8 // symbol.lot_e8
-        if self._exchange.engine.next_trade_id + TRADE_IDS_AHEAD // 2 > self._ids_stored:
+        if self._exchange.engine.next_trade_ids[name] + TRADE_IDS_AHEAD // 2 > self._ids_stored:
             self._remember()
         self._exchange.mirror_trade(name, move.ticks, lots, self._clock.now_ms())
         self._grow(name, move)
         if lots:
-            fresh = [Tick(self._exchange.engine.print_trade(move.ticks, lots, move.falling), move.time_ms)]
+            fresh = [Tick(self._exchange.engine.print_trade(name, move.ticks, lots, move.falling), move.time_ms)]
             self.tape[name].extend(fresh)
             self._tell(name, fresh, False)
 

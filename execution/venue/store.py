@@ -214,8 +214,8 @@ class Store:
         return self._orders("updated_ms >= ? ORDER BY updated_ms, id", (since_ms,))
 
     def fills_since(self, since_ms: int, most: int) -> list[Fill]:
-        """Everybody's fills since then, the newest of them, by trade id."""
-        return self._fills(f"time_ms >= ? ORDER BY trade_id DESC LIMIT {most:d}", (since_ms,))[::-1]
+        """Everybody's fills since then, the newest of them, oldest first."""
+        return self._fills(f"time_ms >= ? ORDER BY time_ms DESC, trade_id DESC LIMIT {most:d}", (since_ms,))[::-1]
 
     def balances(self) -> list[tuple[str, str, Decimal, Decimal]]:
         """(account, asset, free, locked) of everybody."""

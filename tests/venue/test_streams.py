@@ -150,3 +150,21 @@ def test_a_message_that_had_to_wait_holds_nothing_that_is_not_stored(tmp_path: P
             assert all(seen)
 
     asyncio.run(scene())
+
+
+def test_the_trades_of_each_market_are_numbered_without_a_gap_of_their_own(tmp_path: Path) -> None:
+    async def scene() -> None:
+        names = ["btcusdt@trade", "ethusdt@trade"]
+        async with (
+            running(tmp_path, FAST) as venue,
+            aiohttp.ClientSession() as session,
+            session.ws_connect(f"{venue.url}/stream?streams={'/'.join(names)}") as socket,
+        ):
+            seen: dict[str, list[int]] = {name: [] for name in names}
+            while min(map(len, seen.values())) < 20:
+                message = await socket.receive_json(timeout=30)
+                seen[message["stream"]].append(message["data"]["t"])
+            for ids in seen.values():
+                assert ids == list(range(ids[0], ids[0] + len(ids)))
+
+    asyncio.run(scene())
