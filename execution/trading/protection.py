@@ -133,7 +133,7 @@ class Protector:
         symbols = held.holdings.keys() | standing.keys()
         self._bare = {symbol: row for symbol, row in self._bare.items() if symbol in symbols}
         quiet = self._gateway.quiet_for_s()
-        busy = self._execution.blocked() | self._pauses.waiting()
+        busy = self._execution.selling() | self._pauses.waiting()
         steps = {}
         for symbol in sorted(symbols):
             quoted = quote(symbol)
@@ -148,7 +148,7 @@ class Protector:
                 raise result
 
     async def _do(self, symbol: str, step: Step) -> None:
-        if symbol in self._execution.blocked():
+        if symbol in self._execution.selling():
             return  # a sale came between
         with self._execution.alone_with(symbol):
             well = False

@@ -269,6 +269,34 @@ def test_a_stop_that_goes_off_while_nobody_is_there_is_found_by_the_next_one(tmp
     asyncio.run(run())
 
 
+def test_what_a_slow_reply_has_not_told_yet_has_its_stop_as_soon_as_the_stream_tells_it(tmp_path: Path) -> None:
+    async def run() -> None:
+        faults = Faults(7, {}, delay_s=60)
+        async with holding_trader(tmp_path, HOLDS_ON, faults) as (trader, _):
+            first = await assert_protected(trader)
+            await eventually_async(lambda: not trader.system.entries_off())
+            execution = trader.system.assistants.execution
+            quote = trader.system.parts.feed.quote(BTC)
+            assert quote is not None
+            faults.plan("POST /api/v3/order", Fault.LATE_REPLY)
+            entry = asyncio.create_task(execution.execute(entry_of(Decimal("0.005"), quote.ask)))
+            await eventually_async(lambda: trader.ledger.positions()[BTC].quantity > Decimal("0.006"))
+            await eventually_async(
+                lambda: [row.quantity for row in stops_of(trader)] > [first.quantity], within_s=PROTECTED_WITHIN_S
+            )
+            assert not entry.done() and BTC in execution.blocked()
+            await assert_protected(trader)
+            assert not entry.done(), "the stop waited for the reply"
+            trader.system.sell_everything("enough")  # nor is a sale held back: all that was asked for has been bought
+            await eventually_async(lambda: not trader.ledger.positions() and not trader.ledger.unsettled())
+            assert not entry.done() and BTC in execution.blocked()
+            assert (await entry).outcome.state is OrderState.FILLED  # type: ignore[union-attr]
+            assert (await reconcile(trader.gateway, trader.ledger)).reconciled
+            await trader.stop()
+
+    asyncio.run(run())
+
+
 def test_a_stop_that_a_person_cancels_is_put_back(tmp_path: Path) -> None:
     async def run() -> None:
         async with holding_trader(tmp_path, HOLDS_ON) as (trader, _):

@@ -19,7 +19,7 @@ from execution.vocabulary.limits import ENTRIES_OFF_AFTER_S
 from execution.vocabulary.market import Quote
 from execution.vocabulary.money import text
 from execution.vocabulary.order_states import SETTLED, OrderState
-from execution.vocabulary.orders import Fill, OrderOutcome, OrderRequest, Purpose
+from execution.vocabulary.orders import Fill, OrderOutcome, OrderRequest, Purpose, Side
 
 log = logging.getLogger("nae.trading")
 
@@ -52,6 +52,15 @@ class Pauses:
         """The symbols that wait now."""
         now = self._clock.monotonic()
         return frozenset(symbol for symbol, until in self._until.items() if now < until)
+
+
+@contextmanager
+def _among(symbols: set[str], symbol: str) -> Iterator[None]:
+    symbols.add(symbol)
+    try:
+        yield
+    finally:
+        symbols.discard(symbol)
 
 
 class Executed(msgspec.Struct, frozen=True):
@@ -129,6 +138,7 @@ class OrderExecutionAssistant:
         self._clock = clock
         self._may_enter = may_enter
         self._in_flight: set[str] = set()
+        self._entering: set[str] = set()
         self._pauses = Pauses(clock)
         self._acted_ms: int | None = None
         self.orders = 0
@@ -138,23 +148,29 @@ class OrderExecutionAssistant:
 
     def blocked(self) -> frozenset[str]:
         """Symbols with an order on its way or of unknown end; a stop that stands at the venue doesn't block."""
-        return frozenset(order.symbol for order in self._ledger.unsettled() if not order.guards) | self._in_flight
+        return self._unsettled() | self._in_flight | self._entering
+
+    def selling(self) -> frozenset[str]:
+        """Symbols of which something may be sold this moment. What is being bought is no reason to wait with the stop
+        of what was bought already, whoever told of it: the reply may be the last to come."""
+        unsettled = (order for order in self._ledger.unsettled() if not order.guards)
+        return frozenset(order.symbol for order in unsettled if order.side is Side.SELL) | self._in_flight
+
+    def _unsettled(self) -> frozenset[str]:
+        return frozenset(order.symbol for order in self._ledger.unsettled() if not order.guards)
 
     @contextmanager
     def alone_with(self, symbol: str) -> Iterator[None]:
         """Nothing else is sent on this symbol meanwhile."""
-        self._in_flight.add(symbol)
-        try:
+        with _among(self._in_flight, symbol):
             yield
-        finally:
-            self._in_flight.discard(symbol)
 
     def exits_waiting(self) -> frozenset[str]:
-        """Symbols not to be sold this moment: blocked, or their last sale was refused a moment ago; while the venue
-        wants to hear nothing, all of them."""
+        """Symbols not to be sold this moment: their last sale was refused a moment ago, or an order's end isn't known;
+        a purchase that has ended keeps nobody waiting for its reply. While the venue wants to hear nothing, all."""
         if self._gateway.quiet_for_s():
             return frozenset(self._ledger.positions())
-        return self.blocked() | self._pauses.waiting()
+        return self._unsettled() | self._in_flight | self._pauses.waiting()
 
     async def execute_all(self, requests: list[OrderRequest]) -> list[Executed]:
         """Entries one after another; the first without a clear answer ends the round, for the venue isn't well."""
@@ -172,7 +188,7 @@ class OrderExecutionAssistant:
         if reason:
             return Executed(request, filtered=reason)
         moved = False
-        with self.alone_with(request.symbol):
+        with _among(self._entering if request.purpose is Purpose.ENTRY else self._in_flight, request.symbol):
             try:
                 executed = await self._sent(request)
                 moved = executed.moved or executed.filtered == STOP_WAS_FIRST
@@ -193,9 +209,10 @@ class OrderExecutionAssistant:
         return Executed(request, await self._gateway.place(request))
 
     def _hold_back(self, request: OrderRequest) -> str:
-        if request.symbol in self.blocked():
+        entry = request.purpose is Purpose.ENTRY
+        if request.symbol in (self.blocked() if entry else self._unsettled() | self._in_flight):
             return "order_unsettled"
-        if request.purpose is Purpose.ENTRY:
+        if entry:
             closed = self._may_enter()
             if closed:
                 return closed
@@ -235,7 +252,9 @@ class OrderExecutionAssistant:
             order.symbol for order in self._ledger.unsettled() if order.state in (OrderState.SENT, OrderState.UNKNOWN)
         )
         return ComponentHealth(
-            status=ComponentStatus.DEGRADED if set(waiting) - self._in_flight else ComponentStatus.HEALTHY,
+            status=ComponentStatus.DEGRADED
+            if set(waiting) - self._in_flight - self._entering
+            else ComponentStatus.HEALTHY,
             last_activity=None if self._acted_ms is None else iso(self._acted_ms),
             error_count=self.refusals + self.unknowns,
             metrics={
