@@ -3,6 +3,7 @@
 It only reads; shapes may grow keys but never lose one.
 """
 
+import logging
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -164,3 +165,13 @@ def health(system: "TradingSystem") -> dict[str, Any]:
         "overall": next(worrying, ComponentStatus.HEALTHY).value,
         "components": {name: msgspec.to_builtins(part) for name, part in parts.items()},
     }
+
+
+def health_line(system: "TradingSystem") -> tuple[int, dict[str, Any]]:
+    """The whole in one line of the log, and its level: a warning when something isn't healthy, which is then named."""
+    whole = health(system)
+    worrying = (ComponentStatus.FAILED, ComponentStatus.DEGRADED)
+    weak = {name: part["status"] for name, part in whole["components"].items() if part["status"] in worrying}
+    fields: dict[str, Any] = {"overall": whole["overall"], "cycles": system.manager.cycles, **weak}
+    fields |= {"entries_off": off} if (off := system.entries_off()) else {}
+    return (logging.WARNING if weak else logging.INFO), fields

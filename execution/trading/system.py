@@ -11,7 +11,6 @@ from typing import Any
 
 import msgspec
 
-from execution.ledger.backups import keep_backed_up
 from execution.ledger.rows import LedgerTaken
 from execution.runtime.settings import RiskConfig, TradingConfig
 from execution.runtime.tasks import Task
@@ -27,13 +26,13 @@ from execution.trading.feasibility import Feasibility
 from execution.trading.manager import Assistants, InfinityTradingManager
 from execution.trading.parts import TradingParts
 from execution.trading.protection import Protector
-from execution.trading.recovery import RECONCILE_PERIOD_S, RULES_PERIOD_S, Recovery
+from execution.trading.recovery import Recovery
 from execution.trading.report import components, facts, health, loop_stats, status
 from execution.trading.sell_coordinator import UnifiedSellCoordinator
 from execution.trading.sniper import Sniper
 from execution.trading.streams import Streams
+from execution.trading.task_table import task_table
 from execution.vocabulary.health import ComponentHealth
-from execution.vocabulary.limits import BACKUP_LOOK_PERIOD_S
 from execution.vocabulary.market import Condition, Quote
 from execution.vocabulary.modes import TradeMode
 
@@ -41,12 +40,7 @@ __all__ = ["TradingParts", "TradingSystem"]
 
 log = logging.getLogger("nae.trading")
 
-SAVE_PERIOD_S = 5.0
-EXITS_PERIOD_S = 0.25
-PROTECTION_PERIOD_S = 0.5
-LOSSES_PERIOD_S = 1.0
 FIRST_WORD_S = 1.0
-STREAMS_PERIOD_S = 1.0
 
 
 class TradingSystem(AccountControls):
@@ -73,7 +67,7 @@ class TradingSystem(AccountControls):
         self._stopping = False
         self._builds_differ = False
         self._saved: dict[str, Any] = {}
-        self._exit_wanted = asyncio.Event()
+        self.exit_wanted = asyncio.Event()
         self.started_at = parts.clock.monotonic()
         self.sniper = Sniper(parts.bars.step_ms, parts.clock)
         self.streams = parts.streams or Streams(self.errors.note)
@@ -144,7 +138,7 @@ class TradingSystem(AccountControls):
     def _heed(self, quote: Quote) -> None:
         """A price that ends a position is acted on at once; the exits' task looks at all the rest in its own time."""
         if self.assistants.exits.ended_by(quote):
-            self._exit_wanted.set()
+            self.exit_wanted.set()
 
     async def stop(self) -> None:
         """Finish the running cycle, open nothing more, save, let go of the ledger. Positions stay as they are."""
@@ -168,40 +162,8 @@ class TradingSystem(AccountControls):
             self.streams.keep("user_stream", self.parts.user_stream.run)
 
     def tasks(self) -> list[Task]:
-        """What must be run, and how often. A closed bar wakes the cycle."""
-
-        async def cycle() -> None:
-            await self.manager.run_cycle()
-
-        async def protect() -> None:
-            await self.protector.look(self.manager.portfolio(), self.recovery.rules, self.parts.feed.quote)
-
-        async def losses() -> None:
-            self.watch_losses()
-
-        async def save() -> None:
-            self.save_state()
-            self.feasibility.look(self.recovery.rules, self.parts.feed.quote, lambda: self.manager.portfolio().equity)
-
-        async def streams() -> None:
-            self.keep_streams()
-            self.recovery.watch_clocks()
-            self.recovery.hasten()
-
-        async def back_up() -> None:
-            await keep_backed_up(self.parts.ledger, self.parts.clock)
-
-        return [
-            Task("exits", EXITS_PERIOD_S, self.manager.check_exits, critical=True, wake=self._exit_wanted),
-            Task("protection", PROTECTION_PERIOD_S, protect, wake=self.protector.wanted),
-            Task("cycle", self.config.interval_s, cycle, critical=True, wake=self.parts.bars.wake),
-            Task("losses", LOSSES_PERIOD_S, losses),
-            Task("reconcile", RECONCILE_PERIOD_S, self.recovery.keep_up, wake=self.recovery.wanted),
-            Task("rules", RULES_PERIOD_S, self.recovery.refresh_rules),
-            Task("state", SAVE_PERIOD_S, save),
-            Task("streams", STREAMS_PERIOD_S, streams),
-            Task("backup", BACKUP_LOOK_PERIOD_S, back_up),
-        ]
+        """What must be run, and how often."""
+        return task_table(self)
 
     # state over restarts
 

@@ -15,6 +15,7 @@ ERROR_WINDOW_S = 300.0
 ERRORS_UNHEALTHY_PER_MINUTE = 30.0
 TASK_OVERDUE_PERIODS = 3.0  # a task is overdue after this many periods without a finished run ...
 TASK_OVERDUE_LEAST_S = 10.0  # ... but never before this long
+HEALTH_SAID_PERIOD_S = 30.0  # how often a trader's health is a line in its log
 STALE_FEED_S = 5.0
 ENTRIES_OFF_AFTER_S = 10.0
 DISK_LOW_BYTES = 500 * 1024 * 1024
