@@ -7,6 +7,7 @@ from the first row when books are new. Reads only; the caller brings the connect
 from collections.abc import Mapping
 from decimal import Decimal
 from operator import itemgetter
+from typing import Any
 
 from execution.ledger import rows
 from execution.ledger.fold import AccountFold, Origin
@@ -18,7 +19,9 @@ from execution.vocabulary.orders import Fill
 
 _CASH_ROWS = "SELECT number, currency, delta, kind, note, at_ms, hash FROM cash_flows WHERE number >= ? ORDER BY number"
 Moved = tuple[tuple[int, str], Fill | rows.WriteOff, Origin | None]  # its place first
-NewRows = tuple[list[Row], list[Row]]  # cash flows and fills, each beginning with the last row that is known
+FillRow = tuple[Any, ...]  # of rows.FILLS_WITH_ORIGIN
+NewRows = tuple[list[Row], list[FillRow]]  # cash flows and fills, each beginning with the last row that is known
+_HASH, _NUMBER = rows.FILL_WIDTH, rows.FILL_WIDTH + 1  # their places in a FillRow
 
 
 class BooksDiffer(Exception):
@@ -46,7 +49,9 @@ class Books:
     def new_rows(self, connection: Connection) -> NewRows:
         """What was recorded since, all of it fetched."""
         cash = connection.execute(_CASH_ROWS, (self.cash_number,)).fetchall()
-        return cash, connection.execute(rows.FILLS_WITH_ORIGIN, (self.fill_number,)).fetchall()
+        cursor = connection.cursor()
+        cursor.row_factory = None  # plain tuples: there may be fifty thousand
+        return cash, cursor.execute(rows.FILLS_WITH_ORIGIN, (self.fill_number,)).fetchall()
 
     def go_on(self, connection: Connection, lot_steps: Mapping[str, Decimal]) -> bool:
         """Take lot steps and new rows; False when books must be begun anew."""
@@ -75,8 +80,10 @@ class Books:
         isn't there as it was, or a fill is older than one added already. LedgerDamaged names a row that doesn't fit.
         """
         cash, fills = new
-        if not _goes_on(cash, self.cash_number, self.cash_chain) or not _goes_on(
-            fills, self.fill_number, self.fill_chain
+        first_cash = [(row["number"], row["hash"]) for row in cash[:1]]
+        first_fill = [(row[_NUMBER], row[_HASH]) for row in fills[:1]]
+        if not _goes_on(first_cash, self.cash_number, self.cash_chain) or not _goes_on(
+            first_fill, self.fill_number, self.fill_chain
         ):
             return False
         cash, fills = cash[self.cash_number > 0 :], fills[self.fill_number > 0 :]
@@ -97,7 +104,7 @@ class Books:
         self.fold.closed_in_time()
         self.fills_count += len(fills)
         self.cash_chain, self.cash_number = cash_chain, cash[-1]["number"] if cash else self.cash_number
-        self.fill_chain, self.fill_number = fill_chain, fills[-1]["number"] if fills else self.fill_number
+        self.fill_chain, self.fill_number = fill_chain, fills[-1][_NUMBER] if fills else self.fill_number
         return True
 
 
@@ -108,21 +115,21 @@ def read_anew(connection: Connection, lot_steps: Mapping[str, Decimal]) -> Books
     return books
 
 
-def _goes_on(new: list[Row], number: int, chain: str) -> bool:
-    """Is the last row we know still there, as it was?"""
-    return not number or (bool(new) and (new[0]["number"], new[0]["hash"]) == (number, chain))
+def _goes_on(first: list[tuple[int, str]], number: int, chain: str) -> bool:
+    """Is the last row we know still there, as it was? `first`: number and hash of the first one read, if any."""
+    return not number or first == [(number, chain)]
 
 
 def _cash_chain(new: list[Row], chain: str) -> str:
     for row in new:
         values = (row["currency"], row["delta"], row["kind"], row["note"], row["at_ms"])
-        chain = rows.verified(chain, values, row["hash"], f"cash flow {row['number']}")
+        chain = rows.verified(chain, values, row["hash"], "cash flow", row["number"])
     return chain
 
 
-def _fill_chain(new: list[Row], chain: str) -> str:
+def _fill_chain(new: list[FillRow], chain: str) -> str:
     for row in new:
-        chain = rows.verified(chain, tuple(row)[: rows.FILL_WIDTH], row["hash"], f"fill {row['number']}")
+        chain = rows.verified(chain, row[:_HASH], row[_HASH], "fill", row[_NUMBER])
     return chain
 
 
@@ -131,8 +138,8 @@ def _write_offs(cash: list[Row]) -> list[Moved]:
     return [(row.order, row, None) for row in told]
 
 
-def _owned(row: Row) -> Moved:
+def _owned(row: FillRow) -> Moved:
     fill, origin = rows.fill_of(row), rows.origin_of(row)
     if fill.client_order_id is not None and origin is None:  # its position would be forgotten
-        raise rows.LedgerDamaged(f"fill {row['number']} is of order {fill.client_order_id}, which is gone")
+        raise rows.LedgerDamaged(f"fill {row[_NUMBER]} is of order {fill.client_order_id}, which is gone")
     return rows.fill_order(fill), fill, origin

@@ -79,14 +79,13 @@ class AccountFold:
     def apply_fill(self, fill: Fill, origin: Origin | None) -> None:
         """One trade of the account."""
         base, quote = currencies(fill.symbol)
-        sign = 1 if fill.side is Side.BUY else -1
-        for currency, delta in (
-            (base, sign * fill.quantity),
-            (quote, -sign * fill.quantity * fill.price),
-            (fill.fee_currency, -fill.fee),
-        ):
-            self.apply_cash_flow(currency, delta)
-            self.traded[currency] = self.traded.get(currency, ZERO) + delta
+        gained, paid = fill.quantity, fill.quantity * fill.price
+        if fill.side is not Side.BUY:
+            gained, paid = -gained, -paid
+        for money in (self.balances, self.traded):
+            money[base] = money.get(base, ZERO) + gained
+            money[quote] = money.get(quote, ZERO) - paid
+            money[fill.fee_currency] = money.get(fill.fee_currency, ZERO) - fill.fee
         if origin is None:
             return
         holding = self._holdings.get(fill.symbol)
@@ -110,12 +109,13 @@ class AccountFold:
         if self._is_flat(fill.symbol, holding.quantity):
             holding.start(fill.executed_ms, origin)
         base_fee, quote_fee, fee_value = _fees(fill)
+        value = fill.quantity * fill.price
         holding.quantity += fill.quantity - base_fee
-        holding.cost += fill.quantity * fill.price + quote_fee
+        holding.cost += value + quote_fee
         holding.entry_fees += fee_value
         holding.held_fees += fee_value
         holding.bought += fill.quantity
-        holding.bought_value += fill.quantity * fill.price
+        holding.bought_value += value
 
     def _sell(self, holding: _Holding, fill: Fill, origin: Origin) -> None:
         base_fee, quote_fee, fee_value = _fees(fill)

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -138,7 +139,7 @@ def fill_values(fill: Fill) -> tuple[str | int | None, ...]:
     )
 
 
-def fill_of(row: Row) -> Fill:
+def fill_of(row: Row | tuple[Any, ...]) -> Fill:
     """The fill in a row that begins with FILL_COLUMNS. ValueError or ArithmeticError when the file is damaged."""
     symbol, trade_id, venue_order_id, client_order_id, side, price, quantity, fee, fee_currency, executed_ms, *_ = row
     return Fill(
@@ -155,17 +156,22 @@ def fill_of(row: Row) -> Fill:
     )
 
 
-def origin_of(row: Row) -> Origin | None:
+def origin_of(row: Row | tuple[Any, ...]) -> Origin | None:
     """Whose order a row of FILLS_WITH_ORIGIN belongs to; None when it isn't ours."""
-    if row["o_strategy"] is None:
-        return None
-    return Origin(row["o_strategy"], row["o_signal_bar_ms"], row["o_reason"])
+    strategy, signal_bar_ms, reason = row[FILL_WIDTH + 2 :]
+    return None if strategy is None else Origin(strategy, signal_bar_ms, reason)
+
+
+@cache
+def _line(width: int) -> str:
+    return "%s\x1e" + "\x1f".join(["%s"] * width)
 
 
 def chained(previous: str, values: tuple[str | int | None, ...]) -> str:
     """The hash of a row and of everything before it."""
-    line = "\x1f".join(["" if value is None else str(value) for value in values])
-    return hashlib.sha256(f"{previous}\x1e{line}".encode()).hexdigest()[:32]
+    if None in values:
+        values = tuple(["" if value is None else value for value in values])
+    return hashlib.sha256((_line(len(values)) % (previous, *values)).encode()).hexdigest()[:32]
 
 
 def orders_query(states: Iterable[OrderState] | None, limit: int) -> tuple[str, tuple[Any, ...]]:
@@ -217,9 +223,9 @@ class LedgerTaken(Exception):
     """Another process has opened the ledger to write it: its rows follow on its own books now, not on ours."""
 
 
-def verified(previous: str, values: tuple[str | int | None, ...], stored: str, place: str) -> str:
+def verified(previous: str, values: tuple[str | int | None, ...], stored: str, kind: str, number: int) -> str:
     """The row's hash, when it is what the row and everything before it give; LedgerDamaged otherwise."""
     expected = chained(previous, values)
     if stored != expected:
-        raise LedgerDamaged(f"{place} doesn't match its hash: it, or a row before it, was changed or lost")
+        raise LedgerDamaged(f"{kind} {number} doesn't match its hash: it, or a row before it, was changed or lost")
     return expected

@@ -29,9 +29,9 @@ def read_rows(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     read: list[str] = []
     verified = rows.verified
 
-    def counting(previous: str, values: tuple[str | int | None, ...], stored: str, place: str) -> str:
-        read.append(place)
-        return verified(previous, values, stored, place)
+    def counting(previous: str, values: tuple[str | int | None, ...], stored: str, kind: str, number: int) -> str:
+        read.append(f"{kind} {number}")
+        return verified(previous, values, stored, kind, number)
 
     monkeypatch.setattr(rows, "verified", counting)
     return read
