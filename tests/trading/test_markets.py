@@ -1,0 +1,112 @@
+"""The real trader, with real research, on the real venue, on one kind of market at a time, by seed: what it should do
+there is known beforehand. Whatever it does, its profit by fills is its profit by the venue's balances."""
+
+import asyncio
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from benchmarks.trading_run import Outcome, TradingRun, trading
+from execution.research.regime import Regime, classify
+from execution.runtime.home import Home
+from execution.runtime.settings import Config, RiskConfig, VenueConfig
+from execution.trading.assistants.data_analysis import REGIME_BARS
+from execution.venue.market_kinds import KINDS
+from execution.venue.synthetic import BLOCK, FIRST_MS, INTERVAL_MS, SyntheticMarket
+
+SPEED = 1500.0
+SYMBOLS = ("BTC/USDT", "ETH/USDT", "SOL/USDT")
+OPENING = Decimal(10_000)
+
+
+def traded(
+    folder: Path,
+    kind: str,
+    minutes: int,
+    seed: int = 7,
+    history: int = 1000,
+    look: Callable[[TradingRun], object] = lambda run: None,
+) -> Outcome:
+    """What came of so many minutes of one kind of market. What people count in real minutes goes with the market."""
+    risk = RiskConfig(orders_per_minute_max=10_000, cooldown_s=300 * 60 / SPEED)
+    venue = VenueConfig(market=f"synthetic:{kind}", speed=SPEED, seed=seed, symbols=SYMBOLS, history_bars=history)
+
+    async def run() -> Outcome:
+        async with trading(Home(folder), Config(venue=venue, risk=risk)) as running:
+            await running.pass_minutes(minutes)
+            look(running)
+            return await running.finish()
+
+    outcome = asyncio.run(run())
+    is_sound(outcome)
+    return outcome
+
+
+def is_sound(outcome: Outcome) -> None:
+    """What holds on every market."""
+    money = outcome.money
+    assert money.by_fills == money.by_balances, "to the last digit"
+    assert money.differences == []
+    assert abs(money.closed - money.by_fills) <= money.dust_value, "trades and fills tell of the same money"
+    assert outcome.failed_cycles == 0 and outcome.errors == [] and outcome.late == []
+    assert sum(outcome.reasons.values()) > 0
+    assert not any(reason.startswith("exception") for reason in outcome.reasons)
+
+
+def stated_cost(outcome: Outcome) -> Decimal:
+    """What all its trading costs by the trader's own cost model, at most: fees twice, the spread, a little slippage."""
+    return outcome.bought * Decimal("0.0030")
+
+
+def test_in_trends_it_earns_or_loses_no_more_than_its_costs(tmp_path: Path) -> None:
+    outcome = traded(tmp_path, "trend", 100)
+    assert outcome.money.by_fills > -stated_cost(outcome)
+
+
+def test_in_a_range_it_earns_or_loses_no_more_than_its_costs(tmp_path: Path) -> None:
+    outcome = traded(tmp_path, "range", 100)
+    assert outcome.money.by_fills > -stated_cost(outcome)
+
+
+def test_in_a_quiet_market_it_stays_out_and_says_why(tmp_path: Path) -> None:
+    outcome = traded(tmp_path, "quiet", 60)
+    assert -stated_cost(outcome) <= outcome.money.by_fills
+    assert outcome.reasons
+
+
+def test_in_a_crash_nothing_is_bought_and_what_was_held_is_sold(tmp_path: Path) -> None:
+    seed, history = 8, 1060
+    market = SyntheticMarket(seed, SYMBOLS, KINDS["crash"])
+    crash = market.crash(1)
+    assert crash is not None
+    first = BLOCK + crash.first
+    lowest = first + sum(drift < 0 for drift in crash.drifts)
+    outcome = traded(tmp_path, "crash", lowest + 20 - history, seed, history)
+    assert outcome.trades, "there was something to lose"
+    for symbol in SYMBOLS:
+        seen = [at for at in range(first, lowest + 1) if regime(market, symbol, at) is Regime.CRASH]
+        assert seen, "the detector sees the crash before its lowest point"
+        bought = [signal_index(row["signal"]["bar_ms"]) for row in decisions(outcome, symbol, "buy")]
+        assert not [at for at in bought if seen[0] <= at <= seen[-1]]
+        sold = {signal_index(row["cause"].partition("@")[2]): row for row in decisions(outcome, symbol, "sell")}
+        for at in bought:
+            if at < first:
+                assert at + sold[at]["exit"]["bars_held"] + 1 < lowest, "held into the depth of the crash"
+    assert outcome.money.by_fills > -OPENING * Decimal("0.02"), "a crash of an eighth costs a fiftieth at most"
+
+
+def decisions(outcome: Outcome, symbol: str, side: str) -> list[dict[str, Any]]:
+    """What the trader decided on a symbol."""
+    return [row for row in outcome.decisions if (row["symbol"], row["side"]) == (symbol, side)]
+
+
+def regime(market: SyntheticMarket, symbol: str, index: int) -> Regime:
+    """What the trader's detector makes of the bars up to `index`."""
+    bars = [market.bar(symbol.replace("/", ""), at) for at in range(index + 1 - REGIME_BARS, index + 1)]
+    return classify(*([float(bar[column]) for bar in bars] for column in (1, 2, 3)))
+
+
+def signal_index(bar_ms: int | str) -> int:
+    """Which candle gave a signal."""
+    return (int(bar_ms) - FIRST_MS) // INTERVAL_MS
