@@ -15,6 +15,7 @@ class Verdict(StrEnum):
     REJECTED = "rejected"  # the venue refused it before matching; nothing happened, nothing will
     UNREACHABLE = "unreachable"  # no connection was made; nothing left us
     NOT_FOUND = "not_found"  # the venue knows no such order (yet)
+    ARCHIVED = "archived"  # it ended without a fill so long ago that the venue has put it away
     DUPLICATE = "duplicate"  # an order with this id is alive: look it up
     RATE_LIMITED = "rate_limited"  # refused for asking too much; ask nothing for a while
     AUTH = "auth"  # the key or the signature isn't accepted
@@ -74,10 +75,9 @@ _BY_CODE = {
     -2013: Verdict.NOT_FOUND,
     -2014: Verdict.AUTH,
     -2015: Verdict.AUTH,
+    -2026: Verdict.ARCHIVED,
 }
-_SAY_NOTHING = frozenset(
-    {-1000, -1001, -1004, -1006, -1007, -1008, -1010, -1016, -1020, -1034, -2016, -2021, -2022, -2026}
-)
+_SAY_NOTHING = frozenset({-1000, -1001, -1004, -1006, -1007, -1008, -1010, -1016, -1020, -1034, -2016, -2021, -2022})
 _KNOWN = _SAY_NOTHING | _BY_CODE.keys()
 _MALFORMED = range(-1199, -1099)  # the request's own words were refused: parameters, precision, symbol, recvWindow
 _TOO_MANY = frozenset({418, 429})

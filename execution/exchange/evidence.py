@@ -17,11 +17,12 @@ from execution.exchange.venue_reader import PAGE, VenueReader
 from execution.ledger.store import Ledger
 from execution.vocabulary.limits import READ_LAG_MARGIN_MS, RECV_WINDOW_MS
 from execution.vocabulary.money import ZERO
-from execution.vocabulary.order_states import OrderEvent, OrderState
+from execution.vocabulary.order_states import SETTLED, OrderEvent, OrderState
 from execution.vocabulary.orders import Fill, OrderRow, Side
 
 LOG = logging.getLogger("nae.gateway")
 CLOCK_GOOD_FOR_S = 60.0
+GONE = "doesn't know it any more: not by its name, nor among its open orders, nor in what is locked"
 _RESTING = (OrderState.OPEN, OrderState.PARTIALLY_FILLED)
 
 
@@ -77,11 +78,12 @@ class VenueEvidence:
     async def refresh_stops(self, locked: Mapping[str, Decimal]) -> int:
         """Ask about the stops of currencies of which the venue has `locked` another amount than our orders lock: one is
         gone, or somebody else sells, too. How many were asked about. VenueError, BadReply."""
-        ours: dict[str, Decimal] = {}
-        selling = [order for order in self.ledger.unsettled() if order.side is Side.SELL]
-        for order in selling:
-            ours[_base(order)] = ours.get(_base(order), ZERO) + order.remaining
-        doubtful = [order for order in selling if order.guards and locked.get(_base(order), ZERO) != ours[_base(order)]]
+        unsettled = self.ledger.unsettled()
+        doubtful = []
+        for order in (order for order in unsettled if order.guards):
+            currency, needed = locked_by(order, unsettled)
+            if locked.get(currency, ZERO) != needed:
+                doubtful.append(order)
         await self._look_up_all(doubtful)
         return len(doubtful)
 
@@ -95,15 +97,34 @@ class VenueEvidence:
         try:
             report = await self.reader.fetch_order(order.symbol, client_order_id=order.client_order_id)
         except VenueError as error:
+            if error.outcome.verdict is Verdict.ARCHIVED and not order.filled:
+                return self.ledger.mark(order.client_order_id, OrderEvent.CANCELED, note="it ended unfilled, long ago")
             if error.outcome.verdict is not Verdict.NOT_FOUND:
                 raise
             if fence_passed and order.state is OrderState.UNKNOWN:
                 note = "the venue never accepted it, and can't any more"
                 return self.ledger.mark(order.client_order_id, OrderEvent.REJECTED, note=note)
-            return order
+            return await self._missed(order) if fence_passed and order.state in _RESTING else order
         if not book(self.ledger, report):
             await self.fetch_missing_fills(report)
         return self.ledger.order(order.client_order_id) or order
+
+    async def _missed(self, order: OrderRow) -> OrderRow:
+        """The venue had this order in its book, and finds it no more. One missing answer is no end: it is gone when
+        neither the open orders nor the balances show it, and what it traded is in our books. VenueError, BadReply."""
+        standing = await self.reader.fetch_standing(order.symbol)
+        held = await self.reader.fetch_balances()
+        currency, needed = locked_by(order, self.ledger.unsettled())
+        locked = held[currency].locked if currency in held else ZERO
+        if locked >= needed or any(row.client_order_id == order.client_order_id for row in standing):
+            return order
+        if order.venue_order_id is not None:
+            self.ledger.record_fills(await self.reader.fetch_order_fills(order.symbol, order.venue_order_id))
+        now = self.ledger.order(order.client_order_id) or order
+        if now.state in SETTLED:
+            return now
+        LOG.warning("order %s: the venue %s", order.client_order_id, GONE)
+        return self.ledger.mark(order.client_order_id, OrderEvent.CANCELED, note=f"the venue {GONE}")
 
     async def fetch_new_fills(self, symbol: str) -> list[Fill]:
         """Trades of the account we didn't know, booked. VenueError, BadReply.
@@ -153,5 +174,14 @@ class VenueEvidence:
         LOG.warning("%s", error)
 
 
-def _base(order: OrderRow) -> str:
-    return order.symbol.partition("/")[0]
+def locked_by(order: OrderRow, unsettled: Iterable[OrderRow]) -> tuple[str, Decimal]:
+    """The currency that this order locks at the venue, and how much of it all orders of ours like it lock together."""
+    same = [row for row in unsettled if row.side is order.side and _pays_with(row) == _pays_with(order)]
+    if order.side is Side.SELL:
+        return _pays_with(order), sum((row.remaining for row in same), ZERO)
+    return _pays_with(order), sum((row.remaining * (row.limit_price or ZERO) for row in same), ZERO)
+
+
+def _pays_with(order: OrderRow) -> str:
+    base, _, quote = order.symbol.partition("/")
+    return base if order.side is Side.SELL else quote

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from execution.exchange import translate
 from execution.exchange.classify import BadReply
 from execution.exchange.client import VenueClient
+from execution.exchange.trade_bars import TradeRun
 from execution.vocabulary.market import Candle, Quote, SymbolRules
 from execution.vocabulary.orders import STOPS, Balance, Fill, Side
 
@@ -89,6 +90,21 @@ class VenueReader:
                 continue  # an empty book has no quote: the symbol just isn't quoted now
         return quotes
 
+    async def fetch_trade_runs(self, symbol: str, from_ms: int, until_ms: int, pages: int) -> list[TradeRun]:
+        """Everybody's trades between two market times, both included, oldest first: at most so many pages of them."""
+        runs: list[TradeRun] = []
+        parameters: dict[str, Any] = {"startTime": from_ms, "endTime": until_ms}
+        for _ in range(pages):
+            asked = {"symbol": translate.market_id(symbol), "limit": PAGE, **parameters}
+            rows = await self.client.call("publicGetAggTrades", asked)
+            if not isinstance(rows, list):
+                raise BadReply("the venue's aggTrades aren't a list")
+            runs += translate.trade_runs_of(rows)
+            if len(rows) < PAGE or runs[-1].trade_ms > until_ms:
+                break
+            parameters = {"fromId": rows[-1]["a"] + 1}
+        return runs
+
     async def fetch_balances(self) -> dict[str, Balance]:
         """Every currency the account holds anything of."""
         return translate.balances_of(await self._account())
@@ -129,9 +145,9 @@ class VenueReader:
         """(venue's symbol, client order id) of every open order on the account."""
         return [(row.symbol, row.client_order_id) for row in await self.fetch_standing()]
 
-    async def fetch_standing(self) -> list[Standing]:
-        """Every open order on the account."""
-        rows = await self.client.call("privateGetOpenOrders")
+    async def fetch_standing(self, symbol: str = "") -> list[Standing]:
+        """Every open order on the account, or on one symbol."""
+        rows = await self.client.call("privateGetOpenOrders", {"symbol": translate.market_id(symbol)} if symbol else {})
         if not isinstance(rows, list):
             raise BadReply("the venue's open orders aren't a list")
         try:

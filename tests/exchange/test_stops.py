@@ -5,11 +5,15 @@ import asyncio
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
+
 from execution.ledger.queries import account_report
+from execution.venue.faults import Fault, Faults, Rule
 from execution.vocabulary.money import floor_to_step
 from execution.vocabulary.order_states import OrderState
-from execution.vocabulary.orders import OrderRequest, OrderRow, OrderType, Purpose, Side
+from execution.vocabulary.orders import Balance, OrderRequest, OrderRow, OrderType, Purpose, Side
 from tests.exchange.world import BTC, World, world
+from tests.support import eventually_async
 
 ORDER = b"GET /api/v3/order"
 
@@ -81,5 +85,111 @@ def test_a_stop_survives_a_restart_and_the_next_process_knows_it(tmp_path: Path)
             await here.restart()
             assert (await here.reconcile()).reconciled
             assert [row.client_order_id for row in here.ledger.unsettled() if row.guards] == [order.client_order_id]
+
+    asyncio.run(scenario())
+
+
+# the venue doesn't know it any more
+
+
+def lose(here: World, faults: Faults, *requests: str) -> None:
+    """From now on the venue says "no such order" to these."""
+    for request in requests:
+        faults.add(Rule(Fault.ERROR_CODE, request, value=Decimal(-2013)))
+    here.clock.ahead_s += 60
+
+
+async def cancelled_unheard(here: World, order: OrderRow) -> None:
+    parameters = {"symbol": "BTCUSDT", "origClientOrderId": order.client_order_id}
+    await here.client.call("privateDeleteOrder", parameters)
+
+
+@pytest.mark.parametrize("code", [-2013, -2026])
+def test_a_stop_that_the_venue_knows_nowhere_any_more_keeps_nobody_from_selling(tmp_path: Path, code: int) -> None:
+    async def scenario() -> None:
+        faults = Faults()
+        async with world(tmp_path, faults=faults) as here:
+            order = await guarded(here)
+            await cancelled_unheard(here, order)
+            faults.add(Rule(Fault.ARCHIVE, value=Decimal("0.001")))
+            here.clock.ahead_s += 60
+            if code == -2013:
+                lose(here, faults, "GET /api/v3/order")
+            gone = await here.gateway.cancel(order.client_order_id)
+            assert gone.state is OrderState.CANCELED and gone.note
+            faults.remove()
+            assert (await here.gateway.place(await here.order(Side.SELL, str(order.quantity)))).fills
+            assert (await here.reconcile()).reconciled
+
+    asyncio.run(scenario())
+
+
+def test_a_lost_stop_is_found_out_by_reconciling_too(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        faults = Faults()
+        async with world(tmp_path, faults=faults) as here:
+            order = await guarded(here)
+            await cancelled_unheard(here, order)
+            faults.add(Rule(Fault.ARCHIVE, value=Decimal("0.001")))
+            lose(here, faults, "GET /api/v3/order")
+            assert await state_of(here, order) is OrderState.CANCELED
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("hidden", ["open orders", "balances"])
+def test_no_such_order_is_no_evidence_while_anything_else_shows_the_stop(tmp_path: Path, hidden: str) -> None:
+    async def scenario() -> None:
+        faults = Faults()
+        async with world(tmp_path, faults=faults) as here:
+            order, evidence = await guarded(here), here.gateway.evidence
+            faults.add(Rule(Fault.READ_LAG, "GET /api/v3/order", value=Decimal(3600)))
+            here.clock.ahead_s += 60
+            await here.gateway.fresh_clock()
+            if hidden == "open orders":
+                faults.add(Rule(Fault.READ_LAG, "GET /api/v3/openOrders", value=Decimal(3600)))
+            else:
+                evidence.reader.fetch_balances = no_balances  # type: ignore[method-assign]
+            assert (await evidence.look_up(order)).state is OrderState.OPEN
+            faults.remove()
+            assert await evidence.reader.fetch_open_orders() == [("BTCUSDT", order.client_order_id)]
+
+    asyncio.run(scenario())
+
+
+async def no_balances() -> dict[str, Balance]:
+    return {}
+
+
+def test_a_stop_the_venue_cannot_show_yet_is_left_alone_before_the_fence(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        faults = Faults()
+        async with world(tmp_path, faults=faults) as here:
+            order = await guarded(here)
+            await cancelled_unheard(here, order)
+            faults.add(Rule(Fault.READ_LAG, value=Decimal(3600)))
+            assert (await here.gateway.evidence.look_up(order)).state is OrderState.OPEN
+            assert here.proxy.count(b"GET /api/v3/openOrders") <= 1
+
+    asyncio.run(scenario())
+
+
+def test_a_lost_stop_that_had_gone_off_is_filled_and_not_cancelled(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        faults = Faults()
+        async with world(tmp_path, faults=faults) as here:
+            order = await guarded(here, below="0.9999")
+            faults.add(Rule(Fault.SPIKE, "BTCUSDT", value=Decimal("-0.05")))
+            reader = here.gateway.reader
+
+            async def gone_off() -> bool:
+                return not await reader.fetch_open_orders()
+
+            await eventually_async(gone_off)
+            faults.add(Rule(Fault.READ_LAG, "GET /api/v3/order", value=Decimal(36000)))
+            here.clock.ahead_s += 60
+            await here.gateway.fresh_clock()
+            assert (await here.gateway.evidence.look_up(order)).state is OrderState.FILLED
+            assert BTC not in here.ledger.positions()
 
     asyncio.run(scenario())
