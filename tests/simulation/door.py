@@ -56,7 +56,7 @@ class Door:
             case "GET", "myTrades":
                 return self._trades(words)
             case "GET", "openOrders":
-                return [{"symbol": o.symbol, "clientOrderId": o.client_id} for o in venue.orders.values() if o.is_open]
+                return [{"symbol": o.symbol, "clientOrderId": o.client_id} for o in venue.open_orders.values()]
         raise Refusal(-1020, f"This operation is not supported: {method} {path}", 404)
 
     def _account(self) -> Any:
@@ -102,7 +102,9 @@ class Door:
 
 def words_of(query: str) -> Words:
     """The words of a query or a form."""
-    return dict(parse_qsl(query, keep_blank_values=True))
+    if "%" in query or "+" in query:
+        return dict(parse_qsl(query, keep_blank_values=True))
+    return dict(word.split("=", 1) for word in query.split("&") if word)  # all of ours, and cheaper
 
 
 def _state(order: Order, status: str, executed: Decimal, now_ms: int) -> dict[str, Any]:

@@ -120,7 +120,7 @@ class Machine:
         if death.step:
             self._awaited.append(death)
         elif death.ticks:
-            self._at_tick = (self._world.loop.passing.ticks + death.ticks, death.away_s)
+            self._at_tick = (self._world.loop.ticks + death.ticks, death.away_s)
         else:
             self._holder_dies(death.away_s, "at a moment")
 

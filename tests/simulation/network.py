@@ -174,12 +174,11 @@ class Network:
         if fate is Fate.HELD:
             under_way += self._chance.uniform(TIMEOUT_S / 2, 12.0)
         self._loop.call_later(under_way, self._arrived, (method, path, words), fate, answer, told)
+        waiting = self._loop.call_later(TIMEOUT_S, _give_up, answer)
         try:
-            async with asyncio.timeout(TIMEOUT_S):
-                return await answer
-        except TimeoutError:
-            answer.cancel()
-            raise
+            return await answer
+        finally:
+            waiting.cancel()
 
     def _arrived(
         self, request: tuple[str, str, dict[str, str]], fate: Fate, answer: "asyncio.Future[Reply]", told: str
@@ -258,6 +257,11 @@ class Network:
             line.hear(event)
         finally:
             RUNNING.reset(token)
+
+
+def _give_up(answer: "asyncio.Future[Reply]") -> None:
+    if not answer.done():
+        answer.set_exception(TimeoutError())
 
 
 def _answer(answer: "asyncio.Future[Reply]", reply: Reply) -> None:

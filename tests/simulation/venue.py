@@ -101,6 +101,7 @@ class SimVenue:
         self.publish: Callable[[Event], None] = lambda event: None
         self.log: list[Entry] = []
         self.orders: dict[int, Order] = {}
+        self.open_orders: dict[int, Order] = {}
         self.trades: dict[str, list[Traded]] = {}
         self.prices = {"BTCUSDT": D("40000.00"), "ETHUSDT": D("2000.00")}
         self.opening = {"USDT": D(100_000), "BNB": D(50), "BTC": D("0.5")}
@@ -159,7 +160,7 @@ class SimVenue:
         stop: Decimal | None = None,
     ) -> Order:
         """Take an order in and match it. Refusal."""
-        if any(o.is_open and o.client_id == client_id for o in self.orders.values()):
+        if any(order.client_id == client_id for order in self.open_orders.values()):
             raise Refusal(-2010, "Duplicate order sent.")
         if quantity <= 0 or quantity % STEP or (price is not None and price % TICK):
             raise Refusal(-1013, "Filter failure: LOT_SIZE")
@@ -183,7 +184,7 @@ class SimVenue:
 
     def _check_funds(self, symbol: str, side: str, quantity: Decimal, price: Decimal | None) -> None:
         base = symbol.removesuffix("USDT")
-        waiting = [order for order in self.orders.values() if order.is_open and order.side == side]
+        waiting = [order for order in self.open_orders.values() if order.side == side]
         if side == "SELL":
             free = self.total(base) - sum((order.left for order in waiting if order.symbol == symbol), ZERO)
             enough = free >= quantity
@@ -244,13 +245,17 @@ class SimVenue:
 
     def _note(self, order: Order, status: str, trade: Traded | None = None) -> None:
         order.status = status
+        if order.is_open:
+            self.open_orders[order.id] = order
+        else:
+            self.open_orders.pop(order.id, None)
         order.seen.append((self.now_ms(), status, order.executed))
         self.publish(self._event(order, trade))
 
     def cancel(self, symbol: str, client_id: str) -> Order:
         """Take an open order out. Refusal."""
-        for order in self.orders.values():
-            if order.is_open and (order.symbol, order.client_id) == (symbol, client_id):
+        for order in self.open_orders.values():
+            if (order.symbol, order.client_id) == (symbol, client_id):
                 self._end(order, "CANCELED")
                 return order
         raise Refusal(-2011, "Unknown order sent.")
@@ -261,12 +266,12 @@ class SimVenue:
             walk = D(self.chance.randrange(-15, 16)) / 10_000
             self.prices[symbol] = (price * (1 + walk)).quantize(TICK)
             bid, ask = self.quote(symbol)
-            for order in list(self.orders.values()):
-                if order.is_open and order.symbol == symbol and order.stop is not None and bid <= order.stop:
+            for order in [order for order in self.open_orders.values() if order.symbol == symbol]:
+                if order.stop is not None and bid <= order.stop:
                     self._fill_in_parts(order, bid, dry=self.chance.random() < 0.06)
                     if order.left:
                         self._end(order, "EXPIRED")
-                elif order.is_open and order.symbol == symbol and order.price is not None:
+                elif order.price is not None:
                     met = order.price >= ask if order.side == "BUY" else order.price <= bid
                     if met or self.chance.random() < 0.08:
                         self._fill(order, order.price, self._part_of(order.left))

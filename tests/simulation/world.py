@@ -117,7 +117,7 @@ class SimWorld:
 
         logging.disable(logging.CRITICAL)
         steps.listen(self.machine.on_step)
-        self.loop.passing.on_tick = self.machine.on_tick
+        self.loop.on_tick = self.machine.on_tick
         try:
             with (
                 mock.patch.object(secrets, "choice", chance.choice),
