@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from execution.learning.knowledge import HALF_LIFE_MS, faded, score_after
+from execution.learning.knowledge import HALF_LIFE_MS, Score, faded, learned, score_after, value_at
 from tests.learning.test_comparison import trade
 
 scores = st.floats(allow_nan=True, allow_infinity=True)
@@ -40,3 +40,24 @@ def test_half_of_a_score_is_forgotten_in_its_half_life() -> None:
     assert faded(0.8, HALF_LIFE_MS) == pytest.approx(0.4)
     assert faded(0.8, 0) == faded(0.8, -5) == 0.8
     assert faded(math.nan, 1) == 0.0
+
+
+def test_a_record_tells_wins_streaks_and_what_a_win_and_a_loss_bring() -> None:
+    score = Score()
+    for bar, pnl in enumerate(["2", "1", "-1", "-3", "0"]):
+        score = learned(score, trade(bar, pnl))
+    assert (score.trades, score.wins, score.streak) == (5, 2, -3), "what brought nothing wasn't won"
+    share = float(trade(0, "1").return_share)
+    assert score.mean_win == pytest.approx(1.5 * share) and score.mean_loss == pytest.approx(4 / 3 * share)
+    assert learned(score, trade(9, "1")).streak == 1
+
+
+@given(st.lists(st.decimals(-50, 50, places=2), max_size=60))
+def test_a_record_adds_up_whatever_is_traded(profits: list[Decimal]) -> None:
+    score = Score()
+    for bar, pnl in enumerate(profits):
+        score = learned(score, trade(bar, str(pnl)))
+    assert 0 <= score.wins <= score.trades == len(profits)
+    assert abs(score.streak) <= score.trades and score.mean_win >= 0 <= score.mean_loss
+    assert abs(value_at(score, score.updated_ms)) <= 1.0
+    assert abs(value_at(score, score.updated_ms + HALF_LIFE_MS)) <= 0.5
