@@ -91,7 +91,7 @@ def _trail(context: Context) -> AuditLogger:
     config = context.config
     name = config_hash(config)
     trail = AuditLogger(context.home.audit_trail(context.name), context.clock, context.name, config=name)
-    trail.record("settings", build=build_id(), trading=config.trading, risk=config.risk)
+    trail.record("settings", build=build_id(), trading=config.trading, universe=config.universe, risk=config.risk)
     return trail
 
 
@@ -139,4 +139,5 @@ def build_system(
         trade_mode=side.trade_mode,
         venue=side.endpoint.name,
         explore=side.endpoint.embedded,
+        universe=config.universe,
     )

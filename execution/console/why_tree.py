@@ -105,11 +105,23 @@ def _weighed(told: Mapping[str, Any]) -> str:
 
 
 def _size(told: Mapping[str, Any]) -> str:
-    usual = "a quarter of the usual" if told.get("exploratory") else "usual"
     return (
-        f"{told.get('quantity')} at {told.get('price')} = {told.get('value')}; {usual} {told.get('usual_value')}, "
-        f"equity {told.get('equity')}, free {told.get('free')}, exposure left {told.get('exposure_left')}, "
-        f"{told.get('positions_left')} more positions allowed"
+        f"{told.get('quantity')} at {told.get('price')} = {told.get('value')}; {_usual(told)} "
+        f"{told.get('usual_value')}, equity {told.get('equity')}, free {told.get('free')}, exposure left "
+        f"{told.get('exposure_left')}, {told.get('positions_left')} more positions allowed"
+    )
+
+
+def _usual(told: Mapping[str, Any]) -> str:
+    """How much of the usual size, and what each side allowed of it."""
+    shares, record = told.get("shares"), told.get("record") or {}
+    if not shares:  # from before sizes had shares
+        return "a quarter of the usual" if told.get("exploratory") else "usual"
+    allowed = ", ".join(f"{name} {share}" for name, share in shares.items())
+    return (
+        f"{_share(told.get('share'))} of the usual, by {told.get('smallest') or 'nothing less'} ({allowed}; "
+        f"{record.get('wins')} of {record.get('trades')} trades won, a usual bar reaches "
+        f"{_share(told.get('volatility'))}, tier {told.get('tier')})"
     )
 
 

@@ -7,6 +7,7 @@ Volatility is the mean square of the bars' returns, now against the median of th
 import itertools
 import math
 from collections.abc import Sequence
+from decimal import Decimal
 from enum import StrEnum
 from statistics import median
 
@@ -28,6 +29,15 @@ class Regime(StrEnum):
     RANGE = "range"
     VOLATILE = "volatile"
     CRASH = "crash"
+
+
+SIZE_SHARES = {  # how much of the usual size an entry gets; none in a crash
+    Regime.TREND_UP: Decimal(1),
+    Regime.RANGE: Decimal(1),
+    Regime.TREND_DOWN: Decimal("0.5"),
+    Regime.VOLATILE: Decimal("0.5"),
+    Regime.CRASH: Decimal(0),
+}
 
 
 def classify(highs: Sequence[float], lows: Sequence[float], closes: Sequence[float]) -> Regime:

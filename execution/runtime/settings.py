@@ -49,6 +49,8 @@ class TradingConfig(Strict, frozen=True):
     symbols: tuple[str, ...] = ()
     trade_mode: str = "paper"
     position_share: Decimal = Decimal("0.05")
+    kelly_fraction: Decimal = Decimal("0.25")
+    volatility_target: Decimal = Decimal("0.005")
     minimum_order: Decimal = Decimal("2.00")
     profit_target: Decimal = Decimal("0.006")
     stop_loss: Decimal = Decimal("0.006")
@@ -56,6 +58,21 @@ class TradingConfig(Strict, frozen=True):
     time_exit_bars: int = 45
     target_over_cost: Decimal = Decimal("1.5")
     spread_max: Decimal = Decimal("0.002")
+
+
+class UniverseConfig(Strict, frozen=True):
+    """[universe]: which symbols may be entered, and with how much of the usual size."""
+
+    day_value_min: Decimal = Decimal(0)
+    age_min_bars: int = 30
+    tier1_order_share: Decimal = Decimal("0.05")
+    tier2_order_share: Decimal = Decimal("0.25")
+    tier1_spread: Decimal = Decimal("0.0005")
+    tier2_spread: Decimal = Decimal("0.001")
+    tier1_bars: int = 120
+    tier2_bars: int = 60
+    tier2_size: Decimal = Decimal("0.5")
+    tier3_size: Decimal = Decimal("0.25")
 
 
 class RiskConfig(Strict, frozen=True):
@@ -88,6 +105,7 @@ class Config(Strict, frozen=True):
     operation: OperationConfig = OperationConfig()
     venue: VenueConfig = VenueConfig()
     trading: TradingConfig = TradingConfig()
+    universe: UniverseConfig = UniverseConfig()
     risk: RiskConfig = RiskConfig()
     live: LiveConfig = LiveConfig()
 
@@ -124,6 +142,8 @@ RANGES = {
     "venue.seed": Range(least=0),
     "trading.interval_s": Range(least=0.1, most=3600),
     "trading.position_share": Range(above=0, most=1),
+    "trading.kelly_fraction": Range(above=0, most=1),
+    "trading.volatility_target": Range(above=0, most=1),
     "trading.minimum_order": Range(above=0),
     "trading.profit_target": Range(above=0, most=1),
     "trading.stop_loss": Range(above=0, most=1),
@@ -131,6 +151,16 @@ RANGES = {
     "trading.time_exit_bars": Range(least=1),
     "trading.target_over_cost": Range(least=1),
     "trading.spread_max": Range(above=0, most=1),
+    "universe.day_value_min": Range(least=0),
+    "universe.age_min_bars": Range(least=0, most=600),
+    "universe.tier1_order_share": Range(above=0, most=1),
+    "universe.tier2_order_share": Range(above=0, most=1),
+    "universe.tier1_spread": Range(least=0, most=1),
+    "universe.tier2_spread": Range(least=0, most=1),
+    "universe.tier1_bars": Range(least=0, most=600),
+    "universe.tier2_bars": Range(least=0, most=600),
+    "universe.tier2_size": Range(above=0, most=1),
+    "universe.tier3_size": Range(above=0, most=1),
     "risk.order_value_max": Range(above=0),
     "risk.position_value_max": Range(above=0),
     "risk.exposure_max": Range(above=0),

@@ -12,6 +12,7 @@ from execution.runtime.settings import RiskConfig, TradingConfig
 from execution.trading.assistants.data_analysis import Listing
 from execution.trading.assistants.risk_management import Room, request_of, size
 from execution.trading.assistants.signal_generation import Proposal
+from execution.trading.sizing import Shares
 from execution.vocabulary.lifecycle import TradingState
 from execution.vocabulary.market import Condition, Quote, SymbolRules
 from execution.vocabulary.money import ZERO
@@ -30,7 +31,7 @@ def obstacle(rules: SymbolRules, quote: Quote, equity: Decimal, config: TradingC
     condition = Condition("best", rules.symbol, "any", {}, "any", 1.0, 0, 1)
     proposal = Proposal(condition, Listing(rules.symbol, rules, quote, 0, Regime.RANGE), 0, 1.0, cost, 1.0)
     room = Room(equity, equity, limits.exposure_max, limits.open_positions_max)
-    sized = size(proposal, room, config, limits, explore=True)
+    sized = size(proposal, room, config, limits, Shares())
     if sized.refusal:
         return f"its size: {sized.refusal} (equity {equity:.2f}, the venue's least order {rules.notional_min})"
     facts = RiskFacts(

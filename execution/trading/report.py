@@ -128,6 +128,7 @@ def status(system: "TradingSystem") -> dict[str, Any]:
         **facts(system),
         "differences": list(system.recovery.differences),
         "regimes": system.assistants.data.regimes,
+        "tiers": system.assistants.data.places,
         "components": health(system)["components"],
         "loop": loop_stats(system),
         "last_cycle": None if last is None else msgspec.to_builtins(last),

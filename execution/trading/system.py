@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from execution.ledger.rows import LedgerTaken
-from execution.runtime.settings import RiskConfig, TradingConfig
+from execution.runtime.settings import RiskConfig, TradingConfig, UniverseConfig
 from execution.runtime.tasks import Task
 from execution.trading.assistants.data_analysis import DataAnalysisAssistant
 from execution.trading.assistants.order_execution import OrderExecutionAssistant
@@ -55,6 +55,7 @@ class TradingSystem(AccountControls):
         trade_mode: TradeMode,
         venue: str,
         explore: bool,
+        universe: UniverseConfig | None = None,
     ) -> None:
         super().__init__(parts.ledger, parts.audit, parts.gateway)
         self.parts = parts
@@ -72,6 +73,7 @@ class TradingSystem(AccountControls):
         self.sniper = Sniper(parts.bars.step_ms, parts.clock)
         self.streams = parts.streams or Streams(self.errors.note)
         self.streams.note_error = self.errors.note
+        self.universe = universe or UniverseConfig()
         self.assistants = self._assistants(config, limits, explore and trade_mode is not TradeMode.LIVE)
         self.protector = Protector(
             config,
@@ -101,7 +103,7 @@ class TradingSystem(AccountControls):
         parts, clock = self.parts, self.parts.clock
         performance = PerformanceTrackingAssistant(parts.ledger, parts.state_store, clock)
         return Assistants(
-            data=DataAnalysisAssistant(config, parts.bars, parts.feed, clock),
+            data=DataAnalysisAssistant(config, parts.bars, parts.feed, clock, universe=self.universe),
             signals=SignalGenerationAssistant(config, parts.bars, self.sniper, clock, performance.standing),
             risk=RiskManagementAssistant(config, limits, explore),
             execution=OrderExecutionAssistant(

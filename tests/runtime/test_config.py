@@ -53,7 +53,7 @@ def test_money_is_read_without_passing_through_a_float(write: Write) -> None:
 BAD = [
     ("[venue]\nsped = 60\n", "unknown key venue.sped = 60; did you mean venue.speed?"),
     ("[venu]\nspeed = 60\n", "unknown key venu = {'speed': 60}; did you mean venue?"),
-    ("zzz = 1\n", "unknown key zzz = 1; known keys: live, operation, risk, trading, venue"),
+    ("zzz = 1\n", "unknown key zzz = 1; known keys: live, operation, risk, trading, universe, venue"),
     ("[venue]\nspeed = 0\n", "venue.speed = 0 is out of range; it must be a number of more than 0 and at most 100000"),
     ("[venue]\nspeed = nan\n", "venue.speed = NaN is out of range; it must be a finite number"),
     ("[venue]\nspeed = inf\n", "venue.speed = Infinity is out of range; it must be a finite number"),

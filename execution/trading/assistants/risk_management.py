@@ -1,10 +1,11 @@
 """RiskManagementAssistant: how much to buy, and whether at all.
 
-Pure: proposals and a portfolio in, approved requests and refusals out. It only ever makes an order smaller. The limits
-that bind are checked once more inside the gateway; this is where a proposal learns early that it has no chance.
+Pure: proposals and a portfolio in, approved requests and refusals out. It only ever makes an order smaller than the
+usual one (sizing.py says by how much). The limits that bind are checked once more inside the gateway; this is where a
+proposal learns early that it has no chance.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -13,13 +14,21 @@ import msgspec
 from execution.runtime.settings import RiskConfig, TradingConfig
 from execution.trading.assistants.signal_generation import Proposal
 from execution.trading.portfolio import Portfolio, is_dust
+from execution.trading.sizing import (
+    PRICE_RESERVE,
+    NoRecord,
+    Record,
+    Shares,
+    numbers,
+    shares,
+    smallest_order,
+    value_of,
+)
 from execution.vocabulary.health import ComponentHealth, ComponentStatus
-from execution.vocabulary.money import floor_to_step, text
+from execution.vocabulary.money import ZERO, floor_to_step, text
 from execution.vocabulary.orders import OrderRequest, OrderType, Purpose, Side
 
-EXPLORATORY_SHARE = Decimal("0.25")  # of the usual size, for what research found unprofitable so far
 SHOWN = 8  # decimals of what is told
-PRICE_RESERVE = Decimal("0.005")  # a market order may fill this much dearer than the quote
 
 
 class Sized(msgspec.Struct, frozen=True):
@@ -27,6 +36,15 @@ class Sized(msgspec.Struct, frozen=True):
 
     quantity: Decimal
     refusal: str = ""
+
+
+REFUSALS = {  # by the share that is nothing
+    "record": "no_edge_in_its_trades",
+    "research": "unprofitable_in_research",
+    "volatility": "too_volatile",
+    "tier": "tier_without_entries",
+    "regime": "regime_without_entries",
+}
 
 
 class Room(msgspec.Struct, frozen=True):
@@ -55,23 +73,26 @@ def usual_value(equity: Decimal, config: TradingConfig, limits: RiskConfig) -> D
     return min(equity * config.position_share, limits.order_value_max, limits.position_value_max)
 
 
-def size(proposal: Proposal, room: Room, config: TradingConfig, limits: RiskConfig, explore: bool) -> Sized:
+def size(
+    proposal: Proposal, room: Room, config: TradingConfig, limits: RiskConfig, found: Shares, *, learned: Decimal = ZERO
+) -> Sized:
     """How much of a proposal to take: never more than any limit, always whole lots, never so little that it can't be
-    sold again at the stop."""
-    exploratory = proposal.condition.score <= 0
-    if exploratory and not explore:
-        return Sized(Decimal(0), "unprofitable_in_research")
+    sold again at the stop. `learned`: the least value that the venue has taken on this symbol, when that is known."""
+    if found.all <= 0:
+        return Sized(ZERO, REFUSALS[found.smallest])
     if room.positions <= 0:
-        return Sized(Decimal(0), "open_positions_max")
+        return Sized(ZERO, "open_positions_max")
     rules, price = proposal.listing.rules, proposal.listing.quote.ask
-    value = usual_value(room.equity, config, limits) * (EXPLORATORY_SHARE if exploratory else 1)
+    usual = usual_value(room.equity, config, limits)
+    value = value_of(usual, found, smallest_order(rules, price, config, learned))
     value = min(value, room.free / (1 + PRICE_RESERVE), room.exposure)
-    quantity = floor_to_step(value / price, rules.lot_step) if value > 0 else Decimal(0)
-    if quantity * price < max(config.minimum_order, rules.notional_min) or quantity < rules.lot_min:
-        return Sized(Decimal(0), _smallness(room, config, price * max(rules.lot_min, rules.lot_step)))
+    quantity = floor_to_step(value / price, rules.lot_step) if value > 0 else ZERO
+    least = max(config.minimum_order, rules.notional_min, learned)
+    if quantity * price < least or quantity < rules.lot_min:
+        return Sized(ZERO, _smallness(room, config, price * max(rules.lot_min, rules.lot_step)))
     left = floor_to_step(quantity * (1 - rules.taker_fee), rules.lot_step)
     if is_dust(left, price * (1 - config.stop_loss) * (1 - PRICE_RESERVE), rules):
-        return Sized(Decimal(0), "too_small_to_sell_again")
+        return Sized(ZERO, "too_small_to_sell_again")
     return Sized(quantity)
 
 
@@ -90,7 +111,6 @@ def _numbers(proposal: Proposal, sized: Sized, room: Room, config: TradingConfig
         "quantity": text(sized.quantity),
         "value": text(round(sized.quantity * proposal.listing.quote.ask, SHOWN)),
         "usual_value": text(round(usual_value(room.equity, config, limits), SHOWN)),
-        "minimum_order": text(max(config.minimum_order, proposal.listing.rules.notional_min)),
         "equity": text(round(room.equity, SHOWN)),
         "free": text(round(room.free, SHOWN)),
         "exposure_left": text(round(room.exposure, SHOWN)),
@@ -102,12 +122,22 @@ def _numbers(proposal: Proposal, sized: Sized, room: Room, config: TradingConfig
 
 class RiskManagementAssistant:
     """Sizes proposals against what the account may still take. `explore=False` refuses what research found
-    unprofitable; real money always trades so."""
+    unprofitable; real money always trades so. `record`: what a strategy's trades came to; `minimum`: the least value
+    that the venue was seen to take on a symbol."""
 
-    def __init__(self, config: TradingConfig, limits: RiskConfig, explore: bool) -> None:
+    def __init__(
+        self,
+        config: TradingConfig,
+        limits: RiskConfig,
+        explore: bool,
+        record: Callable[[str], Record] = lambda strategy: NoRecord(),
+        minimum: Callable[[str], Decimal] = lambda symbol: ZERO,
+    ) -> None:
         self._config = config
         self._limits = limits
         self._explore = explore
+        self._record = record
+        self._minimum = minimum
         self._approved = 0
         self._refused: dict[str, int] = {}
 
@@ -116,10 +146,9 @@ class RiskManagementAssistant:
         room = self.room(portfolio)
         approved: list[OrderRequest] = []
         refused: dict[str, str] = {}
-        numbers: dict[str, dict[str, Any]] = {}
+        told: dict[str, dict[str, Any]] = {}
         for proposal in proposals:
-            sized = size(proposal, room, self._config, self._limits, self._explore)
-            numbers[proposal.condition.id] = _numbers(proposal, sized, room, self._config, self._limits)
+            sized, told[proposal.condition.id] = self._sized(proposal, room)
             if sized.refusal:
                 refused[proposal.condition.id] = sized.refusal
                 self._refused[sized.refusal] = self._refused.get(sized.refusal, 0) + 1
@@ -128,7 +157,17 @@ class RiskManagementAssistant:
             approved.append(request)
             room = room.after(request.value * (1 + PRICE_RESERVE))
         self._approved += len(approved)
-        return Assessment(approved, refused, numbers)
+        return Assessment(approved, refused, told)
+
+    def _sized(self, proposal: Proposal, room: Room) -> tuple[Sized, dict[str, Any]]:
+        """One proposal's size, and all that it was decided by."""
+        condition, listing = proposal.condition, proposal.listing
+        record, learned = self._record(condition.strategy), self._minimum(proposal.symbol)
+        found = shares(listing, condition.score, record, self._config, self._explore)
+        sized = size(proposal, room, self._config, self._limits, found, learned=learned)
+        least = max(self._config.minimum_order, listing.rules.notional_min, learned)
+        told = _numbers(proposal, sized, room, self._config, self._limits) | {"minimum_order": text(least)}
+        return sized, told | numbers(found, record, listing)
 
     def room(self, portfolio: Portfolio) -> Room:
         """What the limits and the money leave now."""
