@@ -3,7 +3,6 @@
 import concurrent.futures
 import gc
 import multiprocessing
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -27,11 +26,14 @@ class Total:
         self.counts.update(other.counts)
         self.failed |= other.failed
 
+    def plus(self, other: "Total") -> "Total":
+        """Both together, as a new one."""
+        return Total(self.worlds + other.worlds, self.counts + other.counts, self.failed | other.failed)
 
-def begin_worker(niceness: int) -> None:
+
+def begin_worker() -> None:
     """In a process that is for worlds alone. What is loaded now is never garbage: looking through it again and again
     would be a seventh of a world's cost."""
-    os.nice(niceness)
     SimWorld(0).run()
     gc.collect()
     gc.freeze()
@@ -53,15 +55,13 @@ def run_batch(seeds: Sequence[int]) -> Total:
     return total
 
 
-def run_worlds(
-    seeds: Iterable[int], processes: int, heard: Callable[[Total], None] = lambda total: None, niceness: int = 0
-) -> Total:
-    """All of `seeds`; `heard` is told the total after each batch."""
+def run_worlds(seeds: Iterable[int], processes: int, heard: Callable[[Total], None] = lambda total: None) -> Total:
+    """All of `seeds`; `heard` is told the total after each batch, in their order."""
     todo = list(seeds)
     batches = [todo[start : start + BATCH] for start in range(0, len(todo), BATCH)]
     total = Total()
     fresh = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(processes, fresh, begin_worker, (niceness,)) as pool:
+    with concurrent.futures.ProcessPoolExecutor(processes, fresh, begin_worker) as pool:
         for done in pool.map(run_batch, batches):
             total.add(done)
             heard(total)
