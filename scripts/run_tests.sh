@@ -11,4 +11,7 @@ $python -m ruff format --check .
 echo "== types"
 $python -m mypy
 echo "== tests"
-exec $python -m pytest "$@"
+(($# == 0)) || exec $python -m pytest "$@"
+# nearly all of a test's time is waiting: some files side by side, and then what needs the machine to itself
+$python -m pytest -m "not alone" -n logical --maxprocesses 3 --dist loadfile
+exec $python -m pytest -m alone

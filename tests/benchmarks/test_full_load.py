@@ -6,7 +6,7 @@ from rich.progress import Progress
 from benchmarks.full_load import endure, hogs
 from tests.support import is_running
 
-pytestmark = pytest.mark.operation
+pytestmark = [pytest.mark.operation, pytest.mark.alone]
 
 
 def test_beside_programs_that_take_every_core_nobody_is_restarted_and_the_account_is_managed() -> None:

@@ -20,6 +20,7 @@ WORLDS = int(os.environ.get("NAE_WORLDS", "1000" if MEMORY.is_dir() else "100"))
 SEED = int(os.environ.get("NAE_SEED", "0"))
 
 
+@pytest.mark.alone
 def test_in_a_thousand_worlds_every_order_is_placed_once_and_every_fill_is_known() -> None:
     total = run_worlds(range(SEED, SEED + WORLDS), processes=os.cpu_count() or 1)
     told = [f"seed {seed}: {findings}" for seed, findings in total.failed.items()]
