@@ -121,13 +121,13 @@ def commits(folder: Path, count: int) -> tuple[list[float], list[float]]:
     return floor, intents
 
 
-def plain_ccxt(port: int) -> Any:
+def plain_ccxt(port: int, keys: Credentials = KEYS) -> Any:
     """ccxt as its users use it, on the same venue: no throttle, no retries, markets loaded."""
-    model = build_client(Endpoint("binance", f"http://127.0.0.1:{port}"), KEYS, SystemClock())
+    model = build_client(Endpoint("binance", f"http://127.0.0.1:{port}"), keys, SystemClock())
     options = {"defaultType": "spot", "fetchCurrencies": False, "fetchMargins": False}
     options["fetchMarkets"] = {"types": ["spot"]}
     client = ProBinance(
-        {"apiKey": KEYS.key, "secret": KEYS.secret, "enableRateLimit": False, "verify": False, "options": options}
+        {"apiKey": keys.key, "secret": keys.secret, "enableRateLimit": False, "verify": False, "options": options}
     )
     client.urls = model.urls
     return client

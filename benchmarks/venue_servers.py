@@ -19,6 +19,7 @@ from execution.venue import limits
 from execution.venue.server import ApiKey, VenueServer
 
 KEY = ApiKey("sandbox", "k" * 32, "s" * 32)
+PEER = ApiKey("peer", "p" * 32, "q" * 32)  # an account of its own, for who is compared with us
 MUCH = 10**12
 START_WITHIN_S = 60
 REPLY = b'{"symbol":"BTCUSDT","orderId":1,"status":"FILLED"}'
@@ -45,7 +46,7 @@ async def serve_venue(folder: Path, words: dict[str, Any]) -> None:
         assert hasattr(limits, name), f"limits.{name} is gone: the benchmark would measure refusals"
         setattr(limits, name, MUCH)
     config = VenueConfig(opening_balance=Decimal(10**8), **words)
-    server = VenueServer(config, folder, [KEY], SystemClock())
+    server = VenueServer(config, folder, [KEY, PEER], SystemClock())
     print(await server.start(), flush=True)
     await server.run_market()
 

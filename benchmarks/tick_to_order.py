@@ -1,0 +1,297 @@
+"""From a tick on the socket to a signed order on the wire: the whole trader beside plain ccxt and a bare socket.
+
+    python -m benchmarks.tick_to_order [--rounds 60]
+
+Ticks come from a process of their own, orders go to the embedded venue in another; all four listen in this one and are
+asked in turn, so that noise hits all. The time begins when the tick is handed to the sender's socket and ends when the
+sale's POST has been handed to ours. Ours is the trading system with all its tasks: the exits' decision, its line in the
+audit trail, the risk gate, the intent, durable. A position with a stop at the venue is sold by cancelling it first.
+"""
+
+import argparse
+import asyncio
+import hashlib
+import hmac
+import logging
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import order_path, venue_servers
+from benchmarks.spread import Spread
+from benchmarks.tick_server import Ticks, ticking
+from execution.exchange.client import VenueClient
+from execution.exchange.credentials import Credentials
+from execution.exchange.endpoint import Endpoint, build_client
+from execution.exchange.feed import MarketFeed
+from execution.exchange.gateway import ExchangeGateway
+from execution.exchange.reconciliation import reconcile
+from execution.exchange.user_stream import UserStream
+from execution.ledger.audit_log import AuditLogger
+from execution.ledger.state_store import StateStore
+from execution.ledger.store import Ledger
+from execution.runtime.clock import SystemClock
+from execution.runtime.errors import ErrorBook
+from execution.runtime.settings import TradingConfig
+from execution.runtime.tasks import TaskRunner
+from execution.trading.bars import BarBook
+from execution.trading.parts import TradingParts
+from execution.trading.system import TradingSystem
+from execution.vocabulary.modes import TradeMode
+
+SYMBOL, MARKET = order_path.SYMBOL, order_path.SYMBOL.replace("/", "")
+ENDS = Decimal("0.9")  # of the price: below every stop, and no mistake
+WARM_UP = 5
+WITHIN_S = 10.0
+CLOCK = SystemClock()
+
+
+async def until(said: Callable[[], Any]) -> None:
+    """Wait for it, without taking much of the core from those who are measured. TimeoutError."""
+    async with asyncio.timeout(WITHIN_S):
+        while not said():
+            await CLOCK.sleep(0.01)
+
+
+class Ours:
+    """The trading system on one account of the venue, its ticks from the ticker."""
+
+    name = "ours"
+
+    def __init__(self, folder: Path, venue: int, ticks: Ticks, wire: order_path.Wire) -> None:
+        self._ticks, key = ticks, venue_servers.KEY
+        credentials = Credentials(key.key, key.secret)
+        client = build_client(Endpoint("binance", f"http://127.0.0.1:{venue}"), credentials, CLOCK)
+        self._client = _hearing(client, f"ws://127.0.0.1:{ticks.port}/{self.name}/ws")
+        self.ledger, self._bars = Ledger(folder / "ledger.db", key.account, CLOCK), BarBook("1m")
+        order_path.time_commits(self.ledger, wire)
+        self._feed = MarketFeed(self._client, (SYMBOL,), "1m", CLOCK, self._bars.add)
+        self.gateway = ExchangeGateway(
+            self._client,
+            self.ledger,
+            order_path.LIMITS,
+            CLOCK,
+            trade_mode=TradeMode.PAPER,
+            quote=self._feed.quote,
+            symbols=(SYMBOL,),
+        )
+        self._errors = ErrorBook(CLOCK)
+        parts = TradingParts(
+            ledger=self.ledger,
+            gateway=self.gateway,
+            feed=self._feed,
+            bars=self._bars,
+            reconcile=lambda: reconcile(self.gateway, self.ledger),
+            audit=AuditLogger(folder / "audit.jsonl", CLOCK, "optimus"),
+            state_store=StateStore(folder / "state.json", CLOCK),
+            clock=CLOCK,
+            errors=self._errors,
+            user_stream=UserStream(self._client, self.ledger, (SYMBOL,), CLOCK, self._poll),
+        )
+        self.system = TradingSystem(
+            parts, TradingConfig(), order_path.LIMITS, trade_mode=TradeMode.PAPER, venue="embedded", explore=True
+        )
+        self._bought = 0
+        self._runner = TaskRunner(CLOCK, self._errors)
+        self._running: asyncio.Task[None] | None = None
+
+    async def _poll(self) -> None:
+        await self.gateway.fetch_new_fills(SYMBOL)
+
+    async def start(self) -> None:
+        """Recover, and run every task but the one that places stops: they are placed when they are wanted here."""
+        await self.system.start()
+        tasks = [task for task in self.system.tasks() if task.name != "protection"]
+        self._running = asyncio.create_task(self._runner.run(tasks))
+        await until(lambda: self._runner.all_progressed() and self._client.requests_sent > 0)
+
+    async def buy(self, stop: bool) -> Decimal:
+        """Hold a little, looked at once; its price."""
+        quote = (await self.gateway.fetch_quotes([SYMBOL]))[SYMBOL]
+        self._ticks.say(self.name, MARKET, str(quote.bid))
+        await until(lambda: (heard := self._feed.quote(SYMBOL)) is not None and heard.bid == quote.bid)
+        self._bought += 1  # each by a signal of its own, and none so old that its time is over
+        signal_bar_ms = self._bars.newest()[SYMBOL] + self._bought
+        wanted = msgspec.structs.replace(order_path.request(quote.mid), signal_bar_ms=signal_bar_ms)
+        outcome = await self.gateway.place(wanted)
+        assert outcome.fills, outcome
+        if stop:
+            held = self.system.manager.portfolio()
+            await self.system.protector.look(held, self.system.recovery.rules, self._feed.quote)
+            assert any(order.guards for order in self.ledger.unsettled()), "no stop stands"
+        await self.system.manager.check_exits()
+        return quote.bid
+
+    async def sold(self) -> None:
+        """Return when nothing is held any more."""
+        await until(lambda: not self.ledger.positions() and not self.ledger.unsettled())
+
+    async def stop(self) -> None:
+        """Let go of everything."""
+        self._runner.stop()
+        if self._running is not None:
+            await self._running
+        await self.system.stop()
+        await self._client.close()
+        assert not self._errors.rows(), self._errors.rows()
+
+
+def _hearing(client: VenueClient, streams: str) -> VenueClient:
+    """The client, and each that is made of it, with its market streams from there."""
+    renew = client.renewed
+    client.urls["api"]["ws"]["spot"] = streams
+    client.renewed = lambda: _hearing(renew(), streams)
+    return client
+
+
+class Plain:
+    """ccxt as its users use it: watch the best bid, and sell at market when it has fallen."""
+
+    name = "plain"
+
+    def __init__(self, venue: int, ticks: int) -> None:
+        self.client = order_path.plain_ccxt(venue, Credentials(venue_servers.PEER.key, venue_servers.PEER.secret))
+        self.client.urls["api"]["ws"]["spot"] = f"ws://127.0.0.1:{ticks}/{self.name}/ws"
+
+    async def buy(self) -> Decimal:
+        order = await self.client.create_order(SYMBOL, "market", "buy", float(order_path.QUANTITY))
+        return Decimal(str(order["average"])).quantize(Decimal("0.01"))
+
+    async def sell_below(self, price: float) -> None:
+        """Watch, decide, send."""
+        while True:
+            tickers = await self.client.watch_bids_asks([SYMBOL])
+            if tickers[SYMBOL]["bid"] < price:
+                await self.client.create_order(SYMBOL, "market", "sell", float(order_path.QUANTITY))
+                return
+
+
+class Bare:
+    """No library: bytes are read from one socket, signed and written to another."""
+
+    name = "bare"
+
+    def __init__(self) -> None:
+        self._ticks, self._orders = (asyncio.StreamReader(), asyncio.StreamReader())
+
+    async def open(self, venue: int, ticks: int) -> None:
+        """Both connections, and the handshake of the one that is a WebSocket."""
+        self._ticks, telling = await asyncio.open_connection("127.0.0.1", ticks)
+        self._orders, self._sending = await asyncio.open_connection("127.0.0.1", venue)
+        words = (
+            f"GET /{self.name}/ws HTTP/1.1",
+            "Host: 127.0.0.1",
+            "Upgrade: websocket",
+            "Connection: Upgrade",
+            "Sec-WebSocket-Version: 13",
+            "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
+        )
+        telling.write("\r\n".join((*words, "", "")).encode())
+        await self._ticks.readuntil(b"\r\n\r\n")
+        self._telling = telling
+
+    async def sell(self) -> None:
+        """The next tick's bytes, then the order's."""
+        await self._ticks.read(4096)
+        key = venue_servers.PEER
+        body = f"symbol={MARKET}&side=SELL&type=MARKET&quantity={order_path.QUANTITY}&timestamp={CLOCK.now_ms()}"
+        body += "&signature=" + hmac.new(key.secret.encode(), body.encode(), hashlib.sha256).hexdigest()
+        self._sending.write(
+            f"POST /api/v3/order HTTP/1.1\r\nHost: 127.0.0.1\r\nX-MBX-APIKEY: {key.key}\r\n"
+            f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+        )
+        reply = await self._orders.read(65536)
+        assert reply.startswith(b"HTTP/1.1 200"), reply
+
+    def close(self) -> None:
+        for writer in (self._telling, self._sending):
+            writer.close()
+
+
+async def timed(ticks: Ticks, wire: order_path.Wire, name: str, price: Decimal, sold: Awaitable[Any]) -> float:
+    """Have the price fall; seconds from there to the order's bytes."""
+    selling = asyncio.ensure_future(sold)
+    await CLOCK.sleep(0.02)  # until it waits for a tick
+    ticks.say(name, MARKET, str((price * ENDS).quantize(Decimal("0.01"))))
+    async with asyncio.timeout(WITHIN_S):
+        await selling
+    took = wire.posted_at - await ticks.left_at()
+    assert 0 < took < WITHIN_S, f"{name}: no order left"
+    return took
+
+
+async def measure(folder: Path, rounds: int, wire: order_path.Wire) -> dict[str, list[float]]:
+    """Seconds by who was measured."""
+    times: dict[str, list[float]] = {"bare": [], "plain": [], "ours": [], "commit": [], "with a stop": []}
+    async with venue_servers.serving("venue", folder / "venue", symbols=[SYMBOL]) as served, ticking() as ticks:
+        ours, plain, bare = Ours(folder, served.port, ticks, wire), Plain(served.port, ticks.port), Bare()
+        await plain.client.load_markets()
+        await plain.buy()  # more than is sold: the fee is taken from what was bought
+        await bare.open(served.port, ticks.port)
+        await ours.start()
+        first = asyncio.ensure_future(plain.client.watch_bids_asks([SYMBOL]))
+        try:
+            await until(lambda: bool(plain.client.clients))
+            await CLOCK.sleep(0.2)
+            for _ in range(rounds + WARM_UP):
+                price = await plain.buy()
+                times["bare"].append(await timed(ticks, wire, "bare", price, bare.sell()))
+                price = await plain.buy()
+                ticks.say("plain", MARKET, str(price))
+                await first
+                times["plain"].append(await timed(ticks, wire, "plain", price, plain.sell_below(float(price) * 0.95)))
+                first = asyncio.ensure_future(plain.client.watch_bids_asks([SYMBOL]))
+                for name, stop in (("ours", False), ("with a stop", True)):
+                    price = await ours.buy(stop)
+                    times[name].append(await timed(ticks, wire, "ours", price, ours.sold()))
+                    if not stop:
+                        times["commit"].append(wire.commit_s)
+        finally:
+            first.cancel()
+            bare.close()
+            await plain.client.close()
+            await ours.stop()
+    return {name: values[WARM_UP:] for name, values in times.items()}
+
+
+def show(times: dict[str, list[float]]) -> None:
+    """Medians and p99 in milliseconds; ratios of the medians to plain ccxt's."""
+    rows = {
+        "bare": ("a bare socket: bytes in, signed bytes out", "the floor"),
+        "plain": ("plain ccxt: watch_bids_asks, create_order", "the peer"),
+        "ours": ("ours", "p50 0.8, p99 2.5, 2x"),
+        "less": ("ours, its commit left out", ""),
+        "with a stop": ("ours, with a stop to cancel first", "one more round trip"),
+    }
+    less = [whole - commit for whole, commit in zip(times["ours"], times["commit"], strict=True)]
+    table = Table("tick on the socket to order on the wire", "p50 ms", "p99 ms", "ratio", "target")
+    peer = Spread.of(times["plain"])
+    for name, values in (times | {"less": less}).items():
+        if name in rows and (spread := Spread.of(values)) is not None and peer is not None:
+            words, target = rows[name]
+            ms = f"{1000 * spread.median:.3f}", f"{1000 * spread.p99:.3f}"
+            table.add_row(words, *ms, f"{spread.median / peer.median:.2f}", target)
+    Console(width=120).print(table)
+
+
+def main() -> None:
+    """Measure and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=60)
+    words = parser.parse_args()
+    logging.getLogger("nae").addHandler(logging.NullHandler())
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory(prefix="nae-benchmark-") as folder, order_path.watched_wire() as wire:
+        show(asyncio.run(measure(Path(folder), words.rounds, wire)))
+    print(f"{words.rounds} rounds, {time.perf_counter() - began:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
