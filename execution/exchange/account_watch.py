@@ -147,3 +147,6 @@ class AccountWatch:
 
     def on_kline(self, message: dict[str, Any]) -> None:
         """Not ours to hear."""
+
+    def on_trade(self, message: dict[str, Any]) -> None:
+        """Not ours to hear."""

@@ -29,6 +29,8 @@ class StreamListener(Protocol):
 
     def on_kline(self, message: dict[str, Any]) -> None: ...
 
+    def on_trade(self, message: dict[str, Any]) -> None: ...
+
     def on_user_event(self, message: dict[str, Any]) -> None: ...
 
 
@@ -214,6 +216,8 @@ class VenueClient(ProBinance):  # type: ignore[misc]
         kind = event.get("e")
         if kind is None and "b" in event and "a" in event and "s" in event:
             listener.on_book_ticker(event)
+        elif kind == "trade":
+            listener.on_trade(event)
         elif kind == "kline":
             listener.on_kline(event)
         elif kind in _ACCOUNT_EVENTS:

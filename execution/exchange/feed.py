@@ -1,36 +1,40 @@
-"""The market as it happens: the last good quote of each symbol, and every closed bar exactly once and in order.
+"""The market as it happens: every trade, the last good quote of each symbol, and every closed bar exactly once and in
+order.
 
 A stream that stalls or breaks is thrown away with its client; a new one is opened and REST fills the gap. Nothing else
-keeps quotes fresh: staleness is seen here, by our own clock. Decides nothing about trading.
+keeps quotes fresh: staleness is seen here, by our own clock. What one symbol's messages mean is `symbol_feed`'s; this
+is the line, and the asking. Decides nothing about trading.
 """
 
 import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from decimal import Decimal
 from typing import Any
 
 from execution.exchange import translate
-from execution.exchange.bar_sequence import BarSequence
-from execution.exchange.classify import BadReply, VenueError
+from execution.exchange.classify import BadReply
 from execution.exchange.client import VenueClient
+from execution.exchange.feed_health import health_of
+from execution.exchange.missing import Missing
+from execution.exchange.symbol_feed import SymbolFeed
+from execution.exchange.trade_ranges import TradeRanges
 from execution.exchange.venue_reader import VenueReader
 from execution.runtime.backoff import Backoff
-from execution.runtime.clock import Clock, iso
-from execution.vocabulary.health import ComponentHealth, ComponentStatus
+from execution.runtime.clock import Clock
+from execution.vocabulary.health import ComponentHealth
 from execution.vocabulary.limits import STALE_FEED_S
-from execution.vocabulary.market import Candle, Quote
+from execution.vocabulary.market import Candle, Quote, Trade, TradedRange
 
 LOG = logging.getLogger("nae.feed")
-CHECK_PERIOD_S = 1.0
-SPIKE = Decimal(10)  # a quote this many times the last one, or one over it, is a mistake
+CHECK_PERIOD_S = 0.5
 FIRST_RETRY_S = 0.2
 LAST_RETRY_S = 5.0
+DIFFERENCE_SAID_EVERY_S = 3600.0  # on a market made up from candles they differ in the last digits of each volume
 
 
 class MarketFeed:
-    """Quotes and bars of `symbols`. `on_bar(symbol, candle)` is called once per closed bar, oldest first.
+    """Quotes, trades and bars of `symbols`. `on_bar(symbol, candle)` is called once per closed bar, oldest first.
 
     Uses a client of its own, made by `client.renewed()`: the one given stays the caller's.
     """
@@ -45,55 +49,77 @@ class MarketFeed:
     ) -> None:
         self._source = client
         self._client: VenueClient | None = None
-        self._symbols = {translate.market_id(symbol): symbol for symbol in symbols}
         self._timeframe = timeframe
         self._clock = clock
         self._on_bar = on_bar
         self._on_quote: Callable[[Quote], None] = lambda quote: None
-        self._bars = {symbol: BarSequence(symbol, timeframe, on_bar) for symbol in symbols}
-        self.quotes: dict[str, Quote] = {}
-        self._gaps = asyncio.Event()
+        self._on_trade: Callable[[Trade], None] = lambda trade: None
+        self._ranges = TradeRanges()
+        self._symbols: dict[str, SymbolFeed] = {}
+        self._markets: dict[str, SymbolFeed] = {}  # by the venue's names
+        self._add([SymbolFeed(symbol, timeframe, on_bar) for symbol in symbols])
+        self._missing = Missing(timeframe, clock, self._tell, self._hear)
+        self._lacking = asyncio.Event()
         self._widened = asyncio.Event()
-        self._heard_at = clock.monotonic()
+        self._began_at = self._heard_at = self._streamed_at = clock.monotonic()
         self._heard_ms: int | None = None
         self._reconnects = 0
         self._refused = 0
         self._error_count = 0
         self._backoff = Backoff(FIRST_RETRY_S, LAST_RETRY_S)
 
+    def _add(self, more: Iterable[SymbolFeed]) -> None:
+        for one in more:
+            self._symbols[one.symbol] = self._markets[translate.market_id(one.symbol)] = one
+
     def quote(self, symbol: str) -> Quote | None:
         """The last good best bid and ask, however old."""
-        return self.quotes.get(symbol)
+        one = self._symbols.get(symbol)
+        return None if one is None else one.quote
 
     def tell_quotes(self, hear: Callable[[Quote], None]) -> None:
         """Call `hear` with each new good quote of the stream from now on."""
         self._on_quote = hear
 
+    def tell_trades(self, hear: Callable[[Trade], None]) -> None:
+        """Call `hear` with every trade from now on, once each; those that were missed come when REST has brought them,
+        several of one order and price as one."""
+        self._on_trade = hear
+
+    def tell_ranges(self, hear: Callable[[TradedRange], None]) -> None:
+        """Call `hear` with what all trades of a burst went through, once for each symbol and turn of the loop."""
+        self._ranges.hear = hear
+
     @property
     def symbols(self) -> tuple[str, ...]:
         """What is followed."""
-        return tuple(self._symbols.values())
+        return tuple(self._symbols)
 
-    def stale_for_s(self) -> float:
-        """Seconds since the market was last heard; since the start when never."""
-        return self._clock.monotonic() - self._heard_at
+    def stale_for_s(self, symbol: str | None = None) -> float:
+        """Seconds since the market, or one symbol's quote or stream, was last heard; since the start when never."""
+        heard_at = self._heard_at
+        if symbol is not None:
+            one = self._symbols[symbol]
+            quoted_at = one.quote.received if one.quote is not None else None
+            heard = [each for each in (one.heard_at, quoted_at) if each is not None]
+            heard_at = max(heard, default=self._began_at)
+        return self._clock.monotonic() - heard_at
 
     async def warm(self, limit: int) -> None:
         """Deliver the last `limit` closed bars of every symbol, and have quotes. VenueError, BadReply."""
         reader = VenueReader(self._source)
-        await asyncio.gather(*(self._fill(reader, bars, limit) for bars in self._bars.values()))
-        await self._read_quotes(reader)
+        await asyncio.gather(*(self._missing.fill(reader, one, limit) for one in self._symbols.values()))
+        await self._missing.read_quotes(reader, self._symbols.values())
 
     async def follow(self, symbols: Iterable[str], limit: int) -> None:
         """Deliver these too from now on, their last `limit` closed bars first. VenueError, BadReply: not yet."""
-        more = {symbol for symbol in symbols if symbol not in self._bars}
-        if not more:
+        wanted = sorted({symbol for symbol in symbols if symbol not in self._symbols})
+        if not wanted:
             return
         reader = VenueReader(self._source)
-        sequences = {symbol: BarSequence(symbol, self._timeframe, self._on_bar) for symbol in sorted(more)}
-        await asyncio.gather(*(self._fill(reader, bars, limit) for bars in sequences.values()))
-        self._bars |= sequences
-        self._symbols |= {translate.market_id(symbol): symbol for symbol in sequences}
+        more = [SymbolFeed(symbol, self._timeframe, self._on_bar) for symbol in wanted]
+        await asyncio.gather(*(self._missing.fill(reader, one, limit) for one in more))
+        self._add(more)
         self._widened.set()  # the open stream knows the old names only: it is opened anew
 
     async def run(self) -> None:
@@ -102,7 +128,7 @@ class MarketFeed:
             while True:
                 try:
                     await self._listen()
-                except (ConnectionError, VenueError, BadReply, TimeoutError) as error:
+                except (ConnectionError, TimeoutError) as error:
                     self._error_count += 1
                     LOG.warning("feed: %s", error)
                 self._reconnects += 1
@@ -114,50 +140,49 @@ class MarketFeed:
     async def _listen(self) -> None:
         """One connection, from opening it to losing it, which raises; it returns when there is more to be heard."""
         self._widened.clear()
+        self._streamed_at = self._clock.monotonic()
         client = self._client = self._source.renewed()
         client.listener = self
-        names = [f"{name.lower()}@{kind}" for name in self._symbols for kind in ("bookTicker", self._kline_stream)]
-        stream = asyncio.ensure_future(client.subscribe(names))
+        kinds = ("bookTicker", "trade", f"kline_{self._timeframe}")
+        stream = asyncio.ensure_future(
+            client.subscribe([f"{name.lower()}@{k}" for name in self._markets for k in kinds])
+        )
         try:
             reader = VenueReader(client)
-            await self._catch_up(reader)  # while the stream collects: what it brings too early waits in the sequences
+            self._missing.begin_anew()
+            for one in self._symbols.values():  # asked for while the stream collects: what it brings too early waits
+                one.begin_anew(self._streamed_at)
             while not self._widened.is_set():
-                waiting = asyncio.ensure_future(self._gaps.wait())
+                await self._look(reader)
+                waiting = asyncio.ensure_future(self._lacking.wait())
                 await asyncio.wait({stream, waiting}, timeout=CHECK_PERIOD_S, return_when=asyncio.FIRST_COMPLETED)
                 waiting.cancel()
                 if stream.done():
                     stream.result()
                     raise ConnectionError("the market stream ended")
-                if self.stale_for_s() > STALE_FEED_S:
-                    raise TimeoutError(f"nothing heard for {self.stale_for_s():.1f} s")
-                if self._gaps.is_set():
-                    await self._catch_up(reader)
+                silent_s = self._clock.monotonic() - self._streamed_at
+                if silent_s > STALE_FEED_S:
+                    raise TimeoutError(f"nothing heard for {silent_s:.1f} s")
         finally:
             stream.cancel()
             with contextlib.suppress(asyncio.CancelledError, ConnectionError):
                 await stream
 
-    @property
-    def _kline_stream(self) -> str:
-        return f"kline_{self._timeframe}"
+    # what is missing, by REST
 
-    async def _catch_up(self, reader: VenueReader) -> None:
-        """Quotes and missed bars by REST."""
-        self._gaps.clear()
-        await self._read_quotes(reader)
-        for bars in self._bars.values():
-            if bars.last_open_ms is not None:
-                await self._fill(reader, bars, 999)
-
-    async def _fill(self, reader: VenueReader, bars: BarSequence, limit: int) -> None:
-        since = None if bars.last_open_ms is None else bars.last_open_ms + bars.step_ms
-        bars.fill(await reader.fetch_candles(bars.symbol, self._timeframe, since, limit))
-
-    async def _read_quotes(self, reader: VenueReader) -> None:
-        fresh = await reader.fetch_quotes(tuple(self._symbols.values()))
-        self.quotes.update(fresh)
-        if fresh:
-            self._hear()
+    async def _look(self, reader: VenueReader) -> None:
+        """See what is missing and ask for it. TimeoutError: a symbol's stream is broken."""
+        self._lacking.clear()
+        now = self._clock.monotonic()
+        newest_ms = max((one.bars.last_open_ms or 0 for one in self._symbols.values()), default=0)
+        await self._missing.look(reader, {one: one.look(now, newest_ms) for one in self._symbols.values()})
+        for one in self._symbols.values():
+            if one.difference is not None:
+                made, told = one.difference
+                text = f"{one.symbol}: {made}; the venue's own, which counts: {told}"
+                self._missing.complaints.say("a bar made of its trades", text, DIFFERENCE_SAID_EVERY_S)
+            if one.deaf:
+                raise TimeoutError(f"{one.symbol}: its price moves and its stream is silent")
 
     async def _drop_client(self) -> None:
         client, self._client = self._client, None
@@ -169,67 +194,71 @@ class MarketFeed:
 
     def on_book_ticker(self, message: dict[str, Any]) -> None:
         """A new best bid or ask."""
-        symbol = self._symbols.get(message["s"])
-        if symbol is None:
+        one = self._markets.get(message["s"])
+        if one is None:
             return
         try:
-            quote = translate.quote_of(symbol, message["b"], message["a"], self._clock.monotonic())
+            quote = one.hear_quote(message, self._clock.monotonic())
         except BadReply as error:
-            self._refuse(str(error))
+            self._refuse(error)
             return
-        last = self.quotes.get(symbol)
-        if last is not None and not last.bid / SPIKE < quote.bid < last.bid * SPIKE:
-            self._refuse(f"{symbol}: {quote.bid} after {last.bid} is a mistake")
-            return
-        self.quotes[symbol] = quote
-        self._hear()
+        self._hear_stream()
         self._on_quote(quote)
+
+    def on_trade(self, message: dict[str, Any]) -> None:
+        """A trade."""
+        one = self._markets.get(message.get("s", ""))
+        if one is None:
+            return
+        try:
+            trade = one.hear_trade(message, self._clock.monotonic())
+        except BadReply as error:
+            self._refuse(error)
+            return
+        self._hear_stream()
+        if trade is not None:
+            self._ranges.add(trade)
+            self._on_trade(trade)
 
     def on_kline(self, message: dict[str, Any]) -> None:
         """A bar's progress; only its end matters."""
         kline = message.get("k") or {}
-        symbol = self._symbols.get(message.get("s", ""))
-        if symbol is None or kline.get("i") != self._timeframe:
-            return
-        if kline.get("x") is not True:
+        one = self._markets.get(message.get("s", ""))
+        if one is None or kline.get("i") != self._timeframe or kline.get("x") is not True:
             return
         try:
-            candle = translate.candle_of_stream(kline)
+            one.hear_closed(kline, self._clock.monotonic())
+            self._hear_stream()
         except BadReply as error:
-            self._refuse(str(error))
-            return
-        self._hear()
-        if not self._bars[symbol].add(candle):
-            self._gaps.set()
+            self._refuse(error)
+        if one.wants_bars:
+            self._lacking.set()
 
     def on_user_event(self, message: dict[str, Any]) -> None:
         """Not ours to hear."""
 
-    def _refuse(self, why: str) -> None:
+    def _tell(self, trades: Sequence[Trade]) -> None:
+        for trade in trades:
+            self._ranges.add(trade)
+            self._on_trade(trade)
+
+    def _refuse(self, error: BadReply) -> None:
         self._refused += 1
-        LOG.warning("feed refused: %s", why)
+        self._missing.complaints.say("feed refused", str(error))
 
     def _hear(self) -> None:
         self._heard_at = self._clock.monotonic()
         self._heard_ms = self._clock.now_ms()
+
+    def _hear_stream(self) -> None:
+        self._hear()
+        self._streamed_at = self._heard_at
         self._backoff.reset()
 
     def get_health(self) -> ComponentHealth:
-        """Degraded once nothing was heard for STALE_FEED_S. `metrics`: bars, gaps, refused messages, reconnects."""
+        """See feed_health."""
+        silent = [symbol for symbol in self._symbols if self.stale_for_s(symbol) > STALE_FEED_S]
+        counts = {"refused": self._refused, "reconnects": self._reconnects, "ranges": self._ranges.told}
         stale = self.stale_for_s()
-        if self._heard_ms is None:
-            status = ComponentStatus.STARTING
-        else:
-            status = ComponentStatus.DEGRADED if stale > STALE_FEED_S else ComponentStatus.HEALTHY
-        return ComponentHealth(
-            status=status,
-            last_activity=None if self._heard_ms is None else iso(self._heard_ms),
-            error_count=self._error_count,
-            metrics={
-                "stale_for_s": round(stale, 1),
-                "bars": sum(bars.delivered for bars in self._bars.values()),
-                "flat_bars": sum(bars.flat for bars in self._bars.values()),
-                "refused": self._refused,
-                "reconnects": self._reconnects,
-            },
-        )
+        errors = self._error_count + self._missing.error_count
+        return health_of(self._symbols.values(), silent, stale, (self._heard_ms, errors), counts)

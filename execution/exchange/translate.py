@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 import msgspec
 
 from execution.exchange.classify import BadReply
+from execution.exchange.trade_bars import TradeRun
 from execution.vocabulary import money
-from execution.vocabulary.market import Candle, Quote, SymbolRules
+from execution.vocabulary.market import Candle, Quote, SymbolRules, Trade
 from execution.vocabulary.money import ZERO, text
 from execution.vocabulary.order_states import OrderEvent
 from execution.vocabulary.orders import STOPS, Balance, Fill, OrderRequest, OrderType, Side
@@ -125,6 +126,30 @@ def _candle(open_ms: int, *numbers: str) -> Candle:
     if not 0 < low <= min(first, close) <= max(first, close) <= high or volume < 0:
         raise ValueError("a candle whose prices contradict each other")
     return Candle(open_ms, first, high, low, close, volume)
+
+
+def trade_of_stream(symbol: str, message: Mapping[str, Any], received: float) -> Trade:
+    """A trade event. Raises BadReply for what is no trade; whether its price can be true is another question."""
+    try:
+        number, trade_ms, quantity = message["t"], message["T"], Decimal(message["q"])
+        trade = Trade(symbol, number, Decimal(message["p"]), quantity, trade_ms, received)
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+        raise BadReply(f"{symbol}: a trade that can't be read: {type(error).__name__} {_hint(error)}") from None
+    if type(number) is not int or type(trade_ms) is not int or not quantity.is_finite() or quantity <= 0:
+        raise BadReply(f"{symbol}: trade {_hint_of(number)} of {_hint_of(quantity)} at {_hint_of(trade_ms)} is none")
+    return trade
+
+
+def trade_runs_of(rows: Any) -> list[TradeRun]:
+    """aggTrades, oldest first."""
+    return _reading("aggTrades", lambda: [_trade_run(row) for row in rows])
+
+
+def _trade_run(row: Mapping[str, Any]) -> TradeRun:
+    run = TradeRun(int(row["f"]), int(row["l"]), amount(row["p"]), amount(row["q"]), int(row["T"]))
+    if not (0 <= run.first <= run.last and run.price > 0 and run.quantity > 0):
+        raise ValueError(f"no trades: {run}")
+    return run
 
 
 def quote_of(symbol: str, bid: str, ask: str, received: float) -> Quote:
@@ -241,3 +266,7 @@ def _reading(place: str, read: Callable[[], T]) -> T:
 
 def _hint(error: Exception) -> str:
     return str(error)[:80]
+
+
+def _hint_of(value: object) -> str:
+    return repr(value)[:40]

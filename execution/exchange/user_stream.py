@@ -121,6 +121,9 @@ class UserStream:
     def on_kline(self, message: dict[str, Any]) -> None:
         """Not ours to hear."""
 
+    def on_trade(self, message: dict[str, Any]) -> None:
+        """Not ours to hear."""
+
     def get_health(self) -> ComponentHealth:
         """Degraded while fills are polled. `metrics`: connected, events."""
         return ComponentHealth(

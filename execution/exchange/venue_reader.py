@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from execution.exchange import translate
 from execution.exchange.classify import BadReply
 from execution.exchange.client import VenueClient
+from execution.exchange.trade_bars import TradeRun
 from execution.vocabulary.market import Candle, Quote, SymbolRules
 from execution.vocabulary.orders import STOPS, Balance, Fill, Side
 
@@ -88,6 +89,21 @@ class VenueReader:
             except (BadReply, KeyError):
                 continue  # an empty book has no quote: the symbol just isn't quoted now
         return quotes
+
+    async def fetch_trade_runs(self, symbol: str, from_ms: int, until_ms: int, pages: int) -> list[TradeRun]:
+        """Everybody's trades between two market times, both included, oldest first: at most so many pages of them."""
+        runs: list[TradeRun] = []
+        parameters: dict[str, Any] = {"startTime": from_ms, "endTime": until_ms}
+        for _ in range(pages):
+            asked = {"symbol": translate.market_id(symbol), "limit": PAGE, **parameters}
+            rows = await self.client.call("publicGetAggTrades", asked)
+            if not isinstance(rows, list):
+                raise BadReply("the venue's aggTrades aren't a list")
+            runs += translate.trade_runs_of(rows)
+            if len(rows) < PAGE or runs[-1].trade_ms > until_ms:
+                break
+            parameters = {"fromId": rows[-1]["a"] + 1}
+        return runs
 
     async def fetch_balances(self) -> dict[str, Balance]:
         """Every currency the account holds anything of."""

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from execution.vocabulary.health import ComponentHealth
-from execution.vocabulary.market import Quote, SymbolRules
+from execution.vocabulary.market import Quote, SymbolRules, Trade, TradedRange
 from execution.vocabulary.orders import OrderOutcome, OrderRequest, OrderRow
 
 
@@ -58,12 +58,20 @@ class Feed(Protocol):
         """Call `hear` with each new good quote from now on."""
         ...
 
+    def tell_trades(self, hear: Callable[[Trade], None]) -> None:
+        """Call `hear` with every trade from now on, once each."""
+        ...
+
+    def tell_ranges(self, hear: Callable[[TradedRange], None]) -> None:
+        """Call `hear` with what all trades of a burst went through, from now on: no low and no high of it is missed."""
+        ...
+
     def quote(self, symbol: str) -> Quote | None:
         """The last good best bid and ask, however old."""
         ...
 
-    def stale_for_s(self) -> float:
-        """Seconds since anything was heard."""
+    def stale_for_s(self, symbol: str | None = None) -> float:
+        """Seconds since anything was heard, of one symbol or of any."""
         ...
 
     async def warm(self, limit: int) -> None:

@@ -35,6 +35,31 @@ class Quote(msgspec.Struct, frozen=True):
         return (self.ask - self.bid) / self.mid
 
 
+class Trade(msgspec.Struct, frozen=True, gc=False):
+    """One trade of the market, or several of one order at one price as the venue sums them up. `id`: the first of them,
+    by the symbol's own count; `trade_ms` is market time, `received` our monotonic clock."""
+
+    symbol: str
+    id: int
+    price: Decimal
+    quantity: Decimal
+    trade_ms: int
+    received: float
+
+
+class TradedRange(msgspec.Struct, frozen=True):
+    """What one symbol's trades went through since the last one of these: nothing lower, nothing higher. `trade_ms` is
+    the market time of the last of them, `received` when the first was heard, by our monotonic clock."""
+
+    symbol: str
+    low: Decimal
+    high: Decimal
+    last: Decimal
+    count: int
+    trade_ms: int
+    received: float
+
+
 class SymbolRules(msgspec.Struct, frozen=True):
     """What the venue demands of an order on this symbol (its filters and our fee). `stop_type`: the kind of stop that
     can stand there and wait for its price; "" when it takes none."""

@@ -16,7 +16,7 @@ from execution.trading.bars import BarBook
 from execution.trading.parts import TradingParts
 from execution.trading.system import TradingSystem
 from execution.vocabulary.health import ComponentHealth, ComponentStatus
-from execution.vocabulary.market import Candle, Condition, Quote, SymbolRules
+from execution.vocabulary.market import Candle, Condition, Quote, SymbolRules, Trade, TradedRange
 from execution.vocabulary.modes import TradeMode
 from execution.vocabulary.order_states import OrderEvent, OrderState
 from execution.vocabulary.orders import STOPS, Fill, OrderOutcome, OrderRequest, OrderRow, Side
@@ -75,6 +75,8 @@ class Market:
     stale: float = 0.0
     runs: int = 0
     heard_by: list[Callable[[Quote], None]] = field(default_factory=list)
+    trades_heard_by: list[Callable[[Trade], None]] = field(default_factory=list)
+    ranges_heard_by: list[Callable[[TradedRange], None]] = field(default_factory=list)
 
     def price(self, symbol: str, bid: str, ask: str | None = None) -> None:
         spread_up = Decimal(bid) * Decimal("1.0001")
@@ -85,8 +87,14 @@ class Market:
     def quote(self, symbol: str) -> Quote | None:
         return self.quotes.get(symbol)
 
-    def stale_for_s(self) -> float:
+    def stale_for_s(self, symbol: str | None = None) -> float:
         return self.stale
+
+    def tell_trades(self, hear: Callable[[Trade], None]) -> None:
+        self.trades_heard_by = [hear]
+
+    def tell_ranges(self, hear: Callable[[TradedRange], None]) -> None:
+        self.ranges_heard_by = [hear]
 
     def tell_quotes(self, hear: Callable[[Quote], None]) -> None:
         self.heard_by = [hear]

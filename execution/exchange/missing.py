@@ -1,0 +1,84 @@
+"""What the market's stream didn't say, asked for by REST: bars, quotes, trades. What was asked in vain is asked again,
+a little later each time, and the stream goes on meanwhile. What is missing is decided in `symbol_feed`."""
+
+import logging
+from collections.abc import Callable, Collection, Mapping
+
+from execution.exchange.classify import BadReply, VenueError
+from execution.exchange.complaints import Complaints
+from execution.exchange.symbol_feed import SymbolFeed, Wants
+from execution.exchange.venue_reader import VenueReader
+from execution.runtime.backoff import Backoff
+from execution.runtime.clock import Clock
+from execution.vocabulary.market import Trade
+
+LOG = logging.getLogger("nae.feed")
+QUOTES_PERIOD_S = 1.0  # doubted and silent symbols are asked for this often, at most
+FIRST_RETRY_S = 0.2
+LAST_RETRY_S = 5.0
+PAGE_BARS = 999
+GAP_PAGES = 5  # of a thousand trades: more of one gap isn't asked for
+
+
+class Missing:
+    """Asks. `tell` hears the trades that are found; `heard` is called when a quote could be believed."""
+
+    def __init__(
+        self, timeframe: str, clock: Clock, tell: Callable[[list[Trade]], None], heard: Callable[[], None]
+    ) -> None:
+        self._timeframe = timeframe
+        self._clock = clock
+        self._tell = tell
+        self._heard = heard
+        self.complaints = Complaints(LOG, clock)
+        self.error_count = 0
+        self._backoff = Backoff(FIRST_RETRY_S, LAST_RETRY_S)
+        self._not_before = self._quotes_at = 0.0
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """A new line: everything is asked for at once."""
+        self._not_before = self._quotes_at = self._clock.monotonic() - QUOTES_PERIOD_S
+
+    async def look(self, reader: VenueReader, wants: Mapping[SymbolFeed, Wants]) -> None:
+        """Ask for all that is wanted, as far as it is time to."""
+        now = self._clock.monotonic()
+        if now < self._not_before:
+            return
+        try:
+            await self._ask(reader, wants, now)
+            self._backoff.reset()
+        except (VenueError, BadReply) as error:
+            self.error_count += 1
+            self._not_before = self._clock.monotonic() + self._backoff.next_s()
+            self.complaints.say("feed asks in vain", str(error))
+
+    async def _ask(self, reader: VenueReader, wants: Mapping[SymbolFeed, Wants], now: float) -> None:
+        if any(want.quote for want in wants.values()) and now - self._quotes_at >= QUOTES_PERIOD_S:
+            self._quotes_at = now
+            await self.read_quotes(reader, wants)
+        for one, want in wants.items():
+            if want.bars:
+                await self.fill(reader, one, PAGE_BARS)
+            for gap in want.gaps:
+                if reader.client.spare():
+                    runs = await reader.fetch_trade_runs(one.symbol, gap.from_ms, gap.until_ms, GAP_PAGES)
+                    self._tell(one.fill_trades(gap, runs, now))
+
+    async def fill(self, reader: VenueReader, one: SymbolFeed, limit: int) -> None:
+        """The closed bars of a symbol since the last known one; the last `limit` when none is. VenueError, BadReply."""
+        bars = one.bars
+        since = None if bars.last_open_ms is None else bars.last_open_ms + bars.step_ms
+        candles = page = await reader.fetch_candles(one.symbol, self._timeframe, since, limit)
+        while since is not None and len(page) == limit:
+            page = await reader.fetch_candles(one.symbol, self._timeframe, page[-1].open_ms + bars.step_ms, limit)
+            candles = candles + page
+        one.fill_bars(candles)
+
+    async def read_quotes(self, reader: VenueReader, symbols: Collection[SymbolFeed]) -> None:
+        """The best bid and ask of all of them. VenueError, BadReply."""
+        quotes = await reader.fetch_quotes([one.symbol for one in symbols])
+        for one in symbols:
+            quote = quotes.get(one.symbol)
+            if quote is not None and one.answer_quote(quote):
+                self._heard()
