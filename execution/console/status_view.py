@@ -127,6 +127,8 @@ def account_parts(accounts: dict[str, dict[str, Any]]) -> list[RenderableType]:
         reason = facts.get("trading_state_reason") or facts.get("reason")
         if reason and facts["trading_state"] != TradingState.ACTIVE:
             parts.append(Text(f"{account} is {facts['trading_state']}: {reason}"))
+        if facts.get("reserve") not in (None, "0"):
+            parts.append(Text(f"{account} has put {facts['reserve']} aside: part of its equity, not traded with"))
         if facts.get("note"):
             parts.append(Text(f"{account}: {facts['note']}"))
     return parts

@@ -63,3 +63,12 @@ class AccountStates:
         """Remember it (plain JSON values). Survives every restart, so that no start forgives a loss."""
         with self._writing("loss_marks"):
             self._facts.put_json("loss_marks", marks)
+
+    def reserve(self) -> dict[str, Any] | None:
+        """What of the account's money is put aside, as it was put last, or None."""
+        return self._facts.get_dict("reserve") or None
+
+    def set_reserve(self, reserve: dict[str, Any] | None) -> None:
+        """Remember it (plain JSON values); None: nothing is put aside any more. Survives every restart."""
+        with self._writing("reserve"):
+            self._facts.put_json("reserve", reserve or {})

@@ -52,6 +52,8 @@ class TradingConfig(Strict, frozen=True):
     kelly_fraction: Decimal = Decimal("0.25")
     volatility_target: Decimal = Decimal("0.005")
     minimum_order: Decimal = Decimal("2.00")
+    reinvest: str = "compound"
+    harvest_share: Decimal = Decimal("0.5")
     profit_target: Decimal = Decimal("0.006")
     stop_loss: Decimal = Decimal("0.006")
     protective_gap: Decimal = Decimal("0.002")
@@ -145,6 +147,7 @@ RANGES = {
     "trading.kelly_fraction": Range(above=0, most=1),
     "trading.volatility_target": Range(above=0, most=1),
     "trading.minimum_order": Range(above=0),
+    "trading.harvest_share": Range(above=0, most=1),
     "trading.profit_target": Range(above=0, most=1),
     "trading.stop_loss": Range(above=0, most=1),
     "trading.protective_gap": Range(least=0, most=0.5),
@@ -178,5 +181,6 @@ CHOICES = {
     "operation.log_level": ("DEBUG", "INFO", "WARNING", "ERROR"),
     "venue.volume_unit": ("base", "quote"),
     "trading.timeframe": ("1m", "3m", "5m", "15m", "30m", "1h"),
+    "trading.reinvest": ("compound", "harvest"),
     "trading.trade_mode": ("dry_run", "paper"),
 }

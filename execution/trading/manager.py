@@ -24,10 +24,11 @@ from execution.trading.bars import BarBook
 from execution.trading.cycle import CycleRecord, CycleResult, order_line
 from execution.trading.portfolio import Portfolio, portfolio
 from execution.trading.ports import Feed
+from execution.trading.reserve import ReserveBook
 from execution.trading.sell_coordinator import UnifiedSellCoordinator, request_of
 from execution.vocabulary.limits import ENTRIES_OFF_AFTER_S
 from execution.vocabulary.market import SymbolRules
-from execution.vocabulary.money import text
+from execution.vocabulary.money import ZERO, text
 from execution.vocabulary.reasons import NoTradeReason
 
 log = logging.getLogger("nae.trading")
@@ -65,6 +66,7 @@ class InfinityTradingManager:
         note_error: Callable[[BaseException], object],
         off_numbers: Callable[[], Mapping[str, Any]] = dict,
         entered: Callable[[], object] = lambda: None,
+        reserve: ReserveBook | None = None,
     ) -> None:
         self._config = config
         self._with = assistants
@@ -78,6 +80,7 @@ class InfinityTradingManager:
         self._off_numbers = off_numbers
         self._note_error = note_error
         self._entered = entered
+        self._reserve = reserve
         self._running = asyncio.Lock()
         self._exits_running = asyncio.Lock()
         self._exits_at: float | None = None
@@ -138,9 +141,12 @@ class InfinityTradingManager:
             unsettled=self._ledger.unsettled(),
             rules=self._rules(),
             quote=self._feed.quote,
+            reserve=ZERO if self._reserve is None else self._reserve.amount,
         )
 
     async def _entries(self, record: CycleRecord) -> None:
+        if self._reserve is not None:
+            self._reserve.look()  # before anything is bought: what a closed trade has just earned may be put aside
         fresh = self._bars.take_new()
         held = self.portfolio()
         record.fresh, record.equity = sorted(fresh), held.equity

@@ -28,7 +28,7 @@ class Holding(msgspec.Struct, frozen=True):
 
 class Portfolio(msgspec.Struct, frozen=True):
     """Money in the quote currency. `unsettled` are symbols with an order whose end isn't known, stops that stand at the
-    venue left out."""
+    venue left out. `reserve` is put aside: part of `equity`, never of `free`."""
 
     equity: Decimal
     free: Decimal
@@ -36,6 +36,12 @@ class Portfolio(msgspec.Struct, frozen=True):
     holdings: dict[str, Holding]
     unsettled: frozenset[str]
     entries_open: int
+    reserve: Decimal = ZERO
+
+    @property
+    def tradable(self) -> Decimal:
+        """The equity that positions are sized by."""
+        return max(ZERO, self.equity - self.reserve)
 
     @property
     def open_positions(self) -> int:
@@ -72,6 +78,7 @@ def portfolio(
     unsettled: Iterable[OrderRow],
     rules: Mapping[str, SymbolRules],
     quote: Callable[[str], Quote | None],
+    reserve: Decimal = ZERO,
 ) -> Portfolio:
     """The account now. Currencies without a pair against `currency` count nothing towards equity."""
     orders = list(unsettled)
@@ -84,11 +91,12 @@ def portfolio(
     reserved = sum((order.open_value for order in entries), ZERO)
     return Portfolio(
         equity=worth,
-        free=balances.get(currency, ZERO) - reserved,
+        free=balances.get(currency, ZERO) - reserved - reserve,
         exposure=sum((holding.value for holding in holdings.values()), ZERO) + reserved,
         holdings=holdings,
         unsettled=frozenset(order.symbol for order in orders if not order.guards),
         entries_open=len({order.symbol for order in entries} - set(holdings)),
+        reserve=reserve,
     )
 
 

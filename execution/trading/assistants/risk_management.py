@@ -172,7 +172,7 @@ class RiskManagementAssistant:
     def room(self, portfolio: Portfolio) -> Room:
         """What the limits and the money leave now."""
         return Room(
-            equity=portfolio.equity,
+            equity=portfolio.tradable,
             free=portfolio.free,
             exposure=self._limits.exposure_max - portfolio.exposure,
             positions=self._limits.open_positions_max - portfolio.open_positions,
@@ -180,7 +180,7 @@ class RiskManagementAssistant:
 
     def order_value(self, portfolio: Portfolio) -> Decimal:
         """What a full-size order is worth now, in the quote currency."""
-        return usual_value(portfolio.equity, self._config, self._limits)
+        return usual_value(portfolio.tradable, self._config, self._limits)
 
     def get_health(self) -> ComponentHealth:
         """Always healthy: it is a calculation. The counts say what it did."""
