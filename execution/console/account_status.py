@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from execution.ledger.queries import AccountReport, account_report
-from execution.ledger.rows import LedgerDamaged
+from execution.console.account_reading import NoAccountYet, account_read
+from execution.ledger.queries import AccountReport
 from execution.runtime.home import Home
-from execution.runtime.sqlite import DatabaseError
+from execution.vocabulary.exit_codes import ConfigError
 from execution.vocabulary.modes import Account
 from execution.vocabulary.programs import PROGRAMS
 
@@ -43,11 +43,11 @@ def _said_by_its_trader(account: str, status: dict[str, Any]) -> dict[str, Any] 
 
 def _from_ledger(home: Home, account: str) -> dict[str, Any] | None:
     try:
-        return facts_of(account_report(home.ledger(account)))
-    except FileNotFoundError:
-        return None  # this account has never traded
-    except (DatabaseError, LedgerDamaged) as error:
-        return {"trading_state": "unknown", "note": f"the ledger can't be read: {error}"}
+        return facts_of(account_read(home, account))
+    except NoAccountYet:
+        return None
+    except ConfigError as error:
+        return {"trading_state": "unknown", "note": str(error)}
 
 
 def facts_of(report: AccountReport) -> dict[str, Any]:

@@ -5,9 +5,10 @@ from typing import Annotated, Any
 
 import typer
 
+from execution.console.account_reading import NoAccountYet, account_read
 from execution.console.output import complain, print_json, screen
 from execution.ledger.account_lock import holder_of
-from execution.ledger.queries import AccountReport, account_report
+from execution.ledger.queries import AccountReport
 from execution.runtime.bus import NoAnswer, Refused, ask
 from execution.runtime.clock import SystemClock
 from execution.runtime.home import Home
@@ -25,16 +26,17 @@ def arm(
 
     Example: nae arm live
 
-    Exit codes: 0 armed · 1 refused (not halted, not reconciled, or not confirmed) · 69 its trader doesn't answer
+    Exit codes: 0 armed · 1 refused (not halted, not reconciled, or not confirmed) · 69 no account yet, or its trader
+    doesn't answer · 78 its ledger is gone or damaged
     """
     home = Home.find()
     if account not in list(Account):
         complain(f"unknown account {account!r}; one of {', '.join(Account)} would be right")
         raise typer.Exit(ExitCode.USAGE)
     try:
-        report = account_report(home.ledger(account))
-    except FileNotFoundError:
-        complain(f"no {account} account here yet; it appears with the first start: scripts/nae up")
+        report = account_read(home, account)
+    except NoAccountYet as none:
+        complain(str(none))
         raise typer.Exit(ExitCode.UNAVAILABLE) from None
     if problem := why_not(report):
         _end(account, ExitCode.FAILED, problem, json)

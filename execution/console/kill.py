@@ -10,12 +10,14 @@ from dataclasses import dataclass
 import msgspec
 
 from execution.console.taking_over import Hand, OutOfReach, ask_holder, take_in_hand
+from execution.console.without_stop import without_stop, without_stop_by
 from execution.exchange.desk import Desk, open_desk
 from execution.exchange.emergency import Keep, Swept, cancel_all, kept_names, kept_stops
 from execution.exchange.gateway import ExchangeGateway
 from execution.ledger.audit_log import AuditLogger
-from execution.ledger.queries import recent_orders
+from execution.ledger.queries import positions, recent_orders
 from execution.ledger.rebuild import open_or_rebuild
+from execution.ledger.rows import UNREADABLE
 from execution.ledger.store import Ledger
 from execution.runtime.bus import NoAnswer, Refused, ask
 from execution.runtime.clock import Clock
@@ -46,6 +48,7 @@ class Killed(msgspec.Struct):
     ended: list[int] = []  # processes that held it and didn't answer
     cancelled: list[str] = []
     stops_left: list[str] = []  # protective stops of what is still held
+    without_stop: dict[str, str] = {}  # held, and nothing stands at the venue to sell it
     orders_left: list[str] = []
     sold: list[str] = []
     left: dict[str, str] = {}
@@ -124,9 +127,13 @@ async def _with_ledger(order: Order, told: Killed, hand: Hand, ledger: Ledger, b
             # of unknown fate, too: a trader that was killed may have a stop there whose answer it never read
             stops = [row.client_order_id for row in ledger.unsettled() if row.type in STOPS]
             keep = kept_names([] if order.flatten else stops)
-            _note(told, await cancel_all(desk.client, order.clock, began + DONE_WITHIN_S, gateway, keep))
+            swept = await cancel_all(desk.client, order.clock, began + DONE_WITHIN_S, gateway, keep)
+            _note(told, swept)
             if order.flatten:
                 await _sell(order, told, desk, gateway, audit)
+            else:
+                shown = swept.kept if swept.seen else None
+                told.without_stop = without_stop(ledger.positions(), ledger.unsettled(), shown)
         audit.record("killed", **msgspec.structs.asdict(told))
     finally:
         audit.close()
@@ -151,12 +158,15 @@ async def _beside(order: Order, told: Killed, hand: Hand, began: float) -> None:
         return
     try:
         until = max(began + DONE_WITHIN_S, order.clock.monotonic() + LAST_LOOK_S)
-        _note(told, await cancel_all(desk.client, order.clock, until, keep=_stops(order, told)))
+        swept = await cancel_all(desk.client, order.clock, until, keep=_stops(order, told))
+        _note(told, swept)
     finally:
         await desk.close()
-    if order.flatten and hand.holder:
+    if not order.flatten:
+        told.without_stop = await asyncio.to_thread(_bare, order, told, hand, swept)
+    elif hand.holder:
         await _have_it_sell(order, told, hand)
-    elif order.flatten:
+    else:
         told.problems.append("nothing was sold: nobody holds a ledger to sell from")
 
 
@@ -182,6 +192,18 @@ async def _have_it_sell(order: Order, told: Killed, hand: Hand) -> None:
     told.sold = [row.client_order_id for row in recent_orders(path, NEWEST) if row.client_order_id not in before]
     told.unknown = [row.client_order_id for row in recent_orders(path, NEWEST, [OrderState.UNKNOWN])]
     told.stops_left = [row.client_order_id for row in recent_orders(path, NEWEST) if row.guards]
+
+
+def _bare(order: Order, told: Killed, hand: Hand, swept: Swept) -> dict[str, str]:
+    """What has no stop, as its trader tells, else as far as its ledger's file can be read."""
+    path = order.home.ledger(told.account)
+    try:
+        if hand.holder:
+            return without_stop_by(ask(order.home.run, hand.holder, "status", order.clock))
+        return without_stop(positions(path), recent_orders(path, NEWEST), swept.kept if swept.seen else None)
+    except (NoAnswer, Refused, FileNotFoundError, DatabaseError, *UNREADABLE) as problem:
+        told.problems.append(f"whether all that is held has a stop can't be told: {problem}")
+        return {}
 
 
 def _holdings(order: Order, holder: str) -> dict[str, str]:

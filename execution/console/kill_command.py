@@ -17,6 +17,7 @@ from execution.runtime.home import Home
 from execution.runtime.settings import Config
 from execution.vocabulary.exit_codes import ConfigError, ExitCode
 from execution.vocabulary.modes import Account
+from execution.vocabulary.programs import BY_NAME
 
 AccountOption = Annotated[str, typer.Option("--account", "-a", help="sandbox or live; both when not given.")]
 Reason = Annotated[str, typer.Argument(help="Why; kept with the state.")]
@@ -37,7 +38,7 @@ def kill(  # noqa: PLR0917 -- typer's way: a parameter is an option
     """Halt trading and cancel every open order, within five seconds; with --flatten sell everything, too.
 
     Works with everything else dead. The halt survives every restart; only nae arm lifts it. Protective stops of what is
-    still held stay at the exchange. A trader that hangs is ended.
+    still held stay at the exchange, and what is held without one is named. A trader that hangs is ended.
 
     Examples: nae kill "something is wrong" · nae kill --flatten --account live
 
@@ -113,6 +114,11 @@ def _show(told: Killed) -> None:
             say(f"{name}: {words}: {', '.join(items)}")
     for symbol, why in told.left.items():
         say(f"{name}: {symbol} is left: {why}")
+    for symbol, amount in told.without_stop.items():
+        complain(f"{name}: {symbol}: {amount} is held without a stop at the venue")
+    if told.without_stop:
+        trader = f"{told.by} looks after it" if told.by in BY_NAME else "nae up has a trader put its stop there"
+        complain(f"{name}: nae kill --flatten --account {name} sells what has no stop; {trader}, and buys nothing")
     for problem in told.problems:
         complain(f"{name}: {problem}")
     if told.orders_left:

@@ -3,12 +3,13 @@
 
 import asyncio
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from execution.console.account_reading import account_read
 from execution.console.confirm import confirm
 from execution.console.drain import seconds_of
 from execution.console.output import complain, print_json, say, table
@@ -17,7 +18,7 @@ from execution.exchange.desk import open_desk
 from execution.exchange.emergency import cancel_all
 from execution.ledger.account_lock import AccountLock, account_lock
 from execution.ledger.audit_log import AuditLogger
-from execution.ledger.queries import positions, recent_fills, recent_orders
+from execution.ledger.queries import recent_fills, recent_orders
 from execution.ledger.rebuild import open_or_rebuild, was_begun
 from execution.ledger.store import Ledger
 from execution.runtime.clock import SystemClock
@@ -29,6 +30,7 @@ from execution.trading.liquidation_plan import Plan, Unfinished, plan, unfinishe
 from execution.vocabulary.exit_codes import BusyError, ConfigError, ExitCode
 from execution.vocabulary.lifecycle import TradingState
 from execution.vocabulary.modes import Account
+from execution.vocabulary.orders import Position
 
 SHOWN_DECIMALS = 8
 CANCELLED_WITHIN_S = 4.0
@@ -74,23 +76,23 @@ def liquidate(  # noqa: PLR0917 -- typer's way: a parameter is an option
     Examples: nae liquidate · nae liquidate ETH SOL --account live · nae liquidate --execute
 
     Exit codes: 0 done, or shown · 64 wrong words, or not confirmed · 69 the venue doesn't answer, or something is left
-    between two sales · 75 a trader holds the account · 78 no account, no venue
+    between two sales · 75 a trader holds the account · 78 no account, no venue, its ledger is gone or damaged
     """
     home, within_s = Home.find(), seconds_of(within)
     one = _Account(home, account, load(home.config_file), SystemClock(), [name.upper() for name in only or []])
     if account not in list(Account):
         complain(f"unknown account {account!r}; one of {', '.join(Account)} would be right")
         raise typer.Exit(ExitCode.USAGE)
-    if not (was_begun if execute else Path.exists)(home.ledger(account)):
+    if not was_begun(home.ledger(account)):
         raise ConfigError(f"no {account} account in {home.root}; it appears with the first start: scripts/nae up")
     if not execute:
-        _show_plan(one, *asyncio.run(_look(one)), json)
+        _show_plan(one, *asyncio.run(_look(one, account_read(home, account).positions)), json)
         return
     confirm(one.config, [account], "nae liquidate --execute", "sells what it holds", yes)
     _show_end(one, _execute(one, within_s), json)
 
 
-async def _look(one: _Account) -> tuple[Plan, list[Unfinished]]:
+async def _look(one: _Account, ours: Mapping[str, Position]) -> tuple[Plan, list[Unfinished]]:
     """What would be sold, as the venue has it now. Ends the command when it doesn't answer."""
     desk = open_desk(one.home, one.name, one.config, one.clock)
     try:
@@ -105,7 +107,7 @@ async def _look(one: _Account) -> tuple[Plan, list[Unfinished]]:
         await desk.close()
     path = one.home.ledger(one.name)
     between = unfinished(recent_orders(path, NEWEST), recent_fills(path, NEWEST), rules, quotes, one.quote)
-    return plan(held, rules, quotes, one.quote, positions=positions(path), only=one.only), between
+    return plan(held, rules, quotes, one.quote, positions=ours, only=one.only), between
 
 
 def _execute(one: _Account, within_s: float) -> Liquidated:

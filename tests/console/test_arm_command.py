@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from agents.optimus_commands import carry_out
+from execution.console.account_status import accounts_of
 from execution.ledger.opening import open_ledger
 from execution.runtime.bus import Refused
 from execution.runtime.clock import SystemClock
@@ -85,3 +86,19 @@ def test_a_trader_arms_for_a_person_with_a_name_and_reconciled_books_only(tmp_pa
         await world.system.stop()
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("words", [("arm", "live", "--yes"), ("liquidate", "--account", "live")])
+def test_a_lost_or_damaged_ledger_is_named_and_never_taken_for_an_account_that_hasnt_begun(
+    home: Home, say: Say, words: tuple[str, ...]
+) -> None:
+    account(home, TradingState.HALTED, reconciled=True)
+    path = home.ledger(Account.LIVE)
+    path.write_bytes(b"no ledger any more")
+    code, _, err = say(*words)
+    assert code == ExitCode.CONFIG and f"{path} can't be trusted" in err and "nae restore" in err
+    for part in path.parent.glob("ledger.db*"):
+        path.with_name(part.name).unlink()
+    code, _, err = say(*words)
+    assert code == ExitCode.CONFIG and f"{path} is gone, though the account was begun" in err and "nae restore" in err
+    assert accounts_of(home, {"processes": {}})["live"]["trading_state"] == "unknown"
