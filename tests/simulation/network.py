@@ -125,6 +125,7 @@ class Network:
         self.lines: list[Line] = []
         self.calm = False
         self._number = 0
+        self.failed: list[int] = []  # the requests that went wrong
         self.sent: dict[Fate, int] = {}
         self._last_event_at = 0.0
         venue.publish = self.publish
@@ -153,8 +154,12 @@ class Network:
             raise Killed
         name = f"{method} {path.rpartition('/')[2]}"
         fate = self.fate_of(name)
-        self.sent[fate] = self.sent.get(fate, 0) + 1
         self._number += 1
+        if self._weather.may_fail is not None and self._number not in self._weather.may_fail:
+            fate = Fate.SOUND
+        if fate is not Fate.SOUND:
+            self.failed.append(self._number)
+        self.sent[fate] = self.sent.get(fate, 0) + 1
         order = words.get("newClientOrderId") or words.get("origClientOrderId") or ""
         told = f"#{self._number} {name} {order}"
         if name != "GET time":

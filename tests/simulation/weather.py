@@ -66,6 +66,7 @@ class Weather:
     guarded: bool = False
     wrong_ms: int = 0
     fee_in: str = "received"
+    may_fail: frozenset[int] | None = None  # requests, by number; None: any
 
     def told(self) -> str:
         """In a line."""
@@ -78,6 +79,7 @@ class Weather:
             f"{self.seconds:.0f} s, lag {self.lag_ms} ms, fees in {self.fee_in}, twin {self.twin}, "
             f"stops {self.guarded}, [{', '.join(parts)}], deaths {dying}, held {self.holds}, "
             f"lock lost {self.steals}, people {self.people}"
+            + (f", requests that may go wrong {sorted(self.may_fail)}" if self.may_fail is not None else "")
         )
 
 

@@ -30,7 +30,7 @@ from tests.simulation.network import Network
 from tests.simulation.trader import FORESEEN, Trader
 from tests.simulation.venue import OURS, Refusal, SimVenue
 from tests.simulation.virtual_time import RUNNING, VirtualClock, VirtualLoop
-from tests.simulation.weather import weather_of
+from tests.simulation.weather import Weather, weather_of
 
 SECONDS = 40.0
 QUIET_LEAST_S, QUIET_MOST_S = 16.0, 90.0  # a request may be under way for twelve
@@ -48,13 +48,15 @@ class Judged:
 
 
 class SimWorld:
-    """See the module. `gateway`: the kind of gateway that is tried."""
+    """See the module. `gateway`: the kind of gateway that is tried; `weather`: another than the seed's."""
 
-    def __init__(self, seed: int, gateway: type[ExchangeGateway] = ExchangeGateway, seconds: float = SECONDS) -> None:
+    def __init__(
+        self, seed: int, gateway: type[ExchangeGateway] = ExchangeGateway, weather: Weather | None = None
+    ) -> None:
         self.seed = seed
         self.make_gateway = gateway
         self.hand = random.Random(f"{seed} hand")
-        self.weather = weather_of(random.Random(f"{seed} weather"), seconds)
+        self.weather = weather or weather_of(random.Random(f"{seed} weather"), SECONDS)
         self.trace: list[str] = []
         self.findings: list[str] = []
         self.signals: list[tuple[str, int]] = []
