@@ -27,7 +27,8 @@ def changes(before: Mapping[str, SymbolRules], now: Mapping[str, SymbolRules]) -
         return []
     found = [f"{symbol}: no longer listed" for symbol in sorted(before.keys() - now.keys())]
     found += [f"{symbol}: listed" for symbol in sorted(now.keys() - before.keys())]
-    for symbol in sorted(before.keys() & now.keys()):
+    both = before.keys() & now.keys()
+    for symbol in sorted(symbol for symbol in both if before[symbol] != now[symbol]):
         for name, words in _SAID.items():
             old, new = getattr(before[symbol], name), getattr(now[symbol], name)
             if old != new:

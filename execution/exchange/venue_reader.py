@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from execution.exchange import translate
 from execution.exchange.classify import BadReply
 from execution.exchange.client import VenueClient
+from execution.exchange.large_answers import entries, left_as_text
 from execution.exchange.trade_bars import TradeRun
 from execution.vocabulary.market import Candle, Quote, SymbolRules
 from execution.vocabulary.orders import STOPS, Balance, Fill, Side
@@ -39,11 +40,18 @@ class VenueReader:
         """The venue's rules by symbol, with this account's own fee when there is a key to ask for it. The fee is known
         from the last look at the account, if there was one."""
         parameters = {"symbols": _json_list(self._symbols)} if self._symbols else {}
-        info = await self.client.call("publicGetExchangeInfo", parameters)
+        with left_as_text():  # and who may trade what, half of the answer, is nothing to us
+            info = await self.client.call("publicGetExchangeInfo", parameters | {"showPermissionSets": "false"})
         if self.client.apiKey and self.client.taker_fee is None:
             await self._account()
-        fee = self.client.taker_fee
-        return translate.rules_of(info, DEFAULT_TAKER_FEE if fee is None else fee)
+        fee = DEFAULT_TAKER_FEE if self.client.taker_fee is None else self.client.taker_fee
+        if not isinstance(info, str):
+            return translate.rules_of(info, fee)
+        rules: dict[str, SymbolRules] = {}
+        for some in entries(info, "symbols"):
+            rules |= translate.rules_of({"symbols": some}, fee)
+            await self.client.budget.clock.sleep(0)  # ticks and exits come first
+        return rules
 
     async def fetch_candles(self, symbol: str, timeframe: str, since_ms: int | None, limit: int) -> list[Candle]:
         """Closed bars, oldest first: from `since_ms` on, or the last ones; at most `limit` (up to 999).
