@@ -35,6 +35,7 @@ def health_of(
         "bars_from_trades": sum(one.bars_from_trades for one in symbols),
         "bars_compared": sum(one.trades.compared for one in symbols),
         "bars_differing": sum(one.trades.differing for one in symbols),
+        "volumes_differing": sum(one.trades.volumes_differing for one in symbols),
         "trades": sum(one.trades_heard for one in symbols),
         "trades_missed": sum(tape.missed for tape in tapes),
         "trades_found": sum(tape.found for tape in tapes),

@@ -1,4 +1,4 @@
-"""Is a price one that can be true? Nought, no number, a crossed book and a leap of ten times are mistakes of whoever
+"""Is a price one that can be true? Nought, no number, a crossed book and a leap of five times are mistakes of whoever
 sends them, on trades, quotes and candles alike.
 
 No I/O. A real leap gets through: when the venue, asked by another door, says so twice with time between.
@@ -6,7 +6,8 @@ No I/O. A real leap gets through: when the venue, asked by another door, says so
 
 from decimal import Decimal
 
-SPIKE = Decimal(10)  # a price this many times the last good one, or one over it, is a mistake
+SPIKE = Decimal(5)  # a price this many times the last good one, or one over it, is a mistake: ten times too much isn't
+# taken for true because the market moved a little meanwhile
 AGREES = Decimal(2)  # what the venue says twice must be this near to each other, and to what was refused
 CONFIRMED_AFTER_S = 1.0
 

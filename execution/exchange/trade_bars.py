@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
+import msgspec
+
 from execution.exchange.trade_tape import Gap, Seen, TradeTape
 from execution.vocabulary.market import Candle, Trade
 
@@ -56,6 +58,7 @@ class TradeBars:
         self.agrees = False
         self.compared = 0
         self.differing = 0
+        self.volumes_differing = 0  # as on a market that is made up from candles: trades come in whole lots
         self._step_ms = step_ms
         self._bars: dict[int, _Bar] = {}
         self._torn: set[int] = set()
@@ -142,8 +145,8 @@ class TradeBars:
             del self._told[min(self._told)]
 
     def compare(self) -> tuple[Candle, Candle] | None:
-        """Hold the venue's own candles against what was traded, where both are known. The last that differ: (as traded,
-        as the venue says)."""
+        """Hold the venue's own candles against what was traded, where both are known. The last whose prices differ:
+        (as traded, as the venue says)."""
         difference = None
         for open_ms in [each for each in self._told if each + self._step_ms <= self._newest_ms]:
             told = self._told[open_ms]
@@ -155,7 +158,9 @@ class TradeBars:
                 continue
             self.compared += 1
             self.agrees = made == told
-            if not self.agrees:
+            if msgspec.structs.replace(made, volume=told.volume) != told:
                 self.differing += 1
                 difference = (made, told)
+            elif not self.agrees:
+                self.volumes_differing += 1
         return difference

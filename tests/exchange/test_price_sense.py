@@ -13,14 +13,14 @@ def at(price: str) -> PriceSense:
     return sense
 
 
-@pytest.mark.parametrize("price", ["0", "-1", "NaN", "Infinity", "1000", "10", "1001"])
+@pytest.mark.parametrize("price", ["0", "-1", "NaN", "Infinity", "500", "20", "1001"])
 def test_what_cannot_be_true_is_refused(price: str) -> None:
     sense = at("100")
     assert not sense.accepts(Decimal(price))
     assert sense.last == 100
 
 
-@pytest.mark.parametrize("price", ["10.1", "50", "100", "999"])
+@pytest.mark.parametrize("price", ["20.1", "50", "100", "499"])
 def test_a_market_may_move_fast(price: str) -> None:
     sense = at("100")
     assert sense.accepts(Decimal(price))

@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from execution.exchange.classify import BadReply
@@ -63,11 +64,12 @@ def test_the_venues_word_closes_a_bar_at_once_and_its_own_candle_counts() -> Non
     heard = agreeing()
     heard.trades(14, 17)
     assert heard.minutes == [0, 1]
-    heard.closed(2, volume="7")
-    assert heard.bars[-1] == flat(2, "7")
+    heard.closed(2, high="101")
+    own = msgspec.structs.replace(flat(2), high=Decimal(101))
+    assert heard.bars[-1] == own
     heard.trade(18)
     heard.feed.look(0.0, 2 * MINUTE)
-    assert heard.feed.difference == (flat(2), flat(2, "7"))
+    assert heard.feed.difference == (flat(2), own)
     assert not heard.feed.trades.agrees
 
 

@@ -114,11 +114,21 @@ def test_a_bar_that_differs_from_the_venues_own_is_told_once_and_not_trusted() -
     one = Decimal(100)
     bars.tell(Candle(MINUTE, one, one, one, one, Decimal(6)))
     assert (bars.compare(), bars.agrees) == (None, True)
-    bars.tell(Candle(2 * MINUTE, one, one, one, one, Decimal(5)))
+    bars.tell(Candle(2 * MINUTE, one, Decimal(101), one, one, Decimal(6)))
     difference = bars.compare()
     assert difference is not None
-    assert [each.volume for each in difference] == [6, 5]
+    assert [each.high for each in difference] == [100, 101]
     assert (bars.compare(), bars.agrees, bars.compared, bars.differing) == (None, False, 2, 1)
+
+
+def test_a_volume_that_differs_is_counted_apart_and_not_trusted_either() -> None:
+    bars = TradeBars(MINUTE)
+    for number in range(1, 15):
+        bars.add(trade(number))
+    one = Decimal(100)
+    bars.tell(Candle(MINUTE, one, one, one, one, Decimal("6.001")))
+    assert bars.compare() is None
+    assert (bars.agrees, bars.differing, bars.volumes_differing) == (False, 0, 1)
 
 
 def test_a_tape_keeps_no_more_gaps_than_it_may() -> None:
