@@ -119,9 +119,10 @@ class ProtectionWatch:
             log.warning("the stops can't be judged now", extra={"fields": {"account": self.account, "error": error}})
             return {symbol: amount for symbol, amount in bare.items() if symbol in self._bare}
         config, found = self._context.config.trading, dict[str, Decimal]()
-        lowest = (1 - config.stop_loss - config.protective_gap) / (1 + config.profit_target)  # of the price now
         for symbol, amount in bare.items():
             left, quote = amount - given.get(symbol.partition("/")[0], ZERO), quotes.get(symbol)
+            risen = (1 + config.profit_target) / (1 - self._rules[symbol].taker_fee) ** 2  # since the entry, at most
+            lowest = (1 - config.stop_loss - config.protective_gap) / risen  # of the price now
             stop = ZERO if quote is None else quote.bid * lowest
             if left > 0 and left * stop >= self._rules[symbol].notional_min:
                 found[symbol] = left

@@ -17,10 +17,12 @@ from execution.exchange.venue_reader import VenueReader
 from execution.learning.conditions import choose_conditions
 from execution.ledger.audit_log import AuditLogger, config_hash
 from execution.research import kernels
+from execution.research.backtest import RegimeRules
 from execution.research.candles import candle_array
 from execution.research.costs import Costs
-from execution.research.exits import Exits
-from execution.research.regime import Regime, classify
+from execution.research.exit_terms import exits_of, leave_in
+from execution.research.regime import Regime
+from execution.research.regime_rules import CODES, REGIME_BARS, regime_of
 from execution.research.strategies import STRATEGIES
 from execution.research.sweep import grid, sweep
 from execution.runtime.bus import Refused
@@ -36,6 +38,7 @@ RESEARCH_PERIOD_S = 20.0
 PUBLISH_PERIOD_S = 1.0
 HISTORY_BARS = 999  # the most that one request gives
 TTL_BARS = 240
+REGIMES = {code: regime for regime, code in CODES.items()}
 
 
 class RalphAgent:
@@ -51,6 +54,7 @@ class RalphAgent:
         self._symbols: list[str] = []
         self._conditions: dict[str, list[Condition]] = {}
         self._regimes: dict[str, str] = {}
+        self._codes: dict[str, dict[int, int]] = {}  # by symbol and bar: what was worked out once isn't again
         self._studied_ms: int | None = None
 
     async def start(self) -> None:
@@ -80,15 +84,34 @@ class RalphAgent:
         """Pure but for time spent: regime, sweeps after costs, and what deserves to be armed."""
         trading = self._context.config.trading
         bars = candle_array(candles)
-        regime = classify(bars[:, 1].tolist(), bars[:, 2].tolist(), bars[:, 3].tolist())
-        exits = Exits(float(trading.profit_target), float(trading.stop_loss), trading.time_exit_bars)
+        codes = self._regimes_along(symbol, candles, bars.tolist())
+        regime = REGIMES[codes[-1]]
+        rules = RegimeRules(codes, leave_in(trading))
         costs = Costs.of(self._rules[symbol].taker_fee, trading.spread_max / 4)
         results = [
             result
-            for strategy in STRATEGIES.values()
-            for result in sweep(bars, strategy, grid(strategy), exits, costs, compiled=kernels.available())
+            for name, strategy in STRATEGIES.items()
+            for result in sweep(
+                bars,
+                strategy,
+                grid(strategy),
+                exits_of(trading, name, costs),
+                costs,
+                regimes=rules,
+                compiled=kernels.available(),
+            )
         ]
         return regime, choose_conditions(symbol, results, regime, candles[-1].open_ms, TTL_BARS)
+
+    def _regimes_along(self, symbol: str, candles: list[Candle], rows: list[list[float]]) -> list[int]:
+        """The code of the regime after each bar; only bars that are new are worked out."""
+        known = self._codes.get(symbol, {})
+        codes: list[int] = []
+        for at, candle in enumerate(candles, 1):
+            code = known.get(candle.open_ms)
+            codes.append(CODES[regime_of(rows[max(0, at - REGIME_BARS) : at])] if code is None else code)
+        self._codes[symbol] = {candle.open_ms: code for candle, code in zip(candles, codes, strict=True)}
+        return codes
 
     def _take(self, symbol: str, regime: Regime, found: list[Condition], bars: int) -> None:
         self._conditions[symbol] = found

@@ -105,6 +105,8 @@ MONEY_WORDS = {
 RESEARCHED_IN_FLOATS: dict[str, str] = {
     "execution/trading/assistants/signal_generation.py": "runs the researched step functions, bit for bit",
     "execution/trading/sell_coordinator.py": "runs the researched exits, bit for bit",
+    "execution/trading/exit_rules.py": "runs the researched exits, bit for bit",
+    "execution/trading/watches.py": "runs the researched exits, bit for bit",
 }
 
 BANNED_WORDS = {"enhanced", "legacy", "util", "utils", "helper", "helpers", "misc", "stuff", "manager2"}

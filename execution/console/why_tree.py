@@ -130,10 +130,11 @@ def _exit(reason: str, told: Mapping[str, Any]) -> str:
     words = f"{reason} by {told.get('by')}{why}: bid {told.get('bid')}, paid {told.get('price_paid')}"
     if "stop" not in told:
         return words
-    return (
-        f"{words}, stop {told.get('stop')}, target {told.get('target')}, held {told.get('bars_held')} of at most "
-        f"{told.get('time_exit_bars')} bars"
-    )
+    words += f", stop {told.get('stop')}"
+    for name in ("trailing_stop", "peak", "target", "lowest", "highest", "regime"):
+        if told.get(name) is not None:
+            words += f", {name.replace('_', ' ')} {told[name]}"
+    return f"{words}, held {told.get('bars_held')} of at most {told.get('time_exit_bars')} bars"
 
 
 def _risk(chapter: Chapter, told: Mapping[str, Any]) -> str:

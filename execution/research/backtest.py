@@ -4,7 +4,7 @@ The loop is loop.py's, compiled or plain, with the same trades bit for bit. A po
 reported as open and counted in nothing. No number leaves here before costs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,10 +15,20 @@ from execution.research.candles import CandleArray
 from execution.research.costs import Costs, kept_share
 from execution.research.exits import Exits, exit_step
 from execution.research.loop import make_loop
+from execution.research.regime import Regime
+from execution.research.regime_rules import KINDS, manners
 from execution.research.strategies import Strategy
 
 Indexes = NDArray[np.int64]
 Prices = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class RegimeRules:
+    """The regime after each bar (`regime_codes`), and in which of them positions are left, least bad first."""
+
+    codes: Sequence[int]
+    leave_in: Sequence[Regime] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,30 +57,43 @@ def backtest(
     exits: Exits = Exits(),  # noqa: B008 - frozen
     costs: Costs = Costs(),  # noqa: B008 - frozen
     *,
+    regimes: RegimeRules | None = None,
     compiled: bool = True,
 ) -> BacktestResult:
-    """Run `strategy` over candles of shape (n, 5). ValueError when the shape or a parameter is unfit.
+    """Run `strategy` over candles of shape (n, 5). ValueError when the shape or a parameter is unfit. Without `regimes`
+    it enters and stays in any.
 
     `compiled` uses numba where it is installed; without it, or with False, plain Python runs the same lines.
     """
     if candles.ndim != 2 or candles.shape[1] != 5:
         raise ValueError(f"candles have shape {candles.shape}: must be (n, 5), open to volume")
+    if regimes is not None and len(regimes.codes) != len(candles):
+        raise ValueError(f"{len(regimes.codes)} regimes for {len(candles)} candles: one after each bar is needed")
     vector = strategy.vector(params)
-    if compiled and kernels.available():
-        return _run_compiled(candles, strategy, vector, exits, costs)
-    return _run_plain(candles, strategy, vector, exits, costs)
+    manner = [1.0] * KINDS + [0.0] * KINDS if regimes is None else manners(strategy.enter_in, regimes.leave_in)
+    codes = [0] * len(candles) if regimes is None else regimes.codes
+    run = _run_compiled if compiled and kernels.available() else _run_plain
+    places, prices, open_entry = run(candles, strategy, vector, exits.vector(), codes, manner)
+    return _judge(places, prices, open_entry, costs)
 
 
-def _run_compiled(
-    candles: CandleArray, strategy: Strategy, vector: list[float], exits: Exits, costs: Costs
-) -> BacktestResult:
+def _run_compiled(  # noqa: PLR0917 - the loop's own arguments
+    candles: CandleArray,
+    strategy: Strategy,
+    params: list[float],
+    exits: list[float],
+    codes: Sequence[int],
+    manner: list[float],
+) -> tuple[Indexes, Prices, int]:
     bars = len(candles)
     places = np.empty((3, bars), dtype=np.int64)
     prices = np.empty((2, bars), dtype=np.float64)
     trades, open_entry = kernels.compiled_loop(strategy.step)(
         np.ascontiguousarray(candles, dtype=np.float64),
-        np.array(vector),
-        np.array(exits.vector()),
+        np.array(params),
+        np.array(exits),
+        np.asarray(codes, dtype=np.int8),
+        np.array(manner),
         np.zeros(strategy.state_size),
         places[0],
         places[1],
@@ -78,21 +101,25 @@ def _run_compiled(
         prices[1],
         places[2],
     )
-    return _judge(places[:, :trades].copy(), prices[:, :trades].copy(), int(open_entry), costs)
+    return places[:, :trades].copy(), prices[:, :trades].copy(), int(open_entry)
 
 
-def _run_plain(
-    candles: CandleArray, strategy: Strategy, vector: list[float], exits: Exits, costs: Costs
-) -> BacktestResult:
+def _run_plain(  # noqa: PLR0917 - the loop's own arguments
+    candles: CandleArray,
+    strategy: Strategy,
+    params: list[float],
+    exits: list[float],
+    codes: Sequence[int],
+    manner: list[float],
+) -> tuple[Indexes, Prices, int]:
     rows = candles.tolist()
-    entry_at, exit_at, reason = [0] * len(rows), [0] * len(rows), [0] * len(rows)
-    entry_price, exit_price = [0.0] * len(rows), [0.0] * len(rows)
+    places = [[0] * len(rows) for _ in range(3)]
+    prices = [[0.0] * len(rows) for _ in range(2)]
     trades, open_entry = make_loop(strategy.step, exit_step)(
-        rows, vector, exits.vector(), strategy.fresh_state(), entry_at, exit_at, entry_price, exit_price, reason
+        rows, params, exits, codes, manner, strategy.fresh_state(), places[0], places[1], *prices, places[2]
     )
-    places = np.array([entry_at[:trades], exit_at[:trades], reason[:trades]], dtype=np.int64)
-    prices = np.array([entry_price[:trades], exit_price[:trades]], dtype=np.float64)
-    return _judge(places, prices, open_entry, costs)
+    kept = np.array([column[:trades] for column in places], dtype=np.int64)
+    return kept, np.array([column[:trades] for column in prices], dtype=np.float64), open_entry
 
 
 def _judge(places: Indexes, prices: Prices, open_entry: int, costs: Costs) -> BacktestResult:

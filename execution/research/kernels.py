@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from typing import Any, TypeVar, cast
 
 from execution.research import bars, windows
-from execution.research.exits import exit_step
+from execution.research.exits import exit_step, trail_level
 from execution.research.loop import Loop, make_loop
 from execution.research.strategies.registry import Step
 
@@ -18,7 +18,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 # no reference counting (_nrt): nothing here allocates, and counting each array passed on doubled the time of a bar
 OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False}
-# every plain function a step function calls; a new one is named here
+# every plain function that a step function or the exit rule calls; a new one is named here
 BLOCKS = (
     bars.is_bar,
     windows.advance,
@@ -27,6 +27,7 @@ BLOCKS = (
     windows.deviation_of,
     windows.walked_over,
     windows.true_range,
+    trail_level,
 )
 
 

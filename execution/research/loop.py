@@ -8,8 +8,10 @@ from typing import Any
 
 from execution.research.bars import Vector, is_bar
 from execution.research.exits import HOLD
+from execution.research.regime_rules import KINDS
 
-# (candles, params, exits, state, entry_at, exit_at, entry_price, exit_price, reason) -> (trades, open entry or -1)
+# (candles, params, exits, regimes, manners, state, entry_at, exit_at, entry_price, exit_price, reason)
+# -> (trades, open entry or -1)
 Loop = Callable[..., tuple[int, int]]
 
 
@@ -29,6 +31,8 @@ def make_loop(
         candles: Sequence[Any],
         params: Vector,
         exits: Vector,
+        regimes: Any,
+        manners: Vector,
         state: Vector,
         entry_at: Any,
         exit_at: Any,
@@ -39,6 +43,8 @@ def make_loop(
         trades = 0
         held = 0
         score = 0.0
+        peak = 0.0
+        entered_in = 0.0
         for i in range(len(candles)):
             bar = row(candles, i)
             if not is_bar(bar):
@@ -46,18 +52,25 @@ def make_loop(
             if held == 0 and score > 0.0:
                 entry_at[trades] = i
                 entry_price[trades] = bar[0]
+                peak = bar[0]
                 held = 1
             elif held > 0:
                 held += 1
             if held > 0:
-                code, price = leave(entry_price[trades], bar, held, exits)
+                worse = manners[KINDS + regimes[i]] > entered_in
+                code, price = leave(entry_price[trades], peak, bar, held, worse, exits)
                 if code != HOLD:
                     exit_at[trades] = i
                     exit_price[trades] = price
                     reason[trades] = code
                     trades += 1
                     held = 0
+                elif bar[1] > peak:
+                    peak = bar[1]
             score = step(state, bar, params)
+            if held == 0 and score > 0.0:
+                score *= manners[regimes[i]]
+                entered_in = manners[KINDS + regimes[i]]
         return trades, (entry_at[trades] if held > 0 else -1)
 
     return loop

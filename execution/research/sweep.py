@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import product
 
-from execution.research.backtest import BacktestResult, backtest
+from execution.research.backtest import BacktestResult, RegimeRules, backtest
 from execution.research.candles import CandleArray
 from execution.research.costs import Costs
 from execution.research.exits import Exits
@@ -34,6 +34,7 @@ def sweep(
     exits: Exits = Exits(),  # noqa: B008 - frozen
     costs: Costs = Costs(),  # noqa: B008 - frozen
     *,
+    regimes: RegimeRules | None = None,
     compiled: bool = True,
     threads: int = 1,
 ) -> list[SweepResult]:
@@ -43,7 +44,8 @@ def sweep(
     """
 
     def run(params: dict[str, float]) -> SweepResult:
-        return SweepResult(strategy.name, params, backtest(candles, strategy, params, exits, costs, compiled=compiled))
+        found = backtest(candles, strategy, params, exits, costs, regimes=regimes, compiled=compiled)
+        return SweepResult(strategy.name, params, found)
 
     sets = [dict(params) for params in param_sets]
     if threads == 1 or len(sets) < 2:

@@ -101,7 +101,8 @@ def _check_value(value: Any, kind: Any, place: str, name: str, strict: bool) -> 
             raise ConfigError(f"{place}: {name} = {shown} is out of range; it must be {problem}")
     if name == "venue.market" and not MARKET_FORM.match(value):
         raise ConfigError(f"{place}: {name} = {shown} isn't known; it must be {MARKETS}")
-    if name in CHOICES and value not in CHOICES[name]:
+    chosen = value if isinstance(value, list) else [value]
+    if name in CHOICES and not all(one in CHOICES[name] for one in chosen):
         raise ConfigError(f"{place}: {name} = {shown} isn't known; it must be one of {', '.join(CHOICES[name])}")
 
 

@@ -58,6 +58,9 @@ class TradingConfig(Strict, frozen=True):
     stop_loss: Decimal = Decimal("0.006")
     protective_gap: Decimal = Decimal("0.002")
     time_exit_bars: int = 45
+    trailing_start: Decimal = Decimal("0.004")
+    trailing_distance: Decimal = Decimal("0.003")
+    exit_regimes: tuple[str, ...] = ("trend_down", "crash")
     target_over_cost: Decimal = Decimal("1.5")
     spread_max: Decimal = Decimal("0.002")
 
@@ -152,6 +155,8 @@ RANGES = {
     "trading.stop_loss": Range(above=0, most=1),
     "trading.protective_gap": Range(least=0, most=0.5),
     "trading.time_exit_bars": Range(least=1),
+    "trading.trailing_start": Range(least=0, most=1),
+    "trading.trailing_distance": Range(least=0, most=0.5),
     "trading.target_over_cost": Range(least=1),
     "trading.spread_max": Range(above=0, most=1),
     "universe.day_value_min": Range(least=0),
@@ -183,4 +188,5 @@ CHOICES = {
     "trading.timeframe": ("1m", "3m", "5m", "15m", "30m", "1h"),
     "trading.reinvest": ("compound", "harvest"),
     "trading.trade_mode": ("dry_run", "paper"),
+    "trading.exit_regimes": ("volatile", "trend_down", "crash"),  # of a list: each of its texts
 }

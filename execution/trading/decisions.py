@@ -41,7 +41,7 @@ def entry(request: OrderRequest, proposal: Proposal, sized: Mapping[str, Any], c
             "spread_max": text(config.spread_max),
             "regime_now": listing.regime.value,
             "rank": round(proposal.rank, SHOWN),
-            **target_numbers(proposal.cost, config),
+            **target_numbers(proposal.cost, config, condition.strategy),
         },
         "sized": dict(sized),
     }

@@ -89,7 +89,7 @@ def request_of(holding: Holding, stop: Decimal, rules: SymbolRules) -> OrderRequ
         reference_price=stop,
         purpose=Purpose.EXIT,
         strategy=holding.position.strategy,
-        reason=ExitReason.STOP_LOSS.value,
+        reason=ExitReason.PROTECTIVE_STOP.value,
         signal_bar_ms=holding.position.signal_bar_ms,
         limit_price=limit if kind is OrderType.STOP_LOSS_LIMIT else None,
     )

@@ -1,7 +1,7 @@
 """UnifiedSellCoordinator: the only place that decides when a position is sold, and why.
 
-Bars and the current quote go through research's own exit rule; the first reason by precedence (ExitReason) holds. What
-a closed bar has decided stays decided until the position is gone. It sends nothing.
+Closed bars, trades and the current quote go through exit_rules.py; the first reason by precedence (ExitReason) holds.
+What a closed bar has decided stays decided until the position is gone. It sends nothing.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -10,20 +10,20 @@ from typing import Any
 
 import msgspec
 
-from execution.research.bars import is_bar
-from execution.research.exits import EXIT_REASONS, HOLD, Exits, exit_step
+from execution.research.costs import Costs
+from execution.research.exit_terms import exits_of, leave_in
+from execution.research.exits import Exits
 from execution.runtime.clock import Clock, iso
 from execution.runtime.settings import TradingConfig
 from execution.trading.bars import BarBook
+from execution.trading.exit_rules import Seen, first_reason, levels, price_reason, profitable
 from execution.trading.portfolio import Holding
+from execution.trading.watches import Watches
 from execution.vocabulary.health import ComponentHealth, ComponentStatus
 from execution.vocabulary.market import Quote, SymbolRules
-from execution.vocabulary.money import text
+from execution.vocabulary.money import ZERO, text
 from execution.vocabulary.orders import OrderRequest, OrderType, Purpose, Side
 from execution.vocabulary.reasons import ExitReason
-
-PRECEDENCE = tuple(ExitReason)
-SHOWN = 8  # decimals of what is told
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -43,75 +43,62 @@ class Exiting(msgspec.Struct, frozen=True):
     new_dust: list[str]
 
 
-class Watch(msgspec.Struct, frozen=True):
-    """One position under watch: how far its bars have been looked at, how many there were, what they decided."""
+class Case(msgspec.Struct, frozen=True):
+    """One position to be judged. `prices`: the bid and all that was traded since the last look; None when the market
+    hasn't been heard for a while."""
 
-    since_ms: int
-    checked_ms: int
-    bars_held: int = 0
-    decided: ExitReason | None = None
-
-
-def advanced(watch: Watch, newest_ms: int, rows: Iterable[list[float]], price_paid: float, exits: Exits) -> Watch:
-    """The watch after the bars closed since, oldest first. The first reason stays; unfit bars don't count."""
-    vector = exits.vector()
-    held = watch.bars_held
-    for row in rows:
-        if watch.decided is not None:
-            break
-        if not is_bar(row):
-            continue
-        held += 1
-        code, _ = exit_step(price_paid, row, held, vector)
-        if code != HOLD:
-            return Watch(watch.since_ms, newest_ms, held, EXIT_REASONS[code])
-    return Watch(watch.since_ms, newest_ms, held, watch.decided)
+    symbol: str
+    holding: Holding
+    rules: SymbolRules
+    quote: Quote | None
+    exits: Exits
+    prices: Seen | None
 
 
-def quote_reason(price_paid: float, bid: float, exits: Exits) -> ExitReason | None:
-    """What the price of this moment asks for: stop or target, never time, which is counted in closed bars."""
-    row = [bid, bid, bid, bid, 0.0]
-    if not is_bar(row):
-        return None
-    code, _ = exit_step(price_paid, row, 0, exits.vector())
-    return EXIT_REASONS.get(code)
+class Left(msgspec.Struct, frozen=True):
+    """A position that the last look left as it was: by what it is judged until the next one."""
 
+    price_paid: float
+    peak: float
+    exits: Exits
+    said: bool = False
 
-def profitable(holding: Holding, bid: Decimal, taker_fee: Decimal) -> bool:
-    """Would a sale at `bid` bring more than the position cost, all fees included?"""
-    return bid * (1 - taker_fee) > holding.position.entry_price
-
-
-def first_reason(found: Iterable[ExitReason | None]) -> ExitReason | None:
-    """The one that comes first by precedence."""
-    return min((reason for reason in found if reason is not None), key=PRECEDENCE.index, default=None)
+    def ended_by(self, low: float, high: float) -> bool:
+        """Would these prices end it?"""
+        return price_reason(self.price_paid, self.peak, low, high, self.exits) is not None
 
 
 class UnifiedSellCoordinator:
-    """Looks at every position, on each closed bar and on the price of the moment."""
+    """Looks at every position, on each closed bar, on what is traded and on the price of the moment."""
 
     def __init__(self, config: TradingConfig, bars: BarBook, clock: Clock) -> None:
         self._config = config
         self._bars = bars
         self._clock = clock
-        self._exits = Exits(float(config.profit_target), float(config.stop_loss), config.time_exit_bars)
-        self._watches: dict[str, Watch] = {}
-        self._entered_ms: dict[str, int] = {}
+        self._watches = Watches(bars, leave_in(config))
+        self._terms: dict[tuple[str, Decimal], Exits] = {}
         self._dust_said: dict[str, Decimal] = {}
         self._emergency: dict[str, str] = {}
-        self._left: dict[str, float] = {}  # positions that the last look left as they are, and what was paid for them
+        self._given_up: dict[str, str] = {}
+        self._left: dict[str, Left] = {}
+        self._heeded: frozenset[str] = frozenset()  # whose trades are kept for the next look
+        self._seen: dict[str, Seen] = {}
         self._looked_ms: int | None = None
         self.decided = 0
 
     def entered(self, symbol: str, signal_bar_ms: int) -> None:
         """An entry was sent. When it joins dust of an older position, its time counts, not the dust's."""
-        self._entered_ms[symbol] = max(signal_bar_ms, self._entered_ms.get(symbol, -1))
+        self._watches.entered(symbol, signal_bar_ms)
 
     def sell_all(self, symbols: Iterable[str], reason: str) -> list[str]:
         """Mark positions for immediate sale, whatever their price; the symbols marked. Holds until they are gone."""
         marked = sorted(symbols)
         self._emergency |= dict.fromkeys(marked, reason)
         return marked
+
+    def give_up(self, symbol: str, why: str) -> None:
+        """Mark a position whose money is wanted for something better. Holds until it is gone."""
+        self._given_up[symbol] = why
 
     @property
     def emergencies(self) -> dict[str, str]:
@@ -120,10 +107,23 @@ class UnifiedSellCoordinator:
 
     def ended_by(self, quote: Quote) -> bool:
         """Would this price end a position that the last look left as it was? Said once for each look."""
-        paid = self._left.get(quote.symbol)
-        if paid is None or quote_reason(paid, float(quote.bid), self._exits) is None:
+        bid = float(quote.bid)
+        return self._ended_by(quote.symbol, bid, bid)
+
+    def ended_by_trades(self, symbol: str, low: Decimal, high: Decimal) -> bool:
+        """Would these trades? They are kept for the next look, so that no touch of a stop is missed."""
+        if symbol not in self._heeded:
             return False
-        del self._left[quote.symbol]
+        lowest, highest = float(low), float(high)
+        known = self._seen.get(symbol)
+        self._seen[symbol] = Seen(lowest, highest) if known is None else known.wider(lowest, highest)
+        return self._ended_by(symbol, lowest, highest)
+
+    def _ended_by(self, symbol: str, low: float, high: float) -> bool:
+        left = self._left.get(symbol)
+        if left is None or left.said or not left.ended_by(low, high):
+            return False
+        self._left[symbol] = msgspec.structs.replace(left, said=True)
         return True
 
     def look(
@@ -139,6 +139,7 @@ class UnifiedSellCoordinator:
         a while (a process that was stopped and goes on): then only what closed bars have decided is done."""
         self._forget_gone(holdings)
         self._left = {}
+        self._heeded = frozenset(symbol for symbol, row in holdings.items() if not row.dust)
         self._looked_ms = self._clock.now_ms()
         decisions: list[Decision] = []
         new_dust: list[str] = []
@@ -150,79 +151,87 @@ class UnifiedSellCoordinator:
                     self._dust_said[symbol] = holding.position.quantity
                     new_dust.append(symbol)
                 continue
-            decision = self._decide(symbol, holding, rules.get(symbol), quotes.get(symbol), quotes_old)
+            rule, quote = rules.get(symbol), quotes.get(symbol)
+            if rule is None or holding.sellable <= 0:
+                continue
+            prices = None if quotes_old or quote is None else _prices(quote, self._seen.get(symbol))
+            case = Case(symbol, holding, rule, quote, self._exits_of(holding, rule), prices)
+            decision = self._decide(case)
             if decision is not None:
                 decisions.append(decision)
             else:
-                self._left[symbol] = float(holding.price_paid)
+                self._left[symbol] = self._left_as_it_is(case)
+                self._seen.pop(symbol, None)  # a touched stop holds until it is sold: a sale may fail
         self.decided += len(decisions)
         return Exiting(decisions, new_dust)
 
-    def _decide(
-        self, symbol: str, holding: Holding, rules: SymbolRules | None, quote: Quote | None, quotes_old: bool
-    ) -> Decision | None:
-        if rules is None or holding.sellable <= 0:
-            return None
-        if quote is None:
-            if symbol not in self._emergency:
+    def _left_as_it_is(self, case: Case) -> Left:
+        paid, watch = float(case.holding.price_paid), self._watches.last(case.symbol)
+        return Left(paid, paid if watch is None else watch.highest(paid), case.exits)
+
+    def _exits_of(self, holding: Holding, rules: SymbolRules) -> Exits:
+        """What was paid holds the spread of the way in, the bid that of the way out: fees alone raise the target."""
+        key = (holding.position.strategy, rules.taker_fee)
+        if key not in self._terms:
+            self._terms[key] = exits_of(self._config, key[0], Costs.of(rules.taker_fee, ZERO, ZERO))
+        return self._terms[key]
+
+    def _decide(self, case: Case) -> Decision | None:
+        if case.quote is None:
+            if case.symbol not in self._emergency:
                 return None
-            price = self._last_price(symbol, holding)
-            return Decision(symbol, ExitReason.EMERGENCY, holding.sellable, price, self._numbers(symbol, holding, None))
-        reason = self._reason(symbol, holding, quote.bid, rules.taker_fee, quotes_old)
+            reason: ExitReason | None = ExitReason.EMERGENCY
+            price = self._last_price(case)
+        else:
+            reason, price = self._reason(case, case.quote.bid), case.quote.bid
         if reason is None:
             return None
-        return Decision(symbol, reason, holding.sellable, quote.bid, self._numbers(symbol, holding, quote))
+        return Decision(case.symbol, reason, case.holding.sellable, price, self._numbers(case, reason))
 
-    def _numbers(self, symbol: str, holding: Holding, quote: Quote | None) -> dict[str, Any]:
-        watch, paid = self._watches.get(symbol), holding.price_paid
-        told: dict[str, Any] = {
-            "price_paid": text(round(paid, SHOWN)),
-            "bid": None if quote is None else text(quote.bid),
-            "stop": text(round(paid * (1 - self._config.stop_loss), SHOWN)),
-            "target": text(round(paid * (1 + self._config.profit_target), SHOWN)),
-            "bars_held": 0 if watch is None else watch.bars_held,
-            "time_exit_bars": self._config.time_exit_bars,
-            "by": "the price of the moment" if watch is None or watch.decided is None else "a closed bar",
-        }
-        if symbol in self._emergency:
-            told |= {"by": "an order to sell everything", "why": self._emergency[symbol]}
-        return told
+    def _numbers(self, case: Case, reason: ExitReason) -> dict[str, Any]:
+        symbol, watch = case.symbol, self._watches.last(case.symbol)
+        told: dict[str, Any] = {"bid": None if case.quote is None else text(case.quote.bid)}
+        told |= levels(case.holding.price_paid, watch, case.exits)
+        if case.prices is not None:
+            told |= {"lowest": case.prices.low, "highest": case.prices.high}
+        regime = self._watches.regime(symbol)
+        if regime:
+            told["regime"] = regime
+        if reason is ExitReason.EMERGENCY:
+            return told | {"by": "an order to sell everything", "why": self._emergency[symbol]}
+        if reason is ExitReason.REALLOCATED:
+            return told | {"by": "a better entry", "why": self._given_up[symbol]}
+        by_bar = watch is not None and watch.decided is not None
+        return told | {"by": "a closed bar" if by_bar else "the price of the moment"}
 
-    def _last_price(self, symbol: str, holding: Holding) -> Decimal:
+    def _last_price(self, case: Case) -> Decimal:
         """What risk is counted at while nobody quotes."""
-        bars = self._bars.series(symbol).candles
-        return bars[-1].close if bars else holding.position.entry_price
+        bars = self._bars.series(case.symbol).candles
+        return bars[-1].close if bars else case.holding.position.entry_price
 
-    def _reason(
-        self, symbol: str, holding: Holding, bid: Decimal, taker_fee: Decimal, quotes_old: bool
-    ) -> ExitReason | None:
-        paid = float(holding.price_paid)
-        by_bars = self._watched(symbol, holding, paid).decided
-        if by_bars is ExitReason.PROFIT_TARGET and not profitable(holding, bid, taker_fee):
-            # a bar reached the target, we came too late, and no profit is left to take: go on watching
-            watch = self._watches[symbol]
-            self._watches[symbol] = Watch(watch.since_ms, watch.checked_ms, watch.bars_held)
-            by_bars = None
-        emergency = ExitReason.EMERGENCY if symbol in self._emergency else None
-        by_quote = None if quotes_old else quote_reason(paid, float(bid), self._exits)
-        return first_reason((emergency, by_bars, by_quote))
-
-    def _watched(self, symbol: str, holding: Holding, paid: float) -> Watch:
-        newest = self._bars.series(symbol).newest_ms
-        since = max(holding.position.signal_bar_ms, self._entered_ms.get(symbol, -1))
-        watch = self._watches.get(symbol)
-        if watch is None or watch.since_ms != since:
-            # a market that began anew may lie before the entry: then its bars count from now
-            watch = Watch(since, min(since, newest))
-        if watch.checked_ms < newest:
-            watch = advanced(watch, newest, self._bars.rows_after(symbol, watch.checked_ms), paid, self._exits)
-        self._watches[symbol] = watch
-        return watch
+    def _reason(self, case: Case, bid: Decimal) -> ExitReason | None:
+        symbol, paid = case.symbol, float(case.holding.price_paid)
+        watch = self._watches.of(symbol, case.holding, case.exits)
+        by_bars, by_price = watch.decided, None
+        if case.prices is not None:
+            by_price = price_reason(paid, watch.highest(paid), case.prices.low, case.prices.high, case.exits)
+        if not profitable(case.holding, bid, case.rules.taker_fee):
+            # the target was reached, we came too late, and no profit is left to take: go on watching
+            if by_bars is ExitReason.PROFIT_TARGET:
+                self._watches.go_on(symbol)
+                by_bars = None
+            if by_price is ExitReason.PROFIT_TARGET:
+                by_price = None
+        ordered = ExitReason.EMERGENCY if symbol in self._emergency else None
+        given_up = ExitReason.REALLOCATED if symbol in self._given_up else None
+        return first_reason((ordered, given_up, by_bars, by_price))
 
     def _forget_gone(self, holdings: Mapping[str, Holding]) -> None:
-        self._watches = {symbol: row for symbol, row in self._watches.items() if symbol in holdings}
+        self._watches.forget_gone(holdings)
+        self._seen = {symbol: row for symbol, row in self._seen.items() if symbol in holdings}
         self._dust_said = {symbol: row for symbol, row in self._dust_said.items() if symbol in holdings}
         self._emergency = {symbol: row for symbol, row in self._emergency.items() if symbol in holdings}
+        self._given_up = {symbol: row for symbol, row in self._given_up.items() if symbol in holdings}
 
     def get_health(self) -> ComponentHealth:
         """Degraded while an emergency sale isn't through."""
@@ -236,6 +245,12 @@ class UnifiedSellCoordinator:
                 "dust": sorted(self._dust_said),
             },
         )
+
+
+def _prices(quote: Quote, seen: Seen | None) -> Seen:
+    """The bid, and all that was traded since the last look."""
+    bid = float(quote.bid)
+    return Seen(bid, bid) if seen is None else seen.wider(bid, bid)
 
 
 def request_of(decision: Decision, holding: Holding, correlation_id: str) -> OrderRequest:

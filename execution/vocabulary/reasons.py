@@ -26,9 +26,25 @@ class ExitReason(StrEnum):
     """Every exit says why. Listed by precedence: the first that holds is the reason."""
 
     EMERGENCY = "emergency"
+    PROTECTIVE_STOP = "protective_stop"
     STOP_LOSS = "stop_loss"
+    TRAILING_STOP = "trailing_stop"
     PROFIT_TARGET = "profit_target"
+    REGIME_CHANGE = "regime_change"
+    REALLOCATED = "reallocated"
     TIME_EXIT = "time_exit"
+
+
+EXIT_RULES = {
+    ExitReason.EMERGENCY: "a person, or a limit, ordered everything sold: at any price, whatever else holds",
+    ExitReason.PROTECTIVE_STOP: "the stop order that stands at the venue was filled: nobody here sold in time",
+    ExitReason.STOP_LOSS: "the price fell by stop_loss below what was paid",
+    ExitReason.TRAILING_STOP: "the price had risen by trailing_start, and fell trailing_distance from its highest bar",
+    ExitReason.PROFIT_TARGET: "the price reached what leaves profit_target after all costs",
+    ExitReason.REGIME_CHANGE: "the market became one of exit_regimes, which it wasn't at the entry",
+    ExitReason.REALLOCATED: "its money was wanted for a clearly better entry",
+    ExitReason.TIME_EXIT: "so many bars have closed since the entry: time_exit_bars",
+}
 
 
 def exception_reason(error: BaseException) -> str:

@@ -30,7 +30,7 @@ from tests.support import eventually, is_running
 
 Kill = Callable[..., tuple[int, list[dict[str, Any]]]]
 WITHIN_S = 5.0
-PATIENT = "time_exit_bars = 500\nstop_loss = 0.05\nprofit_target = 0.05"  # what is held stays held
+PATIENT = "time_exit_bars = 500\nstop_loss = 0.05\nprofit_target = 0.05\ntrailing_distance = 0\nexit_regimes = []"
 DRILLS = CONFIG.replace("[venue]\n", "[venue]\ndrills = true\n").replace("time_exit_bars = 3", PATIENT)
 TRADERS = ("sandbox_optimus", "live_optimus")
 ACCOUNTS = ("sandbox", "live")

@@ -36,7 +36,7 @@ def one_trade(home: Home, sold: bool = True) -> World:
         world.bar(jump(0))
         await world.manager.run_cycle()
         if sold:
-            world.market.price("BTC/USDT", "101.7")
+            world.market.price("BTC/USDT", "102")
             await world.manager.run_cycle()
         return world
 

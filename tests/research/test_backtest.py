@@ -5,10 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from execution.research.backtest import BacktestResult, backtest
+from execution.research.backtest import BacktestResult, RegimeRules, backtest
 from execution.research.bars import is_bar
 from execution.research.costs import Costs, round_trip_share
-from execution.research.exits import STOP, TARGET, TIME, Exits
+from execution.research.exits import REGIME, STOP, TARGET, TIME, TRAIL, Exits
+from execution.research.regime import Regime
+from execution.research.regime_rules import CODES, regime_codes
 from execution.research.strategies import STRATEGIES, Strategy
 from execution.research.sweep import grid, sweep
 from tests.research.markets import random_market, with_unfit_bars
@@ -23,13 +25,24 @@ def trades_of(result: BacktestResult) -> list[tuple[object, ...]]:
     return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
-@settings(max_examples=30, deadline=None)
-@given(strategy=named, seed=st.integers(0, 10_000), bars=st.integers(0, 800), hold=st.integers(1, 60))
-def test_compiled_and_plain_make_the_same_trades(strategy: Strategy, seed: int, bars: int, hold: int) -> None:
+kept = st.builds(
+    Exits,
+    bars=st.integers(1, 60),
+    trail_after=st.floats(0.0, 0.01),
+    trail_distance=st.floats(0.0, 0.01),
+)
+leaving = st.lists(st.sampled_from(list(Regime)), unique=True, max_size=3).map(tuple)
+
+
+@settings(max_examples=40, deadline=None)
+@given(strategy=named, seed=st.integers(0, 10_000), bars=st.integers(0, 800), exits=kept, leave=leaving)
+def test_compiled_and_plain_make_the_same_trades(
+    strategy: Strategy, seed: int, bars: int, exits: Exits, leave: tuple[Regime, ...]
+) -> None:
     candles = with_unfit_bars(random_market(seed, bars), seed)
-    exits = Exits(bars=hold)
-    compiled = backtest(candles, strategy, exits=exits)
-    plain = backtest(candles, strategy, exits=exits, compiled=False)
+    rules = RegimeRules(np.random.default_rng(seed).integers(0, len(CODES) + 1, bars).tolist(), leave)
+    compiled = backtest(candles, strategy, exits=exits, regimes=rules)
+    plain = backtest(candles, strategy, exits=exits, regimes=rules, compiled=False)
     assert trades_of(compiled) == trades_of(plain)
     assert compiled.open_entry_index == plain.open_entry_index
 
@@ -88,6 +101,38 @@ def test_known_bars_give_known_trades(compiled: bool) -> None:
     assert result.win_rate == pytest.approx(2 / 3)
     assert result.net_return == pytest.approx(1.01 * 0.99 * 95.05 / 95 - 1)
     assert result.max_drawdown == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_a_trailing_stop_and_a_regime_end_known_trades(compiled: bool) -> None:
+    candles = np.array(
+        [
+            [100.0, 100.0, 100.0, 100.0, 1.0],
+            [100.0, 101.5, 99.9, 101.0, 1.0],  # in at 100; its own high moves the stop for the next bar only
+            [101.0, 101.2, 100.4, 101.1, 1.0],  # out 1 % below 101.5
+            [101.0, 101.1, 100.9, 101.0, 1.0],  # in again, in a range ...
+            [101.0, 101.1, 100.9, 100.95, 1.0],  # ... which is a trend down by now: out at the close
+            [101.0, 101.1, 100.9, 101.0, 1.0],  # no entry: the bar before closed in a trend down
+            [101.0, 101.1, 100.9, 101.0, 1.0],
+        ]
+    )
+    codes = [CODES[Regime.RANGE]] * 4 + [CODES[Regime.TREND_DOWN]] * 3
+    rules = RegimeRules(codes, (Regime.TREND_DOWN,))
+    picky = Strategy("picky", enter_always, 1, (), frozenset({Regime.RANGE}))
+    exits = Exits(0.05, 0.05, 9, 0.01, 0.01)
+    result = backtest(candles, picky, {}, exits, FREE, regimes=rules, compiled=compiled)
+    assert result.reason.tolist() == [TRAIL, REGIME]
+    assert result.entry_index.tolist() == [1, 3] and result.exit_index.tolist() == [2, 4]
+    assert result.exit_price.tolist() == [101.5 * 0.99, 100.95]
+    assert result.open_entry_index is None
+
+
+def test_a_regime_after_each_bar_knows_only_the_bars_before() -> None:
+    rows = random_market(4, 400).tolist()
+    whole = regime_codes(rows)
+    assert len(whole) == 400 and regime_codes(rows[:300]) == whole[:300]
+    with pytest.raises(ValueError, match="399 regimes for 400 candles"):
+        backtest(np.array(rows), STRATEGIES["trend"], regimes=RegimeRules(whole[1:]))
 
 
 def test_costs_come_off_every_trade() -> None:

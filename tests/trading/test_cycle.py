@@ -38,7 +38,7 @@ def test_a_position_is_sold_at_its_target_and_teaches_something(tmp_path: Path) 
     async def run() -> None:
         world = World(tmp_path)
         await _entered(world)
-        world.market.price("BTC/USDT", "101.7")
+        world.market.price("BTC/USDT", "102")
         result = await world.manager.run_cycle()
         assert result.exits == 1 and result.reason is None
         assert world.ledger.positions() == {}

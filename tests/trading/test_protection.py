@@ -26,7 +26,13 @@ from tests.trading.world import World, rules_of
 
 BTC = "BTC/USDT"
 RULES = rules_of(stop_type="stop_loss")
-HOLDS_ON = TradingConfig(stop_loss=Decimal("0.5"), profit_target=Decimal("0.9"), time_exit_bars=1_000_000)
+HOLDS_ON = TradingConfig(
+    stop_loss=Decimal("0.5"),
+    profit_target=Decimal("0.9"),
+    time_exit_bars=1_000_000,
+    trailing_distance=Decimal(0),
+    exit_regimes=(),
+)
 ENDS_SOON = TradingConfig(
     stop_loss=Decimal("0.0001"), protective_gap=Decimal(0), profit_target=Decimal("0.9"), time_exit_bars=1_000_000
 )
@@ -261,7 +267,7 @@ def test_a_stop_that_goes_off_while_nobody_is_there_is_found_by_the_next_one(tmp
             await second.start()
             await eventually_async(second.ledger.closed_trades, within_s=30)
             (trade,) = second.ledger.closed_trades()
-            assert trade.exit_reason == "stop_loss" and not second.ledger.positions()
+            assert trade.exit_reason == "protective_stop" and not second.ledger.positions()
             await eventually_async(lambda: not second.ledger.unsettled())
             assert (await reconcile(second.gateway, second.ledger)).reconciled
             await second.stop()

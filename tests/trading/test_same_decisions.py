@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from execution.research.backtest import backtest
+from execution.research.backtest import RegimeRules, backtest
 from execution.research.candles import candle_array
 from execution.research.costs import Costs
+from execution.research.exit_terms import exits_of, leave_in
 from execution.research.exits import EXIT_REASONS
+from execution.research.regime_rules import regime_codes
 from execution.research.strategies import STRATEGIES
 from execution.runtime.settings import TradingConfig
 from execution.vocabulary.market import Candle, Condition
@@ -19,6 +21,12 @@ from tests.trading.world import MINUTE, START_MS, World, rules_of
 
 WARMUP = 130
 SYMBOL = "BTC/USDT"
+FREE = Costs(0.0, 0.0, 0.0)
+CONFIG = TradingConfig(
+    spread_max=Decimal("0.5"),
+    position_share=Decimal("0.01"),
+    exit_regimes=("volatile", "trend_down", "crash"),
+)
 
 
 def wave(seed: int, count: int) -> list[Candle]:
@@ -46,8 +54,7 @@ def quiet(count: int) -> list[Candle]:
 
 async def traded(folder: Path, bars: list[Candle], strategy: str) -> list[tuple[str, int, str]]:
     """The trader's decisions: what or why, on the bar opened when."""
-    config = TradingConfig(spread_max=Decimal("0.5"), position_share=Decimal("0.01"))
-    world = World(folder, config=config, history=0)
+    world = World(folder, config=CONFIG, history=0)
     world.venue.rules[SYMBOL] = rules_of(taker_fee=Decimal(0))
     world.market.history = [(SYMBOL, bar) for bar in bars[:WARMUP]]
     world.market.price(SYMBOL, str(bars[WARMUP - 1].close), str(bars[WARMUP - 1].close))
@@ -70,7 +77,15 @@ async def traded(folder: Path, bars: list[Candle], strategy: str) -> list[tuple[
 
 def found_by_research(bars: list[Candle], strategy: str) -> list[tuple[str, int, str]]:
     """The same list from the backtest."""
-    found = backtest(candle_array(bars), STRATEGIES[strategy], costs=Costs(0.0, 0.0, 0.0), compiled=False)
+    candles = candle_array(bars)
+    found = backtest(
+        candles,
+        STRATEGIES[strategy],
+        exits=exits_of(CONFIG, strategy, FREE),
+        costs=FREE,
+        regimes=RegimeRules(regime_codes(candles.tolist()), leave_in(CONFIG)),
+        compiled=False,
+    )
     decisions = []
     for entry, leave, reason in zip(found.entry_index, found.exit_index, found.reason, strict=True):
         decisions.append(("enter", bars[entry - 1].open_ms, strategy))

@@ -6,25 +6,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from execution.research.exits import HOLD, Exits, exit_step
+from execution.research.costs import Costs
+from execution.research.exit_terms import exits_of, net_target
+from execution.research.exits import EXIT_REASONS, HOLD, Exits, exit_step
+from execution.research.strategies import STRATEGIES
 from execution.runtime.clock import ManualClock
 from execution.runtime.settings import TradingConfig
 from execution.trading.bars import BarBook
+from execution.trading.exit_rules import Watch, advanced, first_reason, levels, price_reason
 from execution.trading.portfolio import Holding, hold
-from execution.trading.sell_coordinator import (
-    Exiting,
-    UnifiedSellCoordinator,
-    Watch,
-    advanced,
-    first_reason,
-    quote_reason,
-)
+from execution.trading.sell_coordinator import Exiting, UnifiedSellCoordinator
 from execution.vocabulary.market import Quote
 from execution.vocabulary.orders import Position
-from execution.vocabulary.reasons import ExitReason
+from execution.vocabulary.reasons import EXIT_RULES, ExitReason
 from tests.trading.world import MINUTE, START_MS, candle, flat, rules_of
 
-EXITS = Exits(0.006, 0.006, 45)
+EXITS = Exits(0.006, 0.006, 45, 0.004, 0.003)
 SYMBOL = "BTC/USDT"
 RULES = {SYMBOL: rules_of()}
 
@@ -61,16 +58,19 @@ class Desk:
     ("bar", "bid", "reason"),
     [
         (None, "100", None),
-        (None, "100.59", None),
-        (None, "100.60", "profit_target"),
+        (None, "100.80", None),
+        (None, "100.81", "profit_target"),  # 0.6 % is left of it when both fees are paid
         (None, "99.41", None),
         (None, "99.40", "stop_loss"),
         (("100", "100.1", "99.9", "100"), "100", None),
         (("100", "100.1", "99.3", "100"), "100", "stop_loss"),  # the bar touched the stop, the price came back
-        (("100", "100.7", "99.9", "100.5"), "100.5", "profit_target"),  # touched the target, still worth it
-        (("100", "100.7", "99.9", "100.1"), "100.1", None),  # touched the target, no profit after cost is left
-        (("100", "100.7", "99.3", "100.5"), "100.5", "stop_loss"),  # touched both: its inside is unknown
-        (("100", "100.7", "99.9", "100.5"), "99.3", "stop_loss"),  # target by the bar, stop by the price: stop first
+        (("100", "100.9", "99.9", "100.5"), "100.5", "profit_target"),  # touched the target, still worth it
+        (("100", "100.9", "99.9", "100.1"), "100.1", None),  # touched the target, no profit after cost is left
+        (("100", "100.9", "99.3", "100.5"), "100.5", "stop_loss"),  # touched both: its inside is unknown
+        (("100", "100.9", "99.9", "100.5"), "99.3", "stop_loss"),  # target by the bar, stop by the price: stop first
+        (("100", "100.39", "99.9", "100.1"), "100.0", None),  # it never rose far enough for a trailing stop
+        (("100", "100.5", "99.9", "100.4"), "100.2", None),
+        (("100", "100.5", "99.9", "100.4"), "100.19", "trailing_stop"),  # 0.3 % below the highest bar
     ],
 )
 def test_a_position_bought_at_100_is_sold_for(
@@ -83,10 +83,27 @@ def test_a_position_bought_at_100_is_sold_for(
 
 
 def test_reasons_hold_by_precedence() -> None:
-    order = [ExitReason.EMERGENCY, ExitReason.STOP_LOSS, ExitReason.PROFIT_TARGET, ExitReason.TIME_EXIT]
+    order = list(ExitReason)
+    assert [reason.value for reason in order] == [
+        "emergency",
+        "protective_stop",
+        "stop_loss",
+        "trailing_stop",
+        "profit_target",
+        "regime_change",
+        "reallocated",
+        "time_exit",
+    ]
+    assert list(EXIT_RULES) == order
     for index, reason in enumerate(order):
         assert first_reason([None, *reversed(order[index:])]) is reason
     assert first_reason([None, None]) is None
+
+
+@given(st.lists(st.none() | st.sampled_from(list(ExitReason)), max_size=8))
+def test_the_table_alone_decides_between_reasons(found: list[ExitReason | None]) -> None:
+    named = [reason for reason in found if reason is not None]
+    assert first_reason(found) == (sorted(named, key=list(ExitReason).index)[0] if named else None)
 
 
 @pytest.mark.parametrize(("closed", "reason"), [(44, None), (45, "time_exit"), (46, "time_exit")])
@@ -195,11 +212,13 @@ def test_looking_bar_by_bar_or_after_a_gap_decides_what_research_decides(
     bars: list[list[float]], data: st.DataObject
 ) -> None:
     expected: ExitReason | None = None
+    peak = 100.0
     for held, bar in enumerate(bars, 1):
-        code, _ = exit_step(100.0, bar, held, EXITS.vector())
+        code, _ = exit_step(100.0, peak, bar, held, False, EXITS.vector())
         if code != HOLD:
-            expected = {1: ExitReason.STOP_LOSS, 2: ExitReason.PROFIT_TARGET, 3: ExitReason.TIME_EXIT}[code]
+            expected = EXIT_REASONS[code]
             break
+        peak = max(peak, bar[1])
     watch, left = Watch(0, 0), bars
     while left:
         size = data.draw(st.integers(1, len(left)))
@@ -208,9 +227,96 @@ def test_looking_bar_by_bar_or_after_a_gap_decides_what_research_decides(
     assert watch.decided is expected
 
 
-@given(st.decimals("0.01", "1000", places=2))
-def test_a_price_alone_never_means_time(bid: Decimal) -> None:
-    assert quote_reason(100.0, float(bid), EXITS) in (None, ExitReason.STOP_LOSS, ExitReason.PROFIT_TARGET)
+@given(st.floats(0.01, 1000), st.floats(0.01, 1000), st.floats(100, 110))
+def test_prices_alone_never_mean_what_is_counted_in_bars(one: float, other: float, peak: float) -> None:
+    found = price_reason(100.0, peak, min(one, other), max(one, other), EXITS)
+    assert found in (None, ExitReason.STOP_LOSS, ExitReason.TRAILING_STOP, ExitReason.PROFIT_TARGET)
+
+
+@given(st.lists(st.tuples(prices, prices), min_size=1, max_size=30))
+def test_the_levels_that_are_told_never_fall(pairs: list[tuple[float, float]]) -> None:
+    watch, stands = Watch(0, 0), Decimal(0)
+    for number, (one, other) in enumerate(pairs, 1):
+        row = [min(one, other), max(one, other), min(one, other), max(one, other), 1.0]
+        watch = advanced(watch, number, [row], 100.0, EXITS)
+        told = Decimal(levels(Decimal(100), watch, EXITS).get("trailing_stop", "0"))
+        assert told >= stands
+        stands = told
+
+
+def test_a_stop_that_was_touched_between_two_quotes_is_not_missed() -> None:
+    desk = Desk()
+    assert desk.reason("100") is None
+    assert desk.coordinator.ended_by_trades(SYMBOL, Decimal("99.3"), Decimal(100))
+    assert not desk.coordinator.ended_by_trades(SYMBOL, Decimal("99.3"), Decimal(100)), "said once for each look"
+    assert desk.reason("100") == "stop_loss"
+    assert desk.reason("100") == "stop_loss", "a sale may fail: it holds until the position is gone"
+    desk.coordinator.look({}, RULES, {})
+    assert desk.reason("100") is None
+
+
+def test_what_was_traded_before_a_position_was_looked_at_concerns_it_not() -> None:
+    desk = Desk()
+    assert not desk.coordinator.ended_by_trades(SYMBOL, Decimal("90"), Decimal(100))
+    assert desk.reason("100") is None
+    assert desk.reason("100") is None
+
+
+def test_a_target_touched_by_a_trade_is_taken_only_at_a_profit() -> None:
+    desk = Desk()
+    assert desk.reason("100") is None
+    desk.coordinator.ended_by_trades(SYMBOL, Decimal(100), Decimal("100.9"))
+    assert desk.reason("100.1") is None
+    desk.coordinator.ended_by_trades(SYMBOL, Decimal(100), Decimal("100.9"))
+    assert desk.reason("100.5") == "profit_target"
+
+
+def falling(first: int, count: int, start: float, step: float) -> list[tuple[int, str, str]]:
+    return [(first + k, f"{start - k * step:.2f}", f"{start - (k + 1) * step:.2f}") for k in range(count)]
+
+
+def test_a_position_is_left_when_its_market_turns_down_and_not_when_it_was_so_at_the_entry() -> None:
+    config = TradingConfig(stop_loss=Decimal("0.5"), time_exit_bars=500, exit_regimes=("trend_down",))
+    for signal_bar, reason in ((120, "regime_change"), (199, None)):
+        desk = Desk()
+        desk.coordinator = UnifiedSellCoordinator(config, desk.bars, ManualClock())
+        for number in range(1, 140):
+            desk.bars.add(SYMBOL, flat(number, "100.02" if number % 2 else "100"))
+        for number, opened, closed in falling(140, 60, 100.0, 0.02):
+            desk.bars.add(SYMBOL, candle(number, opened, opened, closed, closed))
+        late = holding("98", bar=signal_bar)  # type: ignore[arg-type]
+        decisions = desk.look("98.8", late).decisions
+        assert [row.reason for row in decisions] == ([] if reason is None else [reason])
+        if decisions:
+            assert decisions[0].numbers["regime"] == "trend_down"
+
+
+def test_what_is_given_up_for_a_better_entry_says_so_and_a_stop_comes_first() -> None:
+    desk = Desk()
+    desk.coordinator.give_up(SYMBOL, "ETH/USDT with 0.9 more score")
+    (decision,) = desk.look("100").decisions
+    assert decision.reason is ExitReason.REALLOCATED and decision.numbers["why"] == "ETH/USDT with 0.9 more score"
+    assert desk.reason("99") == "stop_loss"
+    desk.coordinator.look({}, RULES, {})
+    assert desk.reason("100") is None
+
+
+@pytest.mark.parametrize("strategy", [*STRATEGIES, "bought by hand"])
+@given(
+    target=st.decimals("0.001", "0.1", places=4),
+    stop=st.decimals("0.001", "0.1", places=4),
+    bars=st.integers(1, 500),
+)
+def test_a_strategy_never_makes_the_exits_of_an_account_looser(
+    strategy: str, target: Decimal, stop: Decimal, bars: int
+) -> None:
+    config = TradingConfig(profit_target=target, stop_loss=stop, time_exit_bars=bars)
+    costs = Costs()
+    own = exits_of(config, strategy, costs)
+    account = exits_of(config, "bought by hand", costs)
+    assert net_target(config, strategy) <= float(target)
+    assert own.target <= account.target and own.stop <= account.stop == float(stop) and own.bars <= bars
+    assert (1 + own.target) * (1 - 0.001) ** 2 > 1 + net_target(config, strategy), "net of both fees"
 
 
 @given(st.decimals("0.00001", "50", places=8), st.decimals("0", "50", places=8), st.decimals("1", "200", places=2))
@@ -230,7 +336,7 @@ def test_never_more_is_sold_than_is_owned_and_always_whole_lots_worth_selling(
 def test_a_profit_target_is_never_taken_at_a_loss(bids: list[float]) -> None:
     desk = Desk()
     for number, price in enumerate(bids, 1):
-        low, high = min(price, 100.0), max(price, 100.7)
+        low, high = min(price, 100.0), max(price, 100.9)
         desk.bars.add(SYMBOL, candle(number, "100", str(high), str(low), str(price)))
         for row in desk.look(f"{price:.2f}").decisions:
             if row.reason is ExitReason.PROFIT_TARGET:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from execution.research.bars import Vector
+from execution.research.regime import Regime
 
 Step = Callable[[Vector, Vector, Vector], float]
 
@@ -21,13 +22,28 @@ class Param:
 
 
 @dataclass(frozen=True)
+class OwnExits:
+    """What a strategy asks of its exits; None is as the account has it. It may only ask for less: an earlier end, a
+    nearer stop, a smaller target (net of cost)."""
+
+    target: float | None = None
+    stop: float | None = None
+    bars: int | None = None
+
+
+@dataclass(frozen=True)
 class Strategy:
-    """`step(state, bar, params) -> score`: above 0 is "enter long now", 0 is nothing; `state` is changed in place."""
+    """`step(state, bar, params) -> score`: above 0 is "enter long now", 0 is nothing; `state` is changed in place.
+
+    `enter_in`: the regimes that it enters in; never a crash.
+    """
 
     name: str
     step: Step
     state_size: int
     params: tuple[Param, ...]
+    enter_in: frozenset[Regime] = frozenset(Regime) - {Regime.CRASH}
+    own: OwnExits = OwnExits()
 
     @property
     def warmup_bars(self) -> int:

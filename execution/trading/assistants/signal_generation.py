@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from execution.research.costs import Costs, clears_cost, round_trip_share
+from execution.research.exit_terms import net_target
 from execution.research.regime import Regime
 from execution.research.strategies import STRATEGIES
 from execution.runtime.clock import Clock, iso
@@ -91,17 +92,21 @@ def drop_reason(
         return "order_unsettled"
     if symbol in portfolio.holdings and not portfolio.holdings[symbol].dust:
         return "position_held"
+    strategy = trigger.condition.strategy
     if listing.regime is Regime.CRASH:
         return "crash"
-    if not clears_cost(float(config.profit_target), cost, float(config.target_over_cost)):
+    if listing.regime not in STRATEGIES[strategy].enter_in:
+        return "regime"
+    if not clears_cost(net_target(config, strategy), cost, float(config.target_over_cost)):
         return "target_below_cost"
     return ""
 
 
-def target_numbers(cost: float, config: TradingConfig) -> dict[str, Any]:
-    """What a round trip costs, beside what it is to bring; shares of the price."""
+def target_numbers(cost: float, config: TradingConfig, strategy: str) -> dict[str, Any]:
+    """What a round trip costs, beside what it is to bring net of that; shares of the price."""
     needed = round(cost * float(config.target_over_cost), SHOWN)
-    return {"round_trip_cost": round(cost, SHOWN), "target_needed": needed, "target": text(config.profit_target)}
+    target = round(net_target(config, strategy), SHOWN)
+    return {"round_trip_cost": round(cost, SHOWN), "target_needed": needed, "target": str(target)}
 
 
 def _drop_numbers(
@@ -111,7 +116,7 @@ def _drop_numbers(
     held = portfolio.holdings.get(symbol)
     found: dict[str, Any] = {"symbol": symbol, "strength": round(trigger.strength, SHOWN)}
     if listing is not None:
-        found |= {"regime": listing.regime.value} | target_numbers(cost, config)
+        found |= {"regime": listing.regime.value} | target_numbers(cost, config, trigger.condition.strategy)
     return found if held is None else found | {"held": text(held.position.quantity)}
 
 
