@@ -34,7 +34,7 @@ from execution.vocabulary.market import Quote
 from execution.vocabulary.modes import TradeMode
 from tests.simulation.hand import SYMBOLS, Hand
 from tests.simulation.network import Line, Session
-from tests.simulation.virtual_time import Process
+from tests.simulation.virtual_time import Killed, Process
 
 if TYPE_CHECKING:
     from tests.simulation.world import SimWorld
@@ -59,6 +59,11 @@ FORESEEN = (VenueError, BadReply, ConnectionError, TimeoutError, DatabaseError)
 def _pattern() -> VenueClient:
     """ccxt's client takes longer to build than a world lasts: every process gets a copy."""
     return build_client(Endpoint("binance", "http://127.0.0.1:9"), Credentials("k" * 32, "s" * 32), SystemClock())
+
+
+def _gone(*asked: object) -> None:
+    """A request that its process didn't live to send: ccxt would open a real line for it."""
+    raise Killed
 
 
 class _Bars:
@@ -89,7 +94,7 @@ class Trader:
         try:
             await self._live(client)
         finally:
-            client.session = None
+            client.session, client.open = None, _gone
             if self.ledger is not None:
                 self.ledger.close()
 
