@@ -4,6 +4,7 @@ An agent brings its parts (see Agent); this module gives them a life. It knows n
 """
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -141,6 +142,7 @@ class Process:
         if starting.cancelled():
             return
         starting.result()
+        gc.freeze()  # what is loaded now stays: walking through all of it holds the loop up for 50 ms each time
         self._go(ProcessState.READY)
         work = asyncio.create_task(self._runner.run(self._agent.tasks()))
         try:
