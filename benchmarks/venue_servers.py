@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import psutil
 from aiohttp import web
 
+from benchmarks.feed_flood import flood
 from execution.runtime.clock import SystemClock
 from execution.runtime.settings import VenueConfig
 from execution.venue import limits
@@ -86,6 +87,7 @@ async def serve_bare(_folder: Path, _words: dict[str, Any]) -> None:
 SERVERS: dict[str, Callable[[Path, dict[str, Any]], Coroutine[Any, Any, None]]] = {
     "venue": serve_venue,
     "bare": serve_bare,
+    "flood": flood,
 }
 
 
