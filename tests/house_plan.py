@@ -90,6 +90,7 @@ CATCH_ALL: dict[str, tuple[int, str]] = {
     "execution/ledger/store.py": (1, "gives its lock back and raises again"),
     "execution/trading/system.py": (1, "the boundary of a start: counted, and recovery is tried again"),
     "execution/trading/manager.py": (1, "the boundary of half a cycle: counted, and the other half goes on"),
+    "execution/trading/assistants/order_execution.py": (1, "the boundary of an entry: counted, and the others go on"),
     "execution/exchange/client.py": (1, "the boundary of a callback: the task that listens gets the error"),
     "execution/venue/rest.py": (1, "the boundary of a request: counted, and its sender gets an answer"),
     "execution/venue/server.py": (1, "a start that gives everything back, then raises"),

@@ -13,6 +13,7 @@ import msgspec
 from execution.runtime.sqlite import Connection, DatabaseError, open_writer, read_all, transaction
 
 NAME = "knowledge.db"
+BUSY_TIMEOUT_MS = 50  # a trader doesn't wait for whoever looks into its knowledge
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS knowledge (
     kind TEXT NOT NULL,
@@ -68,6 +69,8 @@ class KnowledgeFile:
     def _open(self) -> Connection:
         if self._connection is None:
             self._connection = open_writer(self.path, SCHEMA)
+            self._connection.execute("PRAGMA synchronous=NORMAL")  # what a power cut takes is learned again
+            self._connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
         return self._connection
 
 

@@ -263,6 +263,11 @@ class Ledger(AccountStates, AccountBooks):
 
     # its own state
 
+    @property
+    def problem(self) -> str:
+        """Why the last write failed, or ''."""
+        return self._broken
+
     def get_health(self) -> ComponentHealth:
         """Writable? `metrics`: epoch, fills, unsettled orders, bytes, last commit (UTC ms)."""
         return ComponentHealth(

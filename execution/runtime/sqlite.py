@@ -18,6 +18,20 @@ DatabaseError = sqlite3.Error
 IntegrityError = sqlite3.IntegrityError
 
 BUSY_TIMEOUT_MS = 2_000
+_PASSING = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_READONLY,
+}
+
+
+def may_pass(error: Exception) -> bool:
+    """May the same work later, the file being sound: locked by somebody, no room, no rights?"""
+    code = getattr(error, "sqlite_errorcode", None)
+    return isinstance(error, OSError) or (code is not None and code & 0xFF in _PASSING)
 
 
 def open_writer(path: Path, schema: str) -> Connection:

@@ -15,7 +15,7 @@ from execution.learning.knowledge import Score
 from execution.learning.order_failures import Minimum, Refusals
 from execution.ledger.knowledge_file import KnowledgeFile
 from execution.runtime.breaker import BreakerState, CircuitBreaker
-from execution.runtime.sqlite import DatabaseError
+from execution.runtime.sqlite import DatabaseError, may_pass
 
 log = logging.getLogger("nae.trading")
 
@@ -90,13 +90,14 @@ class KeptKnowledge:
         return self._breaker.state is not BreakerState.CLOSED or (self.errors > 0 and bool(self._changed))
 
     def load(self) -> None:
-        """What the file has; nothing when it is new or can't be read."""
+        """What the file has; nothing when it is new or can't be read. One that never will be is put aside."""
         try:
             rows = self._file.read()
             self.known = msgspec.convert({kind: rows.get(kind, {}) for kind in KINDS}, Learned)
         except (DatabaseError, OSError, msgspec.ValidationError) as error:
             self._failed(error)
-            self._put_aside()
+            if not may_pass(error):
+                self._put_aside()
 
     def _put_aside(self) -> None:
         try:

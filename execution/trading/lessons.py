@@ -104,7 +104,7 @@ class Lessons:
         """Learn what is new among all closed trades of the ledger, and keep it."""
         self._all()
         if not _goes_on(self._mark, trades):
-            self._forget_trades()
+            self.forget_trades()
         for trade in trades[self._mark.trades :]:
             self._put("coin", trade.symbol, learned(self.coin(trade.symbol), trade))
             self._put("strategy", trade.strategy, learned(self.record(trade.strategy), trade))
@@ -112,12 +112,8 @@ class Lessons:
         self._learn_orders()
         self.save()
 
-    def learn_anew(self, trades: Sequence[ClosedTrade]) -> None:
-        """Go through all closed trades again, from the first."""
-        self._forget_trades()
-        self.catch_up(trades)
-
-    def _forget_trades(self) -> None:
+    def forget_trades(self) -> None:
+        """Nothing is known of closed trades: the next look learns from the first."""
         for kind in ("coin", "strategy"):
             for name in list(self._all().take(kind)):
                 self._put(kind, name, None)

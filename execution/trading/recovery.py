@@ -5,12 +5,15 @@ decides no trade and never ends by itself: what failed is tried again by its tas
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from execution.exchange.drift import changes
+from execution.runtime.breaker import CircuitBreaker
 from execution.runtime.clock import iso
 from execution.trading.bars import BARS_KEPT
+from execution.trading.dependencies import VENUE_ERRORS
 from execution.trading.parts import TradingParts
 from execution.vocabulary.health import ComponentHealth, ComponentStatus
 from execution.vocabulary.market import SymbolRules
@@ -24,11 +27,12 @@ CHANGES_NAMED = 20
 
 
 class Recovery:
-    """One account's way to being ready. `record` writes an audit line."""
+    """One account's way to being ready. `record` writes an audit line; `breaker` is the one of the venue's data."""
 
-    def __init__(self, parts: TradingParts, record: Callable[..., None]) -> None:
+    def __init__(self, parts: TradingParts, record: Callable[..., None], breaker: CircuitBreaker | None = None) -> None:
         self._parts = parts
         self._record = record
+        self._breaker = breaker or CircuitBreaker(clock=parts.clock)
         self._known = False  # did the last comparison with the venue come to an end?
         self._tried_at = parts.clock.monotonic()
         self._clocks = (parts.clock.now_ms() / 1000, self._tried_at)
@@ -38,9 +42,24 @@ class Recovery:
         self.reconciled = False
         self.differences: list[str] = []
         self.wanted = asyncio.Event()
+        self.rules_wanted = asyncio.Event()
 
     async def run(self) -> None:
         """What a fresh start needs, each step once; the comparison every time. Raises what the venue's client does."""
+        with self._told():
+            await self._run()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """The breaker hears whether the venue answered."""
+        try:
+            yield
+        except VENUE_ERRORS as error:
+            self._breaker.record_failure(error)
+            raise
+        self._breaker.record_success()
+
+    async def _run(self) -> None:
         if not self.rules:
             await self.load_rules()
         self._parts.ledger.set_lot_steps({symbol: row.lot_step for symbol, row in self.rules.items()})
@@ -50,8 +69,10 @@ class Recovery:
             await self._compare()
 
     async def keep_up(self) -> None:
-        """The same, unless both sides have only just agreed."""
-        if not self.reconciled or self._parts.clock.monotonic() - self._tried_at >= RECONCILE_SOONER_S:
+        """The same, unless both sides have only just agreed, or the venue has failed so often that it is left alone for
+        some seconds."""
+        due = not self.reconciled or self._parts.clock.monotonic() - self._tried_at >= RECONCILE_SOONER_S
+        if due and self._breaker.can_execute():
             await self.run()
 
     async def load_rules(self) -> None:
@@ -63,8 +84,10 @@ class Recovery:
 
     async def refresh_rules(self) -> None:
         """The same, unless they have only just been loaded."""
-        if self._rules_at is None or self._parts.clock.monotonic() - self._rules_at > RULES_PERIOD_S / 2:
-            await self.load_rules()
+        due = self._rules_at is None or self._parts.clock.monotonic() - self._rules_at > RULES_PERIOD_S / 2
+        if due and self._breaker.can_execute():
+            with self._told():
+                await self.load_rules()
 
     async def _warm_up(self) -> None:
         if not self.warm:

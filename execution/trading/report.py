@@ -40,6 +40,7 @@ def facts(system: "TradingSystem") -> dict[str, Any]:
         "venue": system.venue,
         "epoch": ledger.epoch,
         "equity": amount(held),
+        "reserve": text(round(held.reserve, DECIMALS)),
         "fills": ledger.fills_count,
         "open_orders": sum(
             row.state in (OrderState.OPEN, OrderState.PARTIALLY_FILLED) and not row.guards for row in unsettled
@@ -152,6 +153,8 @@ def components(system: "TradingSystem") -> dict[str, ComponentHealth]:
         "protection": system.protector.get_health(),
         "sell_coordinator": five.exits.get_health(),
         "reconciliation": system.recovery.get_health(),
+        "lessons": system.lessons.get_health(),
+        "breakers": system.dependencies.get_health(),
     }
     return found | ({"user_stream": parts.user_stream.get_health()} if parts.user_stream else {})
 

@@ -1,12 +1,14 @@
 """Keeps long-running coroutines running: the market feed and the account's event stream. They should never end.
 
-One that ends is an error, counted once, and is started again the next time somebody looks. No back-off here: streams
-pace their own reconnects.
+One that ends is an error, counted once, and is started again the next time somebody looks, or when its breaker lets it.
+No other back-off here: streams pace their own reconnects.
 """
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+
+from execution.runtime.breaker import CircuitBreaker
 
 log = logging.getLogger("nae.trading")
 
@@ -23,13 +25,18 @@ class Streams:
         self._running: dict[str, asyncio.Task[None]] = {}
         self.restarts = 0
 
-    def keep(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+    def keep(self, name: str, run: Callable[[], Awaitable[None]], breaker: CircuitBreaker | None = None) -> None:
         """Start `run` unless it is running. Needs a running event loop."""
         task = self._running.get(name)
         if task is not None and not task.done():
             return
         if task is not None:
+            del self._running[name]
             self._ended(name, task)
+            if breaker is not None:
+                breaker.record_failure(f"{name} ended")
+        if breaker is not None and not breaker.can_execute():
+            return
         self._running[name] = asyncio.create_task(_await(run), name=name)
 
     def _ended(self, name: str, task: "asyncio.Task[None]") -> None:

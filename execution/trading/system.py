@@ -9,27 +9,24 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import msgspec
-
 from execution.ledger.rows import LedgerTaken
 from execution.runtime.settings import RiskConfig, TradingConfig, UniverseConfig
 from execution.runtime.tasks import Task
-from execution.trading.assistants.data_analysis import DataAnalysisAssistant
-from execution.trading.assistants.order_execution import OrderExecutionAssistant
-from execution.trading.assistants.performance_tracking import PerformanceTrackingAssistant
-from execution.trading.assistants.risk_management import RiskManagementAssistant
-from execution.trading.assistants.signal_generation import SignalGenerationAssistant
+from execution.trading.assembly import make_assistants, make_lessons
 from execution.trading.controls import AccountControls
+from execution.trading.dependencies import Dependencies
 from execution.trading.entry_rules import entries_off, off_numbers
 from execution.trading.error_log import ErrorLog
 from execution.trading.feasibility import Feasibility
-from execution.trading.manager import Assistants, InfinityTradingManager
+from execution.trading.manager import InfinityTradingManager
 from execution.trading.parts import TradingParts
 from execution.trading.protection import Protector
+from execution.trading.quarantine import Quarantine
 from execution.trading.recovery import Recovery
 from execution.trading.report import components, facts, health, loop_stats, status
-from execution.trading.sell_coordinator import UnifiedSellCoordinator
-from execution.trading.sniper import Sniper
+from execution.trading.reserve import ReserveBook
+from execution.trading.saved_state import restore, state_of
+from execution.trading.sniper import Sniper, refusal
 from execution.trading.streams import Streams
 from execution.trading.task_table import task_table
 from execution.vocabulary.health import ComponentHealth
@@ -41,6 +38,7 @@ __all__ = ["TradingParts", "TradingSystem"]
 log = logging.getLogger("nae.trading")
 
 FIRST_WORD_S = 1.0
+SILENT_AFTER_S = 2.0  # a market that is heard again after this was away
 
 
 class TradingSystem(AccountControls):
@@ -63,8 +61,12 @@ class TradingSystem(AccountControls):
         self.venue = venue
         self.config = config
         self.errors = ErrorLog(parts.clock, parts.errors)
-        self.recovery = Recovery(parts, self._record)
+        self.dependencies = Dependencies(parts.ledger, parts.clock, self._record)
+        self.recovery = Recovery(parts, self._record, self.dependencies.venue_data)
+        self.quarantine = Quarantine(parts.clock)
+        self.lessons = make_lessons(self, config)
         self.feasibility = Feasibility(config, limits, self._record)
+        self.reserve = ReserveBook(config, parts.ledger, self._record)
         self._stopping = False
         self._builds_differ = False
         self._saved: dict[str, Any] = {}
@@ -74,7 +76,7 @@ class TradingSystem(AccountControls):
         self.streams = parts.streams or Streams(self.errors.note)
         self.streams.note_error = self.errors.note
         self.universe = universe or UniverseConfig()
-        self.assistants = self._assistants(config, limits, explore and trade_mode is not TradeMode.LIVE)
+        self.assistants = make_assistants(self, config, limits, explore and trade_mode is not TradeMode.LIVE)
         self.protector = Protector(
             config,
             gateway=parts.gateway,
@@ -96,22 +98,9 @@ class TradingSystem(AccountControls):
             off_numbers=self.off_numbers,
             note_error=self.errors.note,
             entered=self.protector.wanted.set,
+            reserve=self.reserve,
         )
         parts.feed.tell_quotes(self._heed)
-
-    def _assistants(self, config: TradingConfig, limits: RiskConfig, explore: bool) -> Assistants:
-        parts, clock = self.parts, self.parts.clock
-        performance = PerformanceTrackingAssistant(parts.ledger, parts.state_store, clock)
-        return Assistants(
-            data=DataAnalysisAssistant(config, parts.bars, parts.feed, clock, universe=self.universe),
-            signals=SignalGenerationAssistant(config, parts.bars, self.sniper, clock, performance.standing),
-            risk=RiskManagementAssistant(config, limits, explore),
-            execution=OrderExecutionAssistant(
-                config, parts.gateway, parts.ledger, parts.feed, clock, may_enter=self.entries_off
-            ),
-            performance=performance,
-            exits=UnifiedSellCoordinator(config, parts.bars, clock),
-        )
 
     # life
 
@@ -119,7 +108,7 @@ class TradingSystem(AccountControls):
         """Recover, look after what is held, then be ready to trade. A venue that can't be reached now is an error
         counted here and tried again by the reconcile task; until then nothing is bought. `managed` is awaited as soon
         as the account is looked after, before anything that can wait."""
-        self._restore()
+        restore(self, self.parts.ledger.restore_runtime_state() or {})
         try:
             async with asyncio.timeout(self._patience_s()):
                 await self.recovery.run()
@@ -151,6 +140,7 @@ class TradingSystem(AccountControls):
             self.save_state()
         except LedgerTaken as error:  # what is kept there is another process's by now
             log.warning("nothing saved: %s", error)
+        self.lessons.close()
         self._record("stopped", cycles=self.manager.cycles)
         self.parts.audit.close()
         self.parts.ledger.close()
@@ -161,7 +151,15 @@ class TradingSystem(AccountControls):
         if self.recovery.warm:
             self.streams.keep("feed", self.parts.feed.run)
         if self.parts.user_stream is not None:
-            self.streams.keep("user_stream", self.parts.user_stream.run)
+            self.streams.keep("user_stream", self.parts.user_stream.run, self.dependencies.user_stream)
+
+    def watch_dependencies(self) -> None:
+        """How what we depend on is doing; what failed and may be repeated is tried again when it is due."""
+        self.dependencies.watch_ledger(lambda: state_of(self))
+        self.dependencies.watch_stream(self.parts.user_stream)
+        self.dependencies.watch_conditions()
+        if self.dependencies.watch_market(self.parts.feed.stale_for_s(), SILENT_AFTER_S):
+            self.recovery.wanted.set()
 
     def tasks(self) -> list[Task]:
         """What must be run, and how often."""
@@ -171,30 +169,10 @@ class TradingSystem(AccountControls):
 
     def save_state(self) -> None:
         """Keep in the ledger what isn't derived from it; nothing is written while nothing changed."""
-        state = {
-            "conditions": self.sniper.to_state(),
-            "errors": self.errors.recent(24)[-50:],
-            "emergencies": self.assistants.exits.emergencies,
-            "reflections": self.assistants.performance.reflections,
-        }
+        state = state_of(self)
         if state != self._saved:
             self.parts.ledger.save_runtime_state(state)
             self._saved = state
-
-    def _restore(self) -> None:
-        state = self.parts.ledger.restore_runtime_state() or {}
-        try:
-            if state.get("conditions"):
-                self.sniper.restore(state["conditions"])
-            self.errors.restore(state.get("errors", []))
-            emergencies = msgspec.convert(state.get("emergencies", {}), dict[str, str])
-        except (msgspec.ValidationError, TypeError) as error:
-            self.errors.note(error)  # from another build: conditions come again within seconds
-            log.warning("saved state not understood", extra={"fields": {"error": str(error)}})
-            return
-        for symbol, reason in emergencies.items():
-            self.assistants.exits.sell_all([symbol], reason)
-        self.assistants.performance.reflections = int(state.get("reflections", 0))
 
     # orders of people and of other parts
 
@@ -202,13 +180,15 @@ class TradingSystem(AccountControls):
         """Why no position may be opened now, or ''."""
         state, _ = self.parts.ledger.trading_state()
         stale_for_s = self.parts.feed.stale_for_s()
-        return entries_off(state, self._stopping, stale_for_s, self.recovery.reconciled, self._builds_differ)
+        off = entries_off(state, self._stopping, stale_for_s, self.recovery.reconciled, self._builds_differ)
+        return off or self.dependencies.entries_off()
 
     def off_numbers(self) -> dict[str, Any]:
         """What entries_off is judged by."""
         state, why = self.parts.ledger.trading_state()
         stale_for_s = self.parts.feed.stale_for_s()
-        return off_numbers(state, why, stale_for_s, self.recovery.differences, self._builds_differ)
+        numbers = off_numbers(state, why, stale_for_s, self.recovery.differences, self._builds_differ)
+        return numbers | self.dependencies.numbers()
 
     def heed_builds(self, differ: bool) -> None:
         """Do the operation's processes run different code? Holds until told otherwise: exits go on, entries don't."""
@@ -217,8 +197,12 @@ class TradingSystem(AccountControls):
             self._record("builds", differ=differ)
 
     def arm(self, conditions: list[Condition]) -> int:
-        """Put a new set of conditions in force; how many were accepted."""
-        return self.sniper.arm(conditions)
+        """Put a new set of conditions in force; how many were accepted. One in which nothing can be armed leaves the
+        last good set as it is, until its time to live is over."""
+        problems = [why for row in conditions if (why := refusal(row))]
+        sound = not conditions or len(problems) < len(conditions)
+        self.dependencies.conditions_heard(sound, problems[0] if problems else "")
+        return self.sniper.arm(conditions) if sound else self.sniper.held
 
     def sell_everything(self, reason: str) -> list[str]:
         """Mark every position for sale at once, whatever its price; the symbols marked. Kept over a restart."""

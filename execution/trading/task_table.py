@@ -36,10 +36,12 @@ def task_table(system: "TradingSystem") -> list[Task]:
 
     async def save() -> None:
         system.save_state()
+        system.lessons.save()
         system.feasibility.look(recovery.rules, parts.feed.quote, lambda: manager.portfolio().equity)
 
     async def streams() -> None:
         system.keep_streams()
+        system.watch_dependencies()
         recovery.watch_clocks()
         recovery.hasten()
 
@@ -56,7 +58,7 @@ def task_table(system: "TradingSystem") -> list[Task]:
         Task("cycle", system.config.interval_s, cycle, critical=True, wake=parts.bars.wake),
         Task("losses", LOSSES_PERIOD_S, losses),
         Task("reconcile", RECONCILE_PERIOD_S, recovery.keep_up, wake=recovery.wanted),
-        Task("rules", RULES_PERIOD_S, recovery.refresh_rules),
+        Task("rules", RULES_PERIOD_S, recovery.refresh_rules, wake=recovery.rules_wanted),
         Task("state", SAVE_PERIOD_S, save),
         Task("streams", STREAMS_PERIOD_S, streams),
         Task("backup", BACKUP_LOOK_PERIOD_S, back_up),

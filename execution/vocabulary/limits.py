@@ -20,6 +20,7 @@ STALE_FEED_S = 5.0
 ENTRIES_OFF_AFTER_S = 10.0
 DISK_LOW_BYTES = 500 * 1024 * 1024
 DISK_START_BYTES = 50 * 1024 * 1024
+DISK_ENTRIES_OFF_BYTES = 100 * 1024 * 1024  # less room than this, and nothing is bought
 MEMORY_LOW_SHARE = 0.05
 
 # starting and stopping

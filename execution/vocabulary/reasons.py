@@ -20,6 +20,8 @@ class NoTradeReason(StrEnum):
     NO_NEW_BAR = "no_new_bar"
     NO_CONDITIONS = "no_conditions_armed"
     DRY_RUN = "dry_run"
+    LEDGER_FAILING = "ledger_failing"
+    BREAKER_OPEN = "venue_orders_breaker_open"
 
 
 class ExitReason(StrEnum):

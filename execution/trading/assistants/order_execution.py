@@ -9,10 +9,13 @@ from contextlib import contextmanager
 
 import msgspec
 
+from execution.ledger.rows import LedgerTaken
 from execution.ledger.store import Ledger
 from execution.runtime.backoff import Backoff
 from execution.runtime.clock import Clock, iso
 from execution.runtime.settings import TradingConfig
+from execution.runtime.sqlite import DatabaseError
+from execution.trading.order_feedback import OrderFeedback
 from execution.trading.ports import Feed, Gateway
 from execution.vocabulary.health import ComponentHealth, ComponentStatus
 from execution.vocabulary.limits import ENTRIES_OFF_AFTER_S
@@ -20,6 +23,7 @@ from execution.vocabulary.market import Quote
 from execution.vocabulary.money import text
 from execution.vocabulary.order_states import SETTLED, OrderState
 from execution.vocabulary.orders import Fill, OrderOutcome, OrderRequest, Purpose, Side
+from execution.vocabulary.reasons import exception_reason
 
 log = logging.getLogger("nae.trading")
 
@@ -130,6 +134,8 @@ class OrderExecutionAssistant:
         clock: Clock,
         *,
         may_enter: Callable[[], str],
+        feedback: OrderFeedback | None = None,
+        note_error: Callable[[BaseException], object] = lambda error: None,
     ) -> None:
         self._config = config
         self._gateway = gateway
@@ -137,6 +143,8 @@ class OrderExecutionAssistant:
         self._feed = feed
         self._clock = clock
         self._may_enter = may_enter
+        self._feedback = feedback
+        self._note_error = note_error
         self._in_flight: set[str] = set()
         self._entering: set[str] = set()
         self._pauses = Pauses(clock)
@@ -173,13 +181,27 @@ class OrderExecutionAssistant:
         return self._unsettled() | self._in_flight | self._pauses.waiting()
 
     async def execute_all(self, requests: list[OrderRequest]) -> list[Executed]:
-        """Entries one after another; the first without a clear answer ends the round, for the venue isn't well."""
+        """Entries one after another; the first without a clear answer ends the round, for the venue isn't well. One
+        that raises is logged and left out, and the others go on; when none left, its error is the caller's to see. A
+        ledger that can't be written ends the round: nothing is sent that isn't on the disk."""
         done: list[Executed] = []
+        errors: list[Exception] = []
         for request in requests:
             if any(earlier.unknown for earlier in done):
                 done.append(Executed(request, filtered="venue_unclear"))
-            else:
+                continue
+            try:
                 done.append(await self.execute(request))
+            except (DatabaseError, LedgerTaken):
+                raise
+            except Exception as error:
+                errors.append(error)
+                log.exception("entry failed", extra={"fields": {"symbol": request.symbol}})
+                done.append(Executed(request, filtered=exception_reason(error)))
+        if errors and not any(one.sent for one in done):
+            raise errors[0]
+        for told in errors:
+            self._note_error(told)
         return done
 
     async def execute(self, request: OrderRequest) -> Executed:
@@ -218,7 +240,8 @@ class OrderExecutionAssistant:
                 return closed
         quote = self._feed.quote(request.symbol)
         age = 0.0 if quote is None else self._clock.monotonic() - quote.received
-        return filter_reason(request, quote, age, self._config)
+        reason = filter_reason(request, quote, age, self._config)
+        return self._feedback.holds_back(request) if not reason and entry and self._feedback else reason
 
     def _noted(self, executed: Executed) -> Executed:
         self._acted_ms = self._clock.now_ms()
@@ -226,6 +249,8 @@ class OrderExecutionAssistant:
         if outcome is not None and outcome.refusal is not None:
             self.refusals += 1
             self.last_refusal = f"{request.symbol} {request.side}: {outcome.refusal}"
+        if outcome is not None and self._feedback is not None:
+            self._feedback.heard(outcome)
         self.orders += executed.sent
         self.unknowns += executed.unknown
         level = logging.WARNING if executed.unknown or not executed.sent else logging.INFO

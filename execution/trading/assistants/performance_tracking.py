@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
-from execution.learning.knowledge import NEUTRAL, score_after
 from execution.ledger.state_store import StateStore
 from execution.ledger.store import Ledger
 from execution.runtime.clock import Clock, iso
+from execution.trading.lessons import Lessons
 from execution.vocabulary.health import ComponentHealth, ComponentStatus
 from execution.vocabulary.money import ZERO, text
 from execution.vocabulary.performance import ClosedTrade
@@ -32,16 +32,15 @@ class Tally(msgspec.Struct, frozen=True):
 class PerformanceTrackingAssistant:
     """Follows the ledger; asks it for nothing while nothing was filled."""
 
-    def __init__(self, ledger: Ledger, state_store: StateStore, clock: Clock) -> None:
+    def __init__(self, ledger: Ledger, state_store: StateStore, clock: Clock, lessons: Lessons) -> None:
         self._ledger = ledger
         self._state_store = state_store
         self._clock = clock
+        self._lessons = lessons
         self._fills_seen = 0
         self._trades_seen = 0
         self._wins = 0
         self._net = ZERO
-        self._coins: dict[str, float] = {}
-        self._strategies: dict[str, float] = {}
         self._updated_ms: int | None = None
         self.reflections = 0
 
@@ -68,42 +67,34 @@ class PerformanceTrackingAssistant:
         if len(trades) < self._trades_seen:  # a lot step changed and with it where a trade ends: count anew
             self._forget()
         fresh = trades[self._trades_seen :]
-        for trade in fresh:
-            self._learn(trade)
+        self._wins += sum(trade.pnl_quote > 0 for trade in fresh)
+        self._net += sum((trade.pnl_quote for trade in fresh), ZERO)
         self._trades_seen = len(trades)
+        self._lessons.catch_up(trades)
         return fresh
-
-    def _learn(self, trade: ClosedTrade) -> None:
-        self._wins += trade.pnl_quote > 0
-        self._net += trade.pnl_quote
-        self._coins[trade.symbol] = score_after(self._coins.get(trade.symbol, NEUTRAL), trade)
-        self._strategies[trade.strategy] = score_after(self._strategies.get(trade.strategy, NEUTRAL), trade)
 
     def _forget(self) -> None:
         self._trades_seen = self._wins = 0
         self._net = ZERO
-        self._coins, self._strategies = {}, {}
 
     def reflect(self) -> dict[str, Any]:
         """Go through all closed trades again from the first; what they teach."""
         self._forget()
+        self._lessons.forget_trades()
         self._new_trades()
         self.reflections += 1
         return {"at": iso(self._clock.now_ms()), **msgspec.to_builtins(self.tally())}
 
     def tally(self) -> Tally:
         """All closed trades so far."""
+        coins, strategies = self._lessons.scores()
         return Tally(
             trades=self._trades_seen,
             wins=self._wins,
             net=text(round(self._net, DECIMALS)),
-            coins={name: round(score, 4) for name, score in self._coins.items()},
-            strategies={name: round(score, 4) for name, score in self._strategies.items()},
+            coins={name: round(score.value, 4) for name, score in coins.items()},
+            strategies={name: round(score.value, 4) for name, score in strategies.items()},
         )
-
-    def standing(self, symbol: str, strategy: str) -> float:
-        """What closed trades say for this coin and this strategy together, -1 to 1."""
-        return (self._coins.get(symbol, NEUTRAL) + self._strategies.get(strategy, NEUTRAL)) / 2
 
     def get_health(self) -> ComponentHealth:
         """Healthy when it is level with the ledger."""

@@ -1,0 +1,63 @@
+"""How a trading system's assistants and what they learn from are put together: who is given what. No behaviour."""
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from execution.ledger.knowledge_file import NAME, KnowledgeFile
+from execution.runtime.settings import RiskConfig, TradingConfig
+from execution.trading.assistants.data_analysis import DataAnalysisAssistant
+from execution.trading.assistants.order_execution import OrderExecutionAssistant
+from execution.trading.assistants.performance_tracking import PerformanceTrackingAssistant
+from execution.trading.assistants.risk_management import RiskManagementAssistant
+from execution.trading.assistants.signal_generation import SignalGenerationAssistant
+from execution.trading.lessons import Lessons
+from execution.trading.manager import Assistants
+from execution.trading.order_feedback import OrderFeedback
+from execution.trading.sell_coordinator import UnifiedSellCoordinator
+
+if TYPE_CHECKING:
+    from execution.trading.system import TradingSystem
+
+
+def make_lessons(system: "TradingSystem", config: TradingConfig) -> Lessons:
+    """Learned from here on, and from the ledger; kept in a file of the account's own, beside it."""
+    parts = system.parts
+
+    def least(symbol: str) -> Decimal:
+        rules = system.recovery.rules.get(symbol)
+        return config.minimum_order if rules is None else max(config.minimum_order, rules.notional_min)
+
+    return Lessons(
+        parts.ledger,
+        KnowledgeFile(parts.ledger.path.with_name(NAME)),
+        system.quarantine,
+        system.dependencies.knowledge,
+        parts.clock,
+        least=least,
+        note_error=system.errors.note,
+        doubted=system.recovery.rules_wanted.set,
+    )
+
+
+def make_assistants(system: "TradingSystem", config: TradingConfig, limits: RiskConfig, explore: bool) -> Assistants:
+    """The five, and the coordinator of exits."""
+    parts, lessons, clock = system.parts, system.lessons, system.parts.clock
+    return Assistants(
+        data=DataAnalysisAssistant(
+            config, parts.bars, parts.feed, clock, universe=system.universe, quarantined=system.quarantine.why
+        ),
+        signals=SignalGenerationAssistant(config, parts.bars, system.sniper, clock, lessons.standing),
+        risk=RiskManagementAssistant(config, limits, explore, lessons.record, lessons.minimum),
+        execution=OrderExecutionAssistant(
+            config,
+            parts.gateway,
+            parts.ledger,
+            parts.feed,
+            clock,
+            may_enter=system.entries_off,
+            feedback=OrderFeedback(parts.ledger, system.dependencies.venue_orders, lessons, system.quarantine),
+            note_error=system.errors.note,
+        ),
+        performance=PerformanceTrackingAssistant(parts.ledger, parts.state_store, clock, lessons),
+        exits=UnifiedSellCoordinator(config, parts.bars, clock),
+    )
