@@ -45,6 +45,7 @@ class TaskRunner:
         self._records: dict[str, _Record] = {}
         self._stopping = asyncio.Event()
         self._pauses: set[asyncio.Future[None]] = set()
+        self._awaited: dict[str, asyncio.Event] = {}
         self._told: set[str] = set()
         self._group: asyncio.TaskGroup | None = None
         self._instead: list[Task] | None = None
@@ -54,6 +55,8 @@ class TaskRunner:
         self._stopping.set()
         for pause in self._pauses:
             _end(pause)
+        for wake in self._awaited.values():
+            wake.set()
 
     async def run(self, tasks: list[Task]) -> None:
         """Run all of `tasks` side by side until stop()."""
@@ -111,14 +114,16 @@ class TaskRunner:
             record.started = None
 
     async def _pause(self, task: Task, seconds: float) -> None:
-        if task.wake is None:
+        if task.wake is None or self._stopping.is_set():
             return await self._pause_unless_stopped(seconds)
-        waits = [asyncio.create_task(self._stopping.wait()), asyncio.create_task(task.wake.wait())]
+        self._awaited[task.name] = task.wake
         try:
-            await asyncio.wait(waits, timeout=max(0.0, seconds), return_when=asyncio.FIRST_COMPLETED)
+            async with asyncio.timeout(max(0.0, seconds)):
+                await task.wake.wait()  # in this very task: what wakes it has no time to lose
+        except TimeoutError:
+            return None
         finally:
-            for wait in waits:
-                wait.cancel()
+            self._awaited.pop(task.name, None)
 
     async def _pause_unless_stopped(self, seconds: float) -> None:
         """The same without a task for each pause: most tasks pause so, once a second, all day long."""
