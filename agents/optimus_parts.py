@@ -3,7 +3,7 @@ system on top of it, which only the holder of the account's lock may have. Decid
 
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from agents.embedded import wait_for_key
@@ -24,9 +24,11 @@ from execution.ledger.state_store import StateStore
 from execution.ledger.store import Ledger
 from execution.runtime.build import build_id
 from execution.trading.bars import BarBook
+from execution.trading.conversion import BY, CONVERT_WITHIN_S
+from execution.trading.liquidation import Liquidated, Liquidation
 from execution.trading.streams import Streams
 from execution.trading.system import TradingParts, TradingSystem
-from execution.vocabulary.market import SymbolRules
+from execution.vocabulary.market import Quote, SymbolRules
 from execution.vocabulary.modes import Account, TradeMode
 
 log = logging.getLogger("nae.optimus")
@@ -117,6 +119,13 @@ def build_system(
     async def poll() -> None:  # a comparison costs one request, and asks for trades only where money differs
         await reconcile(gateway, ledger, strangers=False)
 
+    async def look(symbols: Iterable[str]) -> dict[str, Quote]:
+        return await gateway.reader.fetch_quotes(sorted(symbols))
+
+    async def convert(only: Collection[str], avoid: Collection[str]) -> Liquidated:
+        saga = Liquidation(gateway, look, side.audit, clock, quote=config.trading.quote, only=only, avoid=avoid, by=BY)
+        return await saga.run(clock.monotonic() + CONVERT_WITHIN_S)
+
     parts = TradingParts(
         ledger=ledger,
         gateway=gateway,
@@ -131,6 +140,7 @@ def build_system(
         user_stream=UserStream(side.client, ledger, feed.symbols, clock, poll, outside=gateway.evidence.money_moved),
         streams=side.streams,
         rules=side.rules,
+        convert=convert,
     )
     return TradingSystem(
         parts,

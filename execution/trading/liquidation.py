@@ -30,7 +30,7 @@ from execution.trading.liquidation_plan import (
     step,
     unfinished,
 )
-from execution.vocabulary.market import Quote
+from execution.vocabulary.market import Quote, SymbolRules
 from execution.vocabulary.money import ZERO, text
 from execution.vocabulary.order_states import OrderState
 from execution.vocabulary.orders import OrderRequest, OrderRow, OrderType, Purpose, Side
@@ -60,7 +60,8 @@ class Liquidated(msgspec.Struct):
 
 
 class Liquidation:
-    """One account's, in one currency. `only`: these currencies alone."""
+    """One account's, in one currency. `only`: these currencies alone. `avoid`: on none of these symbols. `by`: whose
+    order it is, for the audit trail."""
 
     def __init__(
         self,
@@ -71,6 +72,8 @@ class Liquidation:
         *,
         quote: str,
         only: Collection[str] = (),
+        avoid: Collection[str] = (),
+        by: str = "a person's order to liquidate",
     ) -> None:
         self._gateway = gateway
         self._ledger = gateway.ledger
@@ -79,6 +82,8 @@ class Liquidation:
         self._clock = clock
         self._quote = quote
         self._only = frozenset(only)
+        self._avoid = frozenset(avoid)
+        self._by = by
         self._told = Liquidated()
         self._quotes: dict[str, Quote] = {}
         self._refused: dict[str, str] = {}
@@ -132,6 +137,11 @@ class Liquidation:
         again = any(self._tries[name] < TRIES for name in late)
         return sent or again or bool(waiting & self._markets()) or bool(between)
 
+    @property
+    def _rules(self) -> dict[str, SymbolRules]:
+        """Of the markets that may be used."""
+        return {name: row for name, row in self._gateway.rules.items() if name not in self._avoid}
+
     def _concerned(self, order: OrderRow) -> bool:
         return not self._only or order.symbol.partition("/")[0] in self._only
 
@@ -146,20 +156,20 @@ class Liquidation:
             base = saga.symbol.partition("/")[0]
             free[base] = free.get(base, ZERO) - saga.quantity
         held = self._ledger.positions()
-        return plan(free, self._gateway.rules, quotes, self._quote, positions=held, only=self._only)
+        return plan(free, self._rules, quotes, self._quote, positions=held, only=self._only)
 
     def _between(self, quotes: dict[str, Quote]) -> list[Unfinished]:
         orders = self._ledger.orders(limit=NEWEST)
-        return unfinished(orders, self._ledger.fills(limit=NEWEST), self._gateway.rules, quotes, self._quote)
+        return unfinished(orders, self._ledger.fills(limit=NEWEST), self._rules, quotes, self._quote)
 
     def _markets(self) -> set[str]:
         """Every market that a route could lead over."""
-        names = {*self._ledger.balances()} | {row.quote for row in self._gateway.rules.values()}
-        return {row.symbol for row in self._gateway.rules.values() if row.base in names and row.trading}
+        names = {*self._ledger.balances()} | {row.quote for row in self._rules.values()}
+        return {row.symbol for row in self._rules.values() if row.base in names and row.trading}
 
     async def _second(self, saga: Unfinished, quotes: dict[str, Quote]) -> bool:
         """The sale that ends a saga."""
-        rule = self._gateway.rules.get(saga.symbol)
+        rule = self._rules.get(saga.symbol)
         sale = step(min(saga.quantity, self._ledger.balances().get(rule.base, ZERO)) if rule else ZERO, rule, quotes)
         if sale is None:
             return False  # not sellable this moment: it is named as unfinished
@@ -179,7 +189,7 @@ class Liquidation:
             signal_bar_ms=0,
             correlation_id=correlation,
         )
-        told = {"by": "a person's order to liquidate", "why": reason, "bid": text(sale.price), "price_paid": None}
+        told = {"by": self._by, "why": reason, "bid": text(sale.price), "price_paid": None}
         fields = {"side": "sell", "symbol": sale.symbol, "quantity": text(sale.quantity), "reason": reason}
         self._audit.record("decision", correlation, STRATEGY, **fields, exit=told)
         outcome = await self._gateway.place(request)

@@ -8,6 +8,7 @@ from execution.ledger.store import Ledger
 from execution.runtime.clock import Clock
 from execution.runtime.errors import ErrorBook
 from execution.trading.bars import BarBook
+from execution.trading.conversion import Convert
 from execution.trading.ports import Feed, Gateway, Reconcile, Stream
 from execution.trading.streams import Streams
 from execution.vocabulary.market import SymbolRules
@@ -18,7 +19,8 @@ class TradingParts:
     """The parts of one account. `bars.add` is the feed's on_bar.
 
     `accept`: compare, and book what nobody can explain as a change from outside; a person's decision. `streams`: where
-    the feed runs already, begun by whoever made the parts. `rules`: the venue's, when they are known.
+    the feed runs already, begun by whoever made the parts. `rules`: the venue's, when they are known. `convert` sells
+    money in other currencies.
     """
 
     ledger: Ledger
@@ -34,3 +36,4 @@ class TradingParts:
     user_stream: Stream | None = None
     streams: Streams | None = None
     rules: dict[str, SymbolRules] | None = None
+    convert: Convert | None = None

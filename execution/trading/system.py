@@ -14,6 +14,7 @@ from execution.runtime.settings import RiskConfig, TradingConfig, UniverseConfig
 from execution.runtime.tasks import Task
 from execution.trading.assembly import make_assistants, make_lessons
 from execution.trading.controls import AccountControls
+from execution.trading.conversion import Converter
 from execution.trading.dependencies import Dependencies
 from execution.trading.entry_rules import entries_off, off_numbers
 from execution.trading.error_log import ErrorLog
@@ -77,6 +78,13 @@ class TradingSystem(AccountControls):
         self.streams.note_error = self.errors.note
         self.universe = universe or UniverseConfig()
         self.assistants = make_assistants(self, config, limits, explore and trade_mode is not TradeMode.LIVE)
+        self.converter = Converter(
+            config,
+            ledger=parts.ledger,
+            execution=self.assistants.execution,
+            convert=parts.convert,
+            record=self._record,
+        )
         self.protector = Protector(
             config,
             gateway=parts.gateway,

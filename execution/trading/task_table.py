@@ -19,6 +19,7 @@ EXITS_PERIOD_S = 0.25
 PROTECTION_PERIOD_S = 0.5
 LOSSES_PERIOD_S = 1.0
 STREAMS_PERIOD_S = 1.0
+CONVERT_PERIOD_S = 30.0
 
 
 def task_table(system: "TradingSystem") -> list[Task]:
@@ -48,6 +49,10 @@ def task_table(system: "TradingSystem") -> list[Task]:
     async def back_up() -> None:
         await keep_backed_up(parts.ledger, parts.clock)
 
+    async def convert() -> None:
+        if not system.entries_off():
+            await system.converter.look(recovery.rules, parts.feed.quote)
+
     async def say_health() -> None:
         level, fields = health_line(system)
         log.log(level, "health", extra={"fields": fields})
@@ -63,4 +68,5 @@ def task_table(system: "TradingSystem") -> list[Task]:
         Task("streams", STREAMS_PERIOD_S, streams),
         Task("backup", BACKUP_LOOK_PERIOD_S, back_up),
         Task("health", HEALTH_SAID_PERIOD_S, say_health),
+        *([Task("convert", CONVERT_PERIOD_S, convert)] if system.converter.wanted else []),
     ]

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from execution.research.costs import Costs
 from execution.research.regime import Regime, classify
 from execution.research.windows import true_range
 from execution.runtime.clock import Clock, iso
@@ -25,11 +26,13 @@ from execution.vocabulary.market import Quote, SymbolRules
 REGIME_BARS = 240
 LIQUIDITY_BARS = 60
 VOLATILITY_BARS = 30
+SLIPPAGE_MAX = 0.1  # whatever was measured
 
 
 class Listing(msgspec.Struct, frozen=True):
     """One symbol that may be entered now. `bar_ms` opened the newest closed bar, market time; `volatility` is how far a
-    usual bar of it reaches, as a share of the price, 0 when nothing is known."""
+    usual bar of it reaches, as a share of the price, 0 when nothing is known. `slippage` is what our own orders were
+    seen to lose against the quote, as a share, None while too few tell."""
 
     symbol: str
     rules: SymbolRules
@@ -38,6 +41,15 @@ class Listing(msgspec.Struct, frozen=True):
     regime: Regime
     place: Place = Place()
     volatility: float = 0.0
+    slippage: float | None = None
+
+    @property
+    def costs(self) -> Costs:
+        """What trading it costs now: its fee, the spread of the moment, and the slippage measured, where it is."""
+        fee, spread = self.rules.taker_fee, self.quote.spread_share
+        if self.slippage is None or not math.isfinite(self.slippage):
+            return Costs.of(fee, spread)
+        return Costs.of(fee, spread, Decimal(repr(min(SLIPPAGE_MAX, max(0.0, self.slippage)))))
 
 
 class Universe(msgspec.Struct, frozen=True):
@@ -69,7 +81,8 @@ def usual_reach(rows: list[list[float]]) -> float:
 
 
 class DataAnalysisAssistant:
-    """Looks at the market for one cycle. `quarantined` says why nobody may enter a symbol, "" when one may."""
+    """Looks at the market for one cycle. `quarantined` says why nobody may enter a symbol, "" when one may; `slippage`
+    what orders on it were seen to lose, None while too few tell."""
 
     def __init__(
         self,
@@ -80,10 +93,12 @@ class DataAnalysisAssistant:
         *,
         universe: UniverseConfig | None = None,
         quarantined: Callable[[str], str] = lambda symbol: "",
+        slippage: Callable[[str], float | None] = lambda symbol: None,
     ) -> None:
         self._config = config
         self._universe = universe or UniverseConfig()
         self._quarantined = quarantined
+        self._slippage = slippage
         self._bars = bars
         self._feed = feed
         self._clock = clock
@@ -111,7 +126,9 @@ class DataAnalysisAssistant:
             )
             found = places[symbol] = place(rule, measures, self._config, self._universe)
             if found.entries and rule is not None and quote is not None:
-                listings[symbol] = Listing(symbol, rule, quote, series.newest_ms, known.regime, found, known.volatility)
+                listings[symbol] = Listing(
+                    symbol, rule, quote, series.newest_ms, known.regime, found, known.volatility, self._slippage(symbol)
+                )
         self._places, self._looked_ms, self._seen = places, self._clock.now_ms(), len(listings)
         out = {symbol: row for symbol, row in places.items() if symbol not in listings}
         return Universe(
