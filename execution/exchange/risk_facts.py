@@ -66,7 +66,7 @@ class RiskRecord:
         while self._entries and now - self._entries[0][0] > MINUTE_S:
             self._entries.popleft()
         symbol, entry = request.symbol, request.purpose is Purpose.ENTRY
-        lost, lost_ms = losses_in_row(reversed(self._ledger.closed_trades(limit=TRADES_LOOKED_AT)), symbol)
+        lost, lost_ms = self._lost_in_row(symbol) if entry else (0, 0)
         positions = self._ledger.positions()
         unsettled = self._ledger.unsettled()
         buying = [order for order in unsettled if order.side is Side.BUY]
@@ -97,6 +97,9 @@ class RiskRecord:
             losses_in_row=lost,
             since_loss_s=max(0.0, (self._venue_now_ms() - lost_ms) / 1000),
         )
+
+    def _lost_in_row(self, symbol: str) -> tuple[int, int]:
+        return losses_in_row(reversed(self._ledger.closed_trades(limit=TRADES_LOOKED_AT)), symbol)
 
     def _spendable(self, symbol: str, unsettled: list[OrderRow]) -> Decimal:
         base = symbol.partition("/")[0]
