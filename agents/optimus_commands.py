@@ -6,6 +6,7 @@ from typing import Any
 
 from execution.exchange.classify import BadReply, VenueError
 from execution.runtime.bus import Refused
+from execution.trading.quarantine import NotThere
 from execution.trading.system import TradingSystem
 from execution.vocabulary.lifecycle import TradingState
 
@@ -73,6 +74,22 @@ def _sell_everything(system: TradingSystem, arguments: Arguments) -> dict[str, A
     return {"marked": system.sell_everything(_reason(arguments, "sold by the operator"))}
 
 
+def _quarantine(system: TradingSystem, arguments: Arguments) -> dict[str, Any]:
+    """Leave a symbol alone, or not any more; without a symbol, the list. Durable before the answer."""
+    symbol, rules = str(arguments.get("symbol") or ""), system.recovery.rules
+    if symbol:
+        if not arguments.get("lift") and rules and symbol not in rules:
+            raise Refused(f"the venue doesn't list {symbol}")
+        try:
+            system.quarantine.obey(**arguments)
+        except NotThere as error:
+            raise Refused(str(error)) from error
+        system.save_state()
+        told = {"symbol": symbol, "why": system.quarantine.why(symbol), "by": str(arguments.get("by") or "operator")}
+        system.parts.audit.record("quarantine", **told)
+    return system.quarantine.listed()
+
+
 def _status(system: TradingSystem, _: Arguments) -> dict[str, Any]:
     return system.get_system_status()
 
@@ -99,6 +116,7 @@ VERBS: dict[str, Callable[[TradingSystem, Arguments], dict[str, Any]]] = {
     "arm": _arm,
     "halt": _halt,
     "sell_everything": _sell_everything,
+    "quarantine": _quarantine,
     "status": _status,
     "reflect": _reflect,
     "errors": _errors,

@@ -19,6 +19,7 @@ from execution.console.keys_commands import keys
 from execution.console.kill_command import kill
 from execution.console.liquidate_command import liquidate
 from execution.console.output import complain, crashed
+from execution.console.quarantine_command import quarantine
 from execution.console.reconcile_command import reconcile
 from execution.console.service_commands import service
 from execution.console.venue_commands import venue
@@ -44,6 +45,7 @@ PANELS = {
         why,
         account_commands.pause,
         account_commands.resume,
+        quarantine,
         kill,
         arm,
         liquidate,

@@ -64,7 +64,7 @@ def holder_now(home: Home, account: str) -> str | None:
     return holder_of(home, account) or None
 
 
-def seconds_of(text: str) -> float:
+def seconds_of(text: str, option: str = "--within") -> float:
     """1h, 30m, 90s or plain seconds. Raises ConfigError."""
     number, unit = (text[:-1], text[-1]) if text[-1:] in UNITS else (text, "s")
     try:
@@ -72,7 +72,7 @@ def seconds_of(text: str) -> float:
     except ValueError:
         seconds = 0.0
     if not 0 < seconds <= 7 * 24 * 3600:
-        raise ConfigError(f"--within {text!r}: such as 90s, 30m or 1h would be right")
+        raise ConfigError(f"{option} {text!r}: such as 90s, 30m or 1h would be right")
     return seconds
 
 

@@ -6,6 +6,7 @@ Writes nothing, with one exception: a tool may set the trading state while no Op
 from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -118,6 +119,12 @@ def cash_flows(path: Path) -> dict[str, Decimal]:
     for row in read_all(path, "SELECT currency, delta FROM cash_flows"):
         found[row["currency"]] = found.get(row["currency"], ZERO) + Decimal(row["delta"])
     return found
+
+
+def runtime_state(path: Path) -> dict[str, Any]:
+    """What its trader keeps in the ledger beside the books; empty when it has kept nothing yet."""
+    found = read_all(path, "SELECT value FROM facts WHERE name = 'runtime_state'")
+    return msgspec.json.decode(found[0]["value"], type=dict[str, Any]) if found else {}
 
 
 def recent_fills(path: Path, count: int = 20) -> list[Fill]:

@@ -10,7 +10,6 @@ from contextlib import ExitStack
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from execution.ledger.store import Ledger
 from execution.runtime.settings import TradingConfig
 from execution.trading.assistants.order_execution import OrderExecutionAssistant
 from execution.trading.liquidation_plan import bridges, step
@@ -19,6 +18,7 @@ from execution.vocabulary.money import text
 
 if TYPE_CHECKING:  # a trader whose exchange isn't reached yet needs none of that
     from execution.trading.liquidation import Liquidated
+    from execution.trading.parts import TradingParts
 
 CONVERT_WITHIN_S = 20.0
 BY = "the setting trading.convert"
@@ -61,22 +61,14 @@ def markets_of(currencies: Collection[str], rules: Mapping[str, SymbolRules], qu
 
 
 class Converter:
-    """One account's. `convert` runs the saga; `record` writes an audit line."""
+    """One account's; `parts.convert` runs the saga."""
 
-    def __init__(
-        self,
-        config: TradingConfig,
-        *,
-        ledger: Ledger,
-        execution: OrderExecutionAssistant,
-        convert: Convert | None,
-        record: Callable[..., None],
-    ) -> None:
+    def __init__(self, config: TradingConfig, parts: "TradingParts", execution: OrderExecutionAssistant) -> None:
         self._config = config
-        self._ledger = ledger
+        self._ledger = parts.ledger
+        self._audit = parts.audit
+        self._convert = parts.convert
         self._execution = execution
-        self._convert = convert
-        self._record = record
         self._left: dict[str, Decimal] = {}  # what could not be sold, by the amount that was tried
 
     @property
@@ -108,5 +100,5 @@ class Converter:
             "left": told.left,
             "problem": told.problem,
         }
-        self._record("conversion", **fields)
+        self._audit.record("conversion", **fields)
         return told.sold

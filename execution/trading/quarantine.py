@@ -10,6 +10,10 @@ import msgspec
 from execution.runtime.clock import Clock, iso
 
 
+class NotThere(LookupError):
+    """What should be lifted isn't left alone."""
+
+
 class Quarantined(msgspec.Struct, frozen=True):
     """One symbol. `until_ms` None: until it is lifted."""
 
@@ -41,6 +45,15 @@ class Quarantine:
         self._rows.pop(symbol, None)
         return there
 
+    def obey(
+        self, symbol: str, reason: str = "", lift: bool = False, by: str = "operator", for_s: float | None = None
+    ) -> None:
+        """Do what a person wants: leave a symbol alone, for a time or until it is lifted, or lift it. NotThere."""
+        if not lift:
+            self.put(symbol, reason, None if for_s is None else self._clock.now_ms() + round(for_s * 1000), by)
+        elif not self.lift(symbol):
+            raise NotThere(f"{symbol} isn't in quarantine")
+
     def why(self, symbol: str) -> str:
         """Why a symbol is left alone, "" when it isn't."""
         row = self._rows.get(symbol)
@@ -52,6 +65,10 @@ class Quarantine:
     def rows(self) -> dict[str, Quarantined]:
         """All of them now, by symbol."""
         return {symbol: row for symbol, row in self._rows.items() if self.why(symbol)}
+
+    def listed(self) -> dict[str, Any]:
+        """The list for people and machines, in plain values."""
+        return {"quarantine": {symbol: msgspec.to_builtins(row) for symbol, row in sorted(self.rows().items())}}
 
     def to_state(self) -> dict[str, Any]:
         """What must be kept over a restart, as plain values."""

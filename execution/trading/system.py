@@ -78,13 +78,7 @@ class TradingSystem(AccountControls):
         self.streams.note_error = self.errors.note
         self.universe = universe or UniverseConfig()
         self.assistants = make_assistants(self, config, limits, explore and trade_mode is not TradeMode.LIVE)
-        self.converter = Converter(
-            config,
-            ledger=parts.ledger,
-            execution=self.assistants.execution,
-            convert=parts.convert,
-            record=self._record,
-        )
+        self.converter = Converter(config, parts, self.assistants.execution)
         self.protector = Protector(
             config,
             gateway=parts.gateway,

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 from collections.abc import AsyncIterator, Collection, Iterable
 from decimal import Decimal
 from pathlib import Path
@@ -79,13 +80,8 @@ def test_what_could_not_be_sold_is_tried_again_only_when_there_is_more_of_it(tmp
         assert "BTC/USDT" in world.system.assistants.execution.blocked(), "nothing else is sent there meanwhile"
         return told
 
-    converter = Converter(
-        CONFIG,
-        ledger=world.ledger,
-        execution=world.system.assistants.execution,
-        convert=convert,
-        record=lambda kind, **fields: None,
-    )
+    parts = dataclasses.replace(world.system.parts, convert=convert)
+    converter = Converter(CONFIG, parts, world.system.assistants.execution)
 
     async def look() -> None:
         await converter.look(RULES, unquoted)
