@@ -25,7 +25,7 @@ from execution.runtime.home import Home
 from execution.runtime.settings import Config
 from execution.runtime.sqlite import DatabaseError
 from execution.trading.flatten import flatten
-from execution.vocabulary.exit_codes import ConfigError
+from execution.vocabulary.exit_codes import BusyError, ConfigError
 from execution.vocabulary.lifecycle import TradingState
 from execution.vocabulary.order_states import OrderState
 from execution.vocabulary.orders import STOPS
@@ -126,10 +126,11 @@ async def _with_ledger(order: Order, told: Killed, hand: Hand, ledger: Ledger, b
             gateway = desk.gateway(ledger, hand.lock)
             # of unknown fate, too: a trader that was killed may have a stop there whose answer it never read
             stops = [row.client_order_id for row in ledger.unsettled() if row.type in STOPS]
-            keep = kept_names([] if order.flatten else stops)
+            ours = await _key_is_ours(desk, told)
+            keep = kept_names([] if order.flatten else stops) if ours else kept_stops
             swept = await cancel_all(desk.client, order.clock, began + DONE_WITHIN_S, gateway, keep)
             _note(told, swept)
-            if order.flatten:
+            if order.flatten and ours:
                 await _sell(order, told, desk, gateway, audit)
             else:
                 shown = swept.kept if swept.seen else None
@@ -139,6 +140,16 @@ async def _with_ledger(order: Order, told: Killed, hand: Hand, ledger: Ledger, b
         audit.close()
         if desk is not None:
             await desk.close()
+
+
+async def _key_is_ours(desk: Desk, told: Killed) -> bool:
+    """Another home may trade this account with the same key: then its stops are left alone, and it has to sell."""
+    try:
+        await desk.claim_key("nae_kill")
+    except (BusyError, ConfigError, OSError) as problem:
+        told.problems.append(f"nothing is sold from here: {problem}; NAE_HOME=FOLDER nae kill stops it there, too")
+        return False
+    return True
 
 
 async def _sell(order: Order, told: Killed, desk: Desk, gateway: ExchangeGateway, audit: AuditLogger) -> None:
@@ -158,7 +169,8 @@ async def _beside(order: Order, told: Killed, hand: Hand, began: float) -> None:
         return
     try:
         until = max(began + DONE_WITHIN_S, order.clock.monotonic() + LAST_LOOK_S)
-        swept = await cancel_all(desk.client, order.clock, until, keep=_stops(order, told))
+        ours = bool(hand.holder) or await _key_is_ours(desk, told)
+        swept = await cancel_all(desk.client, order.clock, until, keep=_stops(order, told) if ours else kept_stops)
         _note(told, swept)
     finally:
         await desk.close()

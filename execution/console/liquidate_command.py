@@ -120,8 +120,6 @@ def _execute(one: _Account, within_s: float) -> Liquidated:
     try:
         ledger = open_or_rebuild(one.home.ledger(one.name), one.name, one.clock)
         try:
-            if ledger.trading_state()[0] is TradingState.ACTIVE:
-                ledger.set_trading_state(TradingState.PAUSED, "liquidated; nae resume lifts it", "operator")
             return asyncio.run(_sell(one, ledger, lock, within_s))
         finally:
             ledger.close()
@@ -133,6 +131,9 @@ async def _sell(one: _Account, ledger: Ledger, lock: AccountLock, within_s: floa
     desk = open_desk(one.home, one.name, one.config, one.clock)
     audit = AuditLogger(one.home.audit_trail(f"operator_{one.name}"), one.clock, "nae_liquidate")
     try:
+        await desk.claim_key("nae_liquidate")
+        if ledger.trading_state()[0] is TradingState.ACTIVE:
+            ledger.set_trading_state(TradingState.PAUSED, "liquidated; nae resume lifts it", "operator")
         gateway = desk.gateway(ledger, lock)
         began = one.clock.monotonic()
         chosen = {order.client_order_id for order in ledger.unsettled() if _concerned(one, order.symbol)}

@@ -30,6 +30,10 @@ class Hand:
     holder: str = ""
     killed: list[int] = field(default_factory=list)
 
+    def ended(self, pids: list[int]) -> None:
+        """These were killed. One that takes a while to die is told of once."""
+        self.killed += [pid for pid in pids if pid not in self.killed]
+
     def release(self) -> None:
         """Let the account go."""
         if self.lock is not None:
@@ -57,12 +61,12 @@ def take_in_hand(
                 told = str(refusal)
             except NoAnswer as silence:
                 told = str(silence)
-                hand.killed += _end(lock, holder)
+                hand.ended(_end(lock, holder))
             else:
                 hand.holder = holder
                 return hand
         elif holder in CUT_OFF:
-            hand.killed += _end(lock, holder)
+            hand.ended(_end(lock, holder))
         if clock.monotonic() >= deadline:
             raise OutOfReach(f"{holder or 'somebody'} holds the {account} account; {told or 'it has no name'}")
         block(AGAIN_S)

@@ -1,5 +1,6 @@
 """A person's own way to an account's venue, for a command that must work when no process of the operation does: the
-client with the account's key, and a gateway on a ledger whose lock the command holds. Decides nothing."""
+client with the account's key, and a gateway on a ledger whose lock the command holds. On a real exchange no order is
+sent before the key is locked for the whole machine, too. Decides nothing."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from execution.exchange.embedded_access import key_file, port_file, read_port
 from execution.exchange.endpoint import Endpoint, build_client
 from execution.exchange.gateway import ExchangeGateway
 from execution.exchange.venue_reader import VenueReader
-from execution.ledger.account_lock import AccountLock
+from execution.ledger.account_lock import AccountLock, key_holder, key_lock
 from execution.ledger.store import Ledger
 from execution.runtime.clock import Clock
 from execution.runtime.home import Home
@@ -19,16 +20,21 @@ from execution.vocabulary.exit_codes import ConfigError
 from execution.vocabulary.market import Quote
 from execution.vocabulary.modes import TradeMode
 
+KEY_WITHIN_S = 0.5  # a killed holder's locks are freed one after the other
+
 
 @dataclass
 class Desk:
     """The venue as a command sees it. `quotes` are those last asked for."""
 
+    home: Home
+    fingerprint: str
     endpoint: Endpoint
     client: VenueClient
     clock: Clock
     config: Config
     quotes: dict[str, Quote] = field(default_factory=dict)
+    key: AccountLock | None = None
 
     @property
     def reader(self) -> VenueReader:
@@ -42,6 +48,15 @@ class Desk:
             self.quotes.update(await self.reader.fetch_quotes(wanted))
         return self.quotes
 
+    async def claim_key(self, process: str) -> None:
+        """An account on a real exchange is the same from every home of this machine: who sends for it has its key
+        locked until the desk is closed. BusyError names who has it; ConfigError, OSError: no fit place for the lock."""
+        if self.endpoint.embedded or self.key is not None:
+            return
+        lock = key_lock(self.fingerprint)
+        await lock.acquire_soon(key_holder(process, self.home), KEY_WITHIN_S)
+        self.key = lock
+
     def gateway(self, ledger: Ledger, lock: AccountLock) -> ExchangeGateway:
         """The one way an order leaves, for whoever holds the account's lock."""
         return ExchangeGateway(
@@ -51,8 +66,13 @@ class Desk:
             self.clock,
             trade_mode=self.client_mode,
             quote=self.quotes.get,
-            may_send=lock.lost,
+            may_send=lambda: lock.lost() or self._key_lost(),
         )
+
+    def _key_lost(self) -> str | None:
+        if self.key is None:
+            return None if self.endpoint.embedded else "the account's key isn't locked for this machine"
+        return self.key.lost()
 
     @property
     def client_mode(self) -> TradeMode:
@@ -60,7 +80,10 @@ class Desk:
         return TradeMode.PAPER if self.endpoint.embedded else TradeMode.LIVE
 
     async def close(self) -> None:
-        """Let go of the venue."""
+        """Let go of the venue and of the key."""
+        if self.key is not None:
+            self.key.release()
+            self.key = None
         await self.client.drop()
 
 
@@ -71,4 +94,5 @@ def open_desk(home: Home, account: str, config: Config, clock: Clock) -> Desk:
         raise ConfigError(f"{port_file(home)}: the venue hasn't said yet where it listens; scripts/nae up starts it")
     endpoint = Endpoint("binance", f"http://127.0.0.1:{port}")
     credentials = load_credentials(key_file(home, account))
-    return Desk(endpoint, build_client(endpoint, credentials, clock), clock, config)
+    client = build_client(endpoint, credentials, clock)
+    return Desk(home, credentials.fingerprint, endpoint, client, clock, config)

@@ -18,13 +18,13 @@ class AccountLock(FileLock):
     """A lock that can tell when it keeps nobody out any more: its file was removed or replaced, and can be locked again
     by somebody else while we still hold the old one."""
 
-    async def acquire_soon(self, holder: str) -> None:
+    async def acquire_soon(self, holder: str, within_s: float = PREDECESSOR_S) -> None:
         """At once, or after a dying predecessor. BusyError names a holder that lives on."""
         try:
             self.acquire(holder)
         except BusyError as busy:
             try:
-                await asyncio.wait_for(self.acquire_when_free(holder), PREDECESSOR_S)
+                await asyncio.wait_for(self.acquire_when_free(holder), within_s)
             except TimeoutError:
                 raise busy from None
 
