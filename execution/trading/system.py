@@ -31,7 +31,7 @@ from execution.trading.sniper import Sniper, refusal
 from execution.trading.streams import Streams
 from execution.trading.task_table import task_table
 from execution.vocabulary.health import ComponentHealth
-from execution.vocabulary.market import Condition, Quote
+from execution.vocabulary.market import Condition, Quote, TradedRange
 from execution.vocabulary.modes import TradeMode
 
 __all__ = ["TradingParts", "TradingSystem"]
@@ -79,14 +79,7 @@ class TradingSystem(AccountControls):
         self.universe = universe or UniverseConfig()
         self.assistants = make_assistants(self, config, limits, explore and trade_mode is not TradeMode.LIVE)
         self.converter = Converter(config, parts, self.assistants.execution)
-        self.protector = Protector(
-            config,
-            gateway=parts.gateway,
-            ledger=parts.ledger,
-            execution=self.assistants.execution,
-            audit=parts.audit,
-            clock=parts.clock,
-        )
+        self.protector = self._protector_of(parts)
         self.manager = InfinityTradingManager(
             config,
             self.assistants,
@@ -103,6 +96,17 @@ class TradingSystem(AccountControls):
             reserve=self.reserve,
         )
         parts.feed.tell_quotes(self._heed)
+        parts.feed.tell_ranges(self._heed_trades)
+
+    def _protector_of(self, parts: TradingParts) -> Protector:
+        return Protector(
+            self.config,
+            gateway=parts.gateway,
+            ledger=parts.ledger,
+            execution=self.assistants.execution,
+            audit=parts.audit,
+            clock=parts.clock,
+        )
 
     # life
 
@@ -131,6 +135,11 @@ class TradingSystem(AccountControls):
     def _heed(self, quote: Quote) -> None:
         """A price that ends a position is acted on at once; the exits' task looks at all the rest in its own time."""
         if self.assistants.exits.ended_by(quote):
+            self.exit_wanted.set()
+
+    def _heed_trades(self, traded: TradedRange) -> None:
+        """So are trades: no low and no high of a burst is missed."""
+        if self.assistants.exits.ended_by_trades(traded.symbol, traded.low, traded.high):
             self.exit_wanted.set()
 
     async def stop(self) -> None:

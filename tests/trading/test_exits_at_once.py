@@ -50,6 +50,23 @@ def test_a_quote_that_ends_a_position_is_acted_on_without_waiting_for_the_next_l
     asyncio.run(run())
 
 
+def test_a_stop_touched_inside_a_burst_of_trades_is_acted_on_though_the_quote_never_said_so(tmp_path: Path) -> None:
+    async def run() -> None:
+        world = await holding(tmp_path)
+        runner = TaskRunner(world.clock, world.errors)
+        running = asyncio.create_task(runner.run([exits_of(world)]))
+        await eventually_async(runner.all_progressed)
+        held = str(world.market.quotes["BTC/USDT"].bid)
+        world.market.traded("BTC/USDT", held, held)
+        assert world.ledger.positions()
+        world.market.traded("BTC/USDT", "90", held)
+        await eventually_async(lambda: not world.ledger.positions(), within_s=2)
+        runner.stop()
+        await running
+
+    asyncio.run(run())
+
+
 def test_only_a_price_that_ends_something_wakes_and_one_that_was_refused_wakes_no_more(tmp_path: Path) -> None:
     async def run() -> None:
         world = await holding(tmp_path, ("BTC/USDT", "ETH/USDT"))

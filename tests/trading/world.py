@@ -84,6 +84,11 @@ class Market:
         for hear in self.heard_by:
             hear(self.quotes[symbol])
 
+    def traded(self, symbol: str, low: str, high: str) -> None:
+        """A burst of trades; the quote stays where it is."""
+        for hear in self.ranges_heard_by:
+            hear(TradedRange(symbol, Decimal(low), Decimal(high), Decimal(high), 2, 0, self.clock.monotonic()))
+
     def quote(self, symbol: str) -> Quote | None:
         return self.quotes.get(symbol)
 
