@@ -1,5 +1,6 @@
 """The venue's journal as others read it: every line of all its files in order, on one time line. Writes nothing."""
 
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,6 +9,7 @@ import orjson
 
 KEPT = 9  # at most so many predecessors are looked for
 OUTCOMES = ("order", "trade")  # what came of requests, and of the market: the store's side of it
+_OURS = re.compile(r"([0-9a-z]+)-[0-9a-z]+-[0-9a-z]+")  # epoch, number or "probe", tag or the probe's number
 PLACED, TESTED = "POST order", "POST order/test"
 
 
@@ -32,12 +34,10 @@ class Entry(NamedTuple):
 
 
 def epoch_of(client_id: str) -> int | None:
-    """The number before the first dash, in base 36."""
-    head, dash, _ = client_id.partition("-")
-    try:
-        return int(head, 36) if dash else None
-    except ValueError:
-        return None
+    """The number before the first dash, in base 36, where an id has the three parts of ours: somebody else's, such as
+    ccxt's x-..., says nothing of an epoch."""
+    ours = _OURS.fullmatch(client_id)
+    return int(ours[1], 36) if ours else None
 
 
 def read(folder: Path, name: str = "journal.jsonl") -> tuple[list[Entry], int]:

@@ -90,6 +90,13 @@ def test_epochs_are_counted_in_base_36_and_not_compared_as_text() -> None:
     assert [reign.epoch for reign in reigns([probe(0, "z"), probe(500, "z"), probe(1000, "10")])] == [35, 36]
 
 
+@pytest.mark.parametrize("id_", ["x-TKT5PX2F0a1b2c3d4e5f", "x-mytrader", "stranger-1", "a-b-c-d", "web_1-2-3"])
+def test_a_stranger_s_order_is_of_no_epoch(id_: str) -> None:
+    assert epoch_of(id_) is None
+    assert two_traders([probe(0, "1"), entry(500, id_), probe(1000, "1")]) == ([], 0)
+    assert [reign.epoch for reign in reigns([probe(0, "1"), entry(500, id_)])] == [1]
+
+
 def test_one_client_order_id_accepted_twice_is_doubled() -> None:
     assert accepted_twice([entry(0, "1-1-a"), entry(5, "1-1-a", status=400)]) == []
     assert accepted_twice([entry(0, "1-1-a"), entry(5, "1-1-a")]) == ["live: 2 orders accepted as 1-1-a"]
