@@ -27,30 +27,14 @@ from rich.table import Table
 from benchmarks import order_path, venue_servers
 from benchmarks.spread import Spread
 from benchmarks.tick_server import Ticks, ticking
+from benchmarks.whole_trader import CLOCK, WholeTrader, client_of
 from execution.exchange.client import VenueClient
 from execution.exchange.credentials import Credentials
-from execution.exchange.endpoint import Endpoint, build_client
-from execution.exchange.feed import MarketFeed
-from execution.exchange.gateway import ExchangeGateway
-from execution.exchange.reconciliation import reconcile
-from execution.exchange.user_stream import UserStream
-from execution.ledger.audit_log import AuditLogger
-from execution.ledger.state_store import StateStore
-from execution.ledger.store import Ledger
-from execution.runtime.clock import SystemClock
-from execution.runtime.errors import ErrorBook
-from execution.runtime.settings import TradingConfig
-from execution.runtime.tasks import TaskRunner
-from execution.trading.bars import BarBook
-from execution.trading.parts import TradingParts
-from execution.trading.system import TradingSystem
-from execution.vocabulary.modes import TradeMode
 
 SYMBOL, MARKET = order_path.SYMBOL, order_path.SYMBOL.replace("/", "")
 ENDS = Decimal("0.9")  # of the price: below every stop, and no mistake
 WARM_UP = 5
 WITHIN_S = 10.0
-CLOCK = SystemClock()
 
 
 async def until(said: Callable[[], Any]) -> None:
@@ -60,71 +44,35 @@ async def until(said: Callable[[], Any]) -> None:
             await CLOCK.sleep(0.01)
 
 
-class Ours:
+class Ours(WholeTrader):
     """The trading system on one account of the venue, its ticks from the ticker."""
 
     name = "ours"
 
     def __init__(self, folder: Path, venue: int, ticks: Ticks, wire: order_path.Wire) -> None:
-        self._ticks, key = ticks, venue_servers.KEY
-        credentials = Credentials(key.key, key.secret)
-        client = build_client(Endpoint("binance", f"http://127.0.0.1:{venue}"), credentials, CLOCK)
-        self._client = _hearing(client, f"ws://127.0.0.1:{ticks.port}/{self.name}/ws")
-        self.ledger, self._bars = Ledger(folder / "ledger.db", key.account, CLOCK), BarBook("1m")
+        streams = f"ws://127.0.0.1:{ticks.port}/{self.name}/ws"
+        super().__init__(folder, _hearing(client_of(venue), streams), (SYMBOL,))
         order_path.time_commits(self.ledger, wire)
-        self._feed = MarketFeed(self._client, (SYMBOL,), "1m", CLOCK, self._bars.add)
-        self.gateway = ExchangeGateway(
-            self._client,
-            self.ledger,
-            order_path.LIMITS,
-            CLOCK,
-            trade_mode=TradeMode.PAPER,
-            quote=self._feed.quote,
-            symbols=(SYMBOL,),
-        )
-        self._errors = ErrorBook(CLOCK)
-        parts = TradingParts(
-            ledger=self.ledger,
-            gateway=self.gateway,
-            feed=self._feed,
-            bars=self._bars,
-            reconcile=lambda: reconcile(self.gateway, self.ledger),
-            audit=AuditLogger(folder / "audit.jsonl", CLOCK, "optimus"),
-            state_store=StateStore(folder / "state.json", CLOCK),
-            clock=CLOCK,
-            errors=self._errors,
-            user_stream=UserStream(self._client, self.ledger, (SYMBOL,), CLOCK, self._poll),
-        )
-        self.system = TradingSystem(
-            parts, TradingConfig(), order_path.LIMITS, trade_mode=TradeMode.PAPER, venue="embedded", explore=True
-        )
-        self._bought = 0
-        self._runner = TaskRunner(CLOCK, self._errors)
-        self._running: asyncio.Task[None] | None = None
+        self._ticks, self._bought = ticks, 0
 
-    async def _poll(self) -> None:
-        await self.gateway.fetch_new_fills(SYMBOL)
-
-    async def start(self) -> None:
-        """Recover, and run every task but the one that places stops: they are placed when they are wanted here."""
-        await self.system.start()
-        tasks = [task for task in self.system.tasks() if task.name != "protection"]
-        self._running = asyncio.create_task(self._runner.run(tasks))
-        await until(lambda: self._runner.all_progressed() and self._client.requests_sent > 0)
+    async def begin(self) -> None:
+        """Run every task but the one that places stops: they are placed when they are wanted here."""
+        await self.start(without=("protection",))
+        await until(self.runner.all_progressed)
 
     async def buy(self, stop: bool) -> Decimal:
         """Hold a little, looked at once; its price."""
         quote = (await self.gateway.fetch_quotes([SYMBOL]))[SYMBOL]
         self._ticks.say(self.name, MARKET, str(quote.bid))
-        await until(lambda: (heard := self._feed.quote(SYMBOL)) is not None and heard.bid == quote.bid)
+        await until(lambda: (heard := self.feed.quote(SYMBOL)) is not None and heard.bid == quote.bid)
         self._bought += 1  # each by a signal of its own, and none so old that its time is over
-        signal_bar_ms = self._bars.newest()[SYMBOL] + self._bought
+        signal_bar_ms = self.bars.newest()[SYMBOL] + self._bought
         wanted = msgspec.structs.replace(order_path.request(quote.mid), signal_bar_ms=signal_bar_ms)
         outcome = await self.gateway.place(wanted)
         assert outcome.fills, outcome
         if stop:
             held = self.system.manager.portfolio()
-            await self.system.protector.look(held, self.system.recovery.rules, self._feed.quote)
+            await self.system.protector.look(held, self.system.recovery.rules, self.feed.quote)
             assert any(order.guards for order in self.ledger.unsettled()), "no stop stands"
         await self.system.manager.check_exits()
         return quote.bid
@@ -132,15 +80,6 @@ class Ours:
     async def sold(self) -> None:
         """Return when nothing is held any more."""
         await until(lambda: not self.ledger.positions() and not self.ledger.unsettled())
-
-    async def stop(self) -> None:
-        """Let go of everything."""
-        self._runner.stop()
-        if self._running is not None:
-            await self._running
-        await self.system.stop()
-        await self._client.close()
-        assert not self._errors.rows(), self._errors.rows()
 
 
 def _hearing(client: VenueClient, streams: str) -> VenueClient:
@@ -235,7 +174,7 @@ async def measure(folder: Path, rounds: int, wire: order_path.Wire) -> dict[str,
         await plain.client.load_markets()
         await plain.buy()  # more than is sold: the fee is taken from what was bought
         await bare.open(served.port, ticks.port)
-        await ours.start()
+        await ours.begin()
         first = asyncio.ensure_future(plain.client.watch_bids_asks([SYMBOL]))
         try:
             await until(lambda: bool(plain.client.clients))

@@ -46,7 +46,8 @@ async def serve_venue(folder: Path, words: dict[str, Any]) -> None:
     for name in LIMITS:
         assert hasattr(limits, name), f"limits.{name} is gone: the benchmark would measure refusals"
         setattr(limits, name, MUCH)
-    config = VenueConfig(opening_balance=Decimal(10**8), **words)
+    opening = Decimal(words.pop("opening_balance", 10**8))
+    config = VenueConfig(opening_balance=opening, **words)
     server = VenueServer(config, folder, [KEY, PEER], SystemClock())
     print(await server.start(), flush=True)
     await server.run_market()

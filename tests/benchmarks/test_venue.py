@@ -42,7 +42,7 @@ def test_bare_commits_are_as_many_as_asked_for(tmp_path: Path) -> None:
 
 
 def test_an_unknown_server_is_refused() -> None:
-    with pytest.raises(SystemExit, match="casino: one of bare, venue would be right"):
+    with pytest.raises(SystemExit, match="casino: one of bare, flood, venue would be right"):
         serve(["casino", "nowhere"])
 
 
