@@ -15,6 +15,7 @@ from tests.simulation.world import Judged, SimWorld
 LISTS = ("deaths", "holds", "steals", "sleeps", "wall_steps", "people")
 CALM = {
     "lag_ms": 0,
+    "archives_ms": 0,
     "events_lost": 0.0,
     "events_twice": 0.0,
     "events_late": 0.0,

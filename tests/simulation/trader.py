@@ -28,6 +28,7 @@ from execution.ledger.store import Ledger
 from execution.runtime.clock import SystemClock
 from execution.runtime.settings import RiskConfig
 from execution.runtime.sqlite import DatabaseError
+from execution.trading.dependencies import Dependencies
 from execution.trading.parts import TradingParts
 from execution.trading.recovery import RECONCILE_PERIOD_S, Recovery
 from execution.vocabulary.market import Quote
@@ -156,7 +157,11 @@ class Trader:
             errors=absent,
             rules=self._world.rules,
         )
-        return Recovery(parts, lambda kind, **fields: self._world.tell(f"{kind} {fields}"))
+
+        def record(kind: str, **fields: object) -> None:
+            self._world.tell(f"{kind} {fields}")
+
+        return Recovery(parts, record, Dependencies(ledger, self._world.clock, record).venue_data)
 
     async def _hands(self, hand: Hand) -> None:
         while True:

@@ -98,6 +98,7 @@ class SimVenue:
         self.now_ms = now_ms
         self.fee_in = fee_in
         self.lag_ms = 0
+        self.archives_ms = 0  # how long it tells of an order that ended without a trade; 0: always
         self.publish: Callable[[Event], None] = lambda event: None
         self.log: list[Entry] = []
         self.orders: dict[int, Order] = {}
@@ -276,6 +277,11 @@ class SimVenue:
                     if met or self.chance.random() < 0.08:
                         self._fill(order, order.price, self._part_of(order.left))
 
+    def archived(self, order: Order) -> bool:
+        """Did it end without a trade, long ago as this venue sees it?"""
+        long_ago = 0 < self.archives_ms < self.now_ms() - order.seen[-1][0]
+        return long_ago and not order.is_open and not order.executed
+
     # looking
 
     def as_of(self) -> int:
@@ -289,6 +295,8 @@ class SimVenue:
         for order in reversed(self.orders.values()):
             if order.symbol == symbol and client_id in (None, order.client_id) and order_id in (None, order.id):
                 known = [row for row in order.seen if row[0] <= as_of_ms]
+                if self.archived(order):
+                    raise Refusal(-2026, "Order was canceled or expired with no executed qty and has been archived.")
                 if known:
                     return order, known[-1][1], known[-1][2]
         raise Refusal(-2013, "Order does not exist.")

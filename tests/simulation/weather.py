@@ -66,6 +66,7 @@ class Weather:
     guarded: bool = False
     wrong_ms: int = 0
     fee_in: str = "received"
+    archives_ms: int = 0
     may_fail: frozenset[int] | None = None  # requests, by number; None: any
 
     def told(self) -> str:
@@ -76,8 +77,8 @@ class Weather:
             for death in self.deaths
         ]
         return (
-            f"{self.seconds:.0f} s, lag {self.lag_ms} ms, fees in {self.fee_in}, twin {self.twin}, "
-            f"stops {self.guarded}, [{', '.join(parts)}], deaths {dying}, held {self.holds}, "
+            f"{self.seconds:.0f} s, lag {self.lag_ms} ms, archived after {self.archives_ms} ms, fees in {self.fee_in}, "
+            f"twin {self.twin}, stops {self.guarded}, [{', '.join(parts)}], deaths {dying}, held {self.holds}, "
             f"lock lost {self.steals}, people {self.people}"
             + (f", requests that may go wrong {sorted(self.may_fail)}" if self.may_fail is not None else "")
         )
@@ -121,4 +122,5 @@ def weather_of(chance: random.Random, seconds: float) -> Weather:
         guarded=chance.random() < 0.6,
         wrong_ms=chance.choice((0, 0, -4500, 900, 30_000)),
         fee_in=chance.choice(("received", "received", "quote", "bnb")),
+        archives_ms=chance.choice((0, 0, 500, 3000)),
     )

@@ -69,7 +69,7 @@ class SimWorld:
         self._slept_ms = 0
         self._began = self.loop.time()
         self.venue = SimVenue(random.Random(f"{seed} venue"), self._venue_ms, self.weather.fee_in)
-        self.venue.lag_ms = self.weather.lag_ms
+        self.venue.lag_ms, self.venue.archives_ms = self.weather.lag_ms, self.weather.archives_ms
         self.network = Network(self.loop, self.venue, self.weather, random.Random(f"{seed} line"), self.tell)
         self.machine = Machine(self, random.Random(f"{seed} machine"))
 
@@ -197,7 +197,8 @@ class SimWorld:
         trader: Trader | None = None
         while self.loop.time() < until:
             trader = self.machine.traders.get(self.lock.holder) if self.lock.holder else None
-            if trader and trader.ledger and trader.gateway and not trader.ledger.unsettled():
+            traded_out = not self.venue.open_orders  # nothing can be filled while both sides are compared
+            if traded_out and trader and trader.ledger and trader.gateway and not trader.ledger.unsettled():
                 with contextlib.suppress(LedgerTaken, *FORESEEN):
                     found = await reconcile(trader.gateway, trader.ledger)
                     if not found.unknown_orders:
