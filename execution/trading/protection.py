@@ -7,7 +7,7 @@ no stops, what is held is watched here alone. `plan` is pure; intents, ids and f
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -29,6 +29,8 @@ from execution.vocabulary.reasons import ExitReason
 
 log = logging.getLogger("nae.trading")
 LIMIT_BELOW_STOP = Decimal("0.01")  # of a stop with a limit: what falls further is sold by the trader
+LOOKED_AGAIN_S = 0.25  # while a request is on its way ...
+WATCHED_ON_S = 3.0  # ... and so long at most: then who waits still is waited for
 NO_STOPS = "the venue takes no stop orders: it is sold from here alone"
 
 
@@ -120,6 +122,25 @@ class Protector:
         self._acted_ms: int | None = None
         self.wanted = asyncio.Event()
         self.placed = 0
+
+    async def watch(self, look: Callable[[], Awaitable[None]]) -> None:
+        """Look; and while a symbol waits for a slow answer, look after all the others. Ends when nothing is on its way;
+        then raises the first error, if there was one."""
+        looks = {asyncio.ensure_future(look())}
+        errors: list[BaseException] = []
+        until = self._clock.monotonic() + WATCHED_ON_S
+        try:
+            while looks:
+                done, looks = await asyncio.wait(looks, timeout=LOOKED_AGAIN_S)
+                errors += [error for one in done if (error := one.exception()) is not None]
+                if looks and self._clock.monotonic() < until:
+                    looks.add(asyncio.ensure_future(look()))
+        finally:
+            for one in looks:
+                one.cancel()
+            await asyncio.gather(*looks, return_exceptions=True)
+        if errors:
+            raise errors[0]
 
     async def look(
         self, held: Portfolio, rules: Mapping[str, SymbolRules], quote: Callable[[str], Quote | None]

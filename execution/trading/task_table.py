@@ -29,8 +29,11 @@ def task_table(system: "TradingSystem") -> list[Task]:
     async def cycle() -> None:
         await manager.run_cycle()
 
-    async def protect() -> None:
+    async def look_at_stops() -> None:
         await system.protector.look(manager.portfolio(), recovery.rules, parts.feed.quote)
+
+    async def protect() -> None:
+        await system.protector.watch(look_at_stops)
 
     async def losses() -> None:
         system.watch_losses()

@@ -7,6 +7,7 @@ from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
@@ -24,7 +25,7 @@ from tests.support import eventually_async, rounds
 from tests.trading.venue import Trader, running_venue
 from tests.trading.world import World, rules_of
 
-BTC = "BTC/USDT"
+BTC, ETH = "BTC/USDT", "ETH/USDT"
 RULES = rules_of(stop_type="stop_loss")
 HOLDS_ON = TradingConfig(
     stop_loss=Decimal("0.5"),
@@ -186,6 +187,34 @@ def test_what_has_no_stop_for_too_long_is_said_in_health_and_facts(tmp_path: Pat
         await look(world)
         assert world.system.components()["protection"].status == "healthy"
         assert world.system.facts()["positions"][BTC]["stop"] == "99.2"
+        await world.system.stop()
+
+    asyncio.run(run())
+
+
+def test_a_slow_answer_about_one_stop_keeps_no_other_position_without_its_own(tmp_path: Path) -> None:
+    async def run() -> None:
+        world = World(tmp_path, symbols=(BTC, ETH))
+        for symbol in (BTC, ETH):
+            world.venue.rules[symbol] = rules_of(symbol, stop_type="stop_loss")
+        await world.system.start()
+        place, answered = world.venue.place, asyncio.Event()
+
+        async def slowly(request: OrderRequest) -> OrderOutcome:
+            if request.symbol == BTC and request.side is Side.SELL:
+                await answered.wait()
+            return await place(request)
+
+        world.venue.place = slowly  # type: ignore[method-assign]
+        await world.venue.place(entry_of(Decimal(2)))
+        watching = asyncio.create_task(world.system.protector.watch(partial(look, world)))
+        await eventually_async(lambda: BTC in world.system.assistants.execution.blocked())
+        await world.venue.place(msgspec.structs.replace(entry_of(Decimal(2)), symbol=ETH))
+        await eventually_async(lambda: [row.symbol for row in world.ledger.unsettled()] == [ETH], within_s=2)
+        assert not watching.done()
+        answered.set()
+        await watching
+        assert sorted(row.symbol for row in world.ledger.unsettled()) == [BTC, ETH]
         await world.system.stop()
 
     asyncio.run(run())
