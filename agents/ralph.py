@@ -56,6 +56,8 @@ class RalphAgent:
         self._regimes: dict[str, str] = {}
         self._codes: dict[str, dict[int, int]] = {}  # by symbol and bar: what was worked out once isn't again
         self._studied_ms: int | None = None
+        self._failing = ""
+        self._failures = 0
 
     async def start(self) -> None:
         context = self._context
@@ -70,15 +72,28 @@ class RalphAgent:
         return [Task("research", RESEARCH_PERIOD_S, self._research), Task("publish", PUBLISH_PERIOD_S, self._publish)]
 
     async def _research(self) -> None:
-        assert self._reader is not None
+        """One round. A symbol that can't be studied keeps the conditions it has, until their time to live is over, and
+        holds up no other; the first error is then this round's."""
+        errors: list[Exception] = []
         for symbol in self._symbols:
-            candles = await self._reader.fetch_candles(
-                symbol, self._context.config.trading.timeframe, None, HISTORY_BARS
-            )
-            if candles:
-                regime, found = await asyncio.to_thread(self._study, symbol, candles)
-                self._take(symbol, regime, found, len(candles))
-        self._studied_ms = self._context.clock.now_ms()
+            try:
+                await self._look_at(symbol)
+            except Exception as error:
+                errors.append(error)
+                log.exception("not studied", extra={"fields": {"symbol": symbol}})
+        if len(errors) < len(self._symbols):
+            self._studied_ms = self._context.clock.now_ms()
+        self._failing = f"{type(errors[0]).__name__}: {errors[0]}" if errors else ""
+        self._failures += len(errors)
+        if errors:
+            raise errors[0]
+
+    async def _look_at(self, symbol: str) -> None:
+        assert self._reader is not None
+        candles = await self._reader.fetch_candles(symbol, self._context.config.trading.timeframe, None, HISTORY_BARS)
+        if candles:
+            regime, found = await asyncio.to_thread(self._study, symbol, candles)
+            self._take(symbol, regime, found, len(candles))
 
     def _study(self, symbol: str, candles: list[Candle]) -> tuple[Regime, list[Condition]]:
         """Pure but for time spent: regime, sweeps after costs, and what deserves to be armed."""
@@ -123,6 +138,10 @@ class RalphAgent:
         self._audit.record("research", symbol=symbol, bars=bars, regime=regime, armed=armed)
 
     async def _publish(self) -> None:
+        """Nothing before the first round is through: a set replaces the one before it, and those that the traders have
+        from before our start are better than none."""
+        if self._studied_ms is None:
+            return
         conditions = [condition for found in self._conditions.values() for condition in found]
         await self._context.bus.publish(
             Conditions(process=NAME, sent_ms=self._context.clock.now_ms(), conditions=conditions)
@@ -131,7 +150,9 @@ class RalphAgent:
     def components(self) -> dict[str, ComponentHealth]:
         status = ComponentStatus.HEALTHY if self._studied_ms else ComponentStatus.STARTING
         studied = iso(self._studied_ms) if self._studied_ms else None
-        return {"strategist": ComponentHealth(status, studied, 0, {"symbols": len(self._conditions)})}
+        metrics: dict[str, Any] = {"symbols": len(self._conditions), "failing": self._failing}
+        weak = ComponentStatus.DEGRADED if self._failing else status
+        return {"strategist": ComponentHealth(weak, studied, self._failures, metrics)}
 
     def facts(self) -> dict[str, Any]:
         return {

@@ -95,6 +95,7 @@ CATCH_ALL: dict[str, tuple[int, str]] = {
     "execution/venue/rest.py": (1, "the boundary of a request: counted, and its sender gets an answer"),
     "execution/venue/server.py": (1, "a start that gives everything back, then raises"),
     "execution/venue/web_sockets.py": (1, "the boundary of a message: counted, and its sender gets an answer"),
+    "agents/ralph.py": (1, "the boundary of one symbol's study: the round's error in the end, and the others go on"),
     "agents/process.py": (2, "the boundary of the process, and of its background work"),
 }
 

@@ -43,6 +43,7 @@ class Dependencies:
         self._stream_errors = 0
         self._market_silent = False
         self._disk_free = 0
+        self.least_free_bytes = DISK_ENTRIES_OFF_BYTES
         self._room = True
 
     def _breaker(self, name: str, failures_max: int, reset_s: float, longest_s: float) -> CircuitBreaker:
@@ -77,7 +78,7 @@ class Dependencies:
         """A ledger that refused to be written is tried again with the trader's own state, in growing intervals, until
         it takes it: until then nothing is bought."""
         self._disk_free = shutil.disk_usage(self._ledger.path.parent).free
-        self._room = self._disk_free >= DISK_ENTRIES_OFF_BYTES
+        self._room = self._disk_free >= self.least_free_bytes
         problem = self._ledger.problem
         if not problem:
             self.ledger.record_success()
