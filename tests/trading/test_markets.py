@@ -2,13 +2,12 @@
 there is known beforehand. Whatever it does, its profit by fills is its profit by the venue's balances."""
 
 import asyncio
-from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from benchmarks.trades_told import apart, told
-from benchmarks.trading_run import Outcome, TradingRun, trading
+from benchmarks.trading_run import Outcome, trading
 from execution.research.regime import Regime, classify
 from execution.runtime.home import Home
 from execution.runtime.settings import Config, RiskConfig, TradingConfig, VenueConfig
@@ -27,16 +26,18 @@ def traded(
     minutes: int,
     seed: int = 7,
     history: int = 1000,
-    look: Callable[[TradingRun], object] = lambda run: None,
+    at_least: int = 0,
 ) -> Outcome:
-    """What came of so many minutes of one kind of market. What people count in real minutes goes with the market."""
+    """What came of so many minutes of one kind of market, or more until `at_least` so many trades are closed. What
+    people count in real minutes goes with the market."""
     risk = RiskConfig(orders_per_minute_max=10_000, cooldown_s=300 * 60 / SPEED)
     venue = VenueConfig(market=f"synthetic:{kind}", speed=SPEED, seed=seed, symbols=SYMBOLS, history_bars=history)
 
     async def run() -> Outcome:
         async with trading(Home(folder), Config(venue=venue, risk=risk)) as running:
             await running.pass_minutes(minutes)
-            look(running)
+            while len(running.ledger.closed_trades()) < at_least and running.minutes < 10 * minutes:
+                await running.pass_minutes(running.minutes + 10)
             return await running.finish()
 
     outcome = asyncio.run(run())
@@ -121,7 +122,7 @@ def signal_index(bar_ms: int | str) -> int:
 
 
 def test_a_trade_whose_trail_is_gone_is_told_of_as_a_gap(tmp_path: Path) -> None:
-    assert traded(tmp_path, "usual", 40).trades
+    assert traded(tmp_path, "usual", 30, at_least=1).trades
     (tmp_path / "logs" / "audit" / "ralph.jsonl").unlink()
     assert {gap.partition(" has ")[2] for gap in told(Home(tmp_path), "sandbox").gaps} == {"no research"}
     (tmp_path / "logs" / "audit" / "sandbox_optimus.jsonl").unlink()
