@@ -82,7 +82,14 @@ def show(rows: Sequence[dict[str, Any]]) -> None:
             f"{row['venue']:.0%}",
         ]
         memory = [f"{row['rss'] / MIB:.0f}", f"{row['grown'] / MIB:+.1f}"]
-        table.add_row(str(row["rate"]), row["side"], str(old.size), str(row["lost"]), *numbers, *memory)
+        table.add_row(
+            str(row["rate"]),
+            row["side"],
+            str(old.size),
+            "cut off" if row["cut"] else str(row["lost"]),
+            *numbers,
+            *memory,
+        )
     Console(width=130).print(table)
 
 

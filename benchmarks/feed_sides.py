@@ -117,13 +117,12 @@ async def figures(side: str, port: int, symbols: int, seconds: float) -> dict[st
     core = (time.process_time() - used) / (time.monotonic() - began)
     kept = sys.getsizeof(seen.ages_ms) + 24 * len(seen.ages_ms)  # what measuring itself keeps
     after = process.memory_info().rss
-    if listening.done():
-        listening.result()
     listening.cancel()
-    await asyncio.gather(listening, return_exceptions=True)
+    (ended,) = await asyncio.gather(listening, return_exceptions=True)
+    cut = "" if isinstance(ended, asyncio.CancelledError) else f"{type(ended).__name__}: {ended}"
     old = Spread.of(seen.ages_ms)
     assert old is not None, f"{side} heard nothing"
-    return {"old": old, "lost": seen.lost, "core": core, "rss": after, "grown": after - rss - kept}
+    return {"old": old, "lost": seen.lost, "cut": cut, "core": core, "rss": after, "grown": after - rss - kept}
 
 
 def main(arguments: list[str]) -> None:

@@ -60,6 +60,7 @@ class Missing:
         for one, want in wants.items():
             if want.bars:
                 await self.fill(reader, one, PAGE_BARS)
+        for one, want in wants.items():  # they can wait: what a bar is worth doesn't hang on them
             for gap in want.gaps:
                 if reader.client.spare():
                     runs = await reader.fetch_trade_runs(one.symbol, gap.from_ms, gap.until_ms, GAP_PAGES)

@@ -21,6 +21,7 @@ from execution.vocabulary.market import Candle, Quote, Trade
 KLINE_GRACE_S = 2.0  # so long the venue's word that a bar is closed may come after the first trade of the next
 GAP_PATIENCE_S = 0.5  # a trade that is late comes by itself
 GAP_LOST_AFTER_S = 60.0  # what nobody has brought by then is lost
+GAP_SPAN_MAX_MS = 3_600_000  # venues answer for an hour at a time; a gap that long is told by its bars
 DEAF_AFTER = 2  # the price moved so often, by REST, without a word of the symbol's stream: the stream is broken
 
 
@@ -115,7 +116,7 @@ class SymbolFeed:
         self.difference = self.trades.compare()
         gaps = []
         for gap in list(self.trades.tape.gaps):
-            if now - gap.since > GAP_LOST_AFTER_S:
+            if now - gap.since > GAP_LOST_AFTER_S or gap.until_ms - gap.from_ms > GAP_SPAN_MAX_MS:
                 self.trades.give_up(gap)
             elif now - gap.since >= GAP_PATIENCE_S:
                 gaps.append(gap)

@@ -56,7 +56,8 @@ class TradeTape:
             self.duplicates += 1
             return Seen.KNOWN
         if self.newest is not None and number > self.newest + 1:
-            self._miss(Gap(self.newest + 1, number - 1, now, self.newest_ms, trade_ms))
+            from_ms, until_ms = sorted((self.newest_ms, trade_ms))
+            self._miss(Gap(self.newest + 1, number - 1, now, from_ms, until_ms))
         self.newest, self.newest_ms, self._climbing = number, trade_ms, (0, 0)
         return Seen.NEW
 
