@@ -60,6 +60,7 @@ class Family:
         (root / "nae.toml").write_text(config.format(seed=seed, speed=speed, port=port))
         self.home = Home.find(root)
         self.home.prepare()
+        self._port = port
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self.output = root / "output.txt"
         self.deaths = 0
@@ -85,6 +86,11 @@ class Family:
                     stdout=output,
                     stderr=output,
                 )
+
+    @property
+    def venue_port(self) -> int:
+        """Where the venue itself listens, before any line that leads there; 0 while nobody knows."""
+        return self._port or read_port(self.home) or 0
 
     def process(self, name: str) -> "subprocess.Popen[bytes]":
         return self._running[name]

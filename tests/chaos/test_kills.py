@@ -30,6 +30,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def listens(family: Family) -> bool:
+    """Is the venue up?"""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", family.venue_port)) == 0
+
+
 def one_round(family: Family, chance: random.Random, long_hold: bool) -> None:
     """Something dies, or stands still while others wait for it; then whatever is missing comes back."""
     block(
@@ -72,6 +78,7 @@ def settle(family: Family) -> None:
         eventually(partial(family.is_quiet, name.removesuffix("_optimus")), within_s=60, every_s=0.1)
         ended = family.stop(name)
         assert ended == 0, f"{name} ended with {ended}: {family.log(name)[-2000:]}"
+    eventually(partial(listens, family), within_s=30)  # told to end while it is being loaded it just ends
     ended = family.stop("venue")
     assert ended == 0, f"the venue ended with {ended}: {family.log('venue')[-2000:]}"
 
