@@ -13,6 +13,7 @@ from pathlib import Path
 from execution.ledger import rows
 from execution.ledger.account_books import AccountBooks
 from execution.ledger.books import Books
+from execution.ledger.condition import CommitTimes, file_health
 from execution.ledger.facts import Facts, ReconciliationFact
 from execution.ledger.high_water import HighWater
 from execution.ledger.journal import CashFlow, Journal
@@ -21,9 +22,9 @@ from execution.ledger.order_table import OrderTable
 from execution.ledger.schema import bring_up_to_date
 from execution.ledger.seal import Seal
 from execution.ledger.states import AccountStates
-from execution.runtime.clock import Clock, iso
+from execution.runtime.clock import Clock
 from execution.runtime.sqlite import DatabaseError, open_writer, transaction
-from execution.vocabulary.health import ComponentHealth, ComponentStatus
+from execution.vocabulary.health import ComponentHealth
 from execution.vocabulary.limits import CLIENT_ORDER_ID_MAX
 from execution.vocabulary.order_states import OrderEvent, OrderState
 from execution.vocabulary.orders import Fill, OrderRequest, OrderRow
@@ -54,6 +55,7 @@ class Ledger(AccountStates, AccountBooks):
         self._high_water, self._journal = HighWater(path), Journal(path)
         self._connection, self._error_count, self._broken = open_writer(path, ""), 0, ""
         self._last_commit_ms: int | None = None
+        self._times = CommitTimes()
         with ExitStack() as undo:
             undo.callback(self.close)
             bring_up_to_date(self._connection, path)
@@ -91,6 +93,7 @@ class Ledger(AccountStates, AccountBooks):
     @contextmanager
     def _writing(self, commit: str) -> Iterator[None]:
         """One commit. When it fails, memory goes back to what the disk holds, and the error goes on to the caller."""
+        began = self._clock.monotonic()
         try:
             with transaction(self._connection, commit):
                 self._facts.expect("epoch", self._mine)
@@ -103,6 +106,7 @@ class Ledger(AccountStates, AccountBooks):
             self._money.catch_up(self._facts.lot_steps())
             raise
         self._broken, self._last_commit_ms = "", self._clock.now_ms()
+        self._times.add(self._clock.monotonic() - began)
         self._commits += 1
         self._high_water.reach(*self._reached(self.epoch))
 
@@ -269,21 +273,9 @@ class Ledger(AccountStates, AccountBooks):
         return self._broken
 
     def get_health(self) -> ComponentHealth:
-        """Writable? `metrics`: epoch, fills, unsettled orders, bytes, last commit (UTC ms)."""
-        return ComponentHealth(
-            status=ComponentStatus.FAILED if self._broken else ComponentStatus.HEALTHY,
-            last_activity=None if self._last_commit_ms is None else iso(self._last_commit_ms),
-            error_count=self._error_count,
-            metrics={
-                "writable": not self._broken,
-                "problem": self._broken,
-                "epoch": self.epoch,
-                "fills": self.fills_count,
-                "unsettled": len(self.unsettled()),
-                "size_bytes": self.path.stat().st_size,
-                "last_commit_ms": self._last_commit_ms,
-            },
-        )
+        """Writable, fast, not full? `metrics`: epoch, fills, unsettled orders, bytes, commits."""
+        counts = {"epoch": self.epoch, "fills": self.fills_count, "unsettled": len(self.unsettled())}
+        return file_health(self.path, self._broken, self._times, self._last_commit_ms, self._error_count, counts)
 
     def begin_journal(self) -> None:
         """A backup has all that the journal holds: begin a new one, and keep the last."""

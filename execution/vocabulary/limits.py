@@ -18,6 +18,7 @@ TASK_OVERDUE_LEAST_S = 10.0  # ... but never before this long
 HEALTH_SAID_PERIOD_S = 30.0  # how often a trader's health is a line in its log
 STALE_FEED_S = 5.0
 ENTRIES_OFF_AFTER_S = 10.0
+COMMIT_SLOW_S = 0.1  # of a ledger, usually: it takes less than a thousandth of a second
 DISK_LOW_BYTES = 500 * 1024 * 1024
 DISK_START_BYTES = 50 * 1024 * 1024
 DISK_ENTRIES_OFF_BYTES = 100 * 1024 * 1024  # less room than this, and nothing is bought
