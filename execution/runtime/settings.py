@@ -52,6 +52,10 @@ class TradingConfig(Strict, frozen=True):
     kelly_fraction: Decimal = Decimal("0.25")
     volatility_target: Decimal = Decimal("0.005")
     minimum_order: Decimal = Decimal("2.00")
+    reallocate: bool = False
+    reallocate_margin: Decimal = Decimal("1.0")
+    reallocate_after_bars: int = 10
+    reallocations_per_hour: int = 4
     reinvest: str = "compound"
     harvest_share: Decimal = Decimal("0.5")
     convert: bool = False
@@ -152,6 +156,9 @@ RANGES = {
     "trading.kelly_fraction": Range(above=0, most=1),
     "trading.volatility_target": Range(above=0, most=1),
     "trading.minimum_order": Range(above=0),
+    "trading.reallocate_margin": Range(least=0),
+    "trading.reallocate_after_bars": Range(least=0),
+    "trading.reallocations_per_hour": Range(least=1),
     "trading.harvest_share": Range(above=0, most=1),
     "trading.profit_target": Range(above=0, most=1),
     "trading.stop_loss": Range(above=0, most=1),

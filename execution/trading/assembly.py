@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from execution.ledger.knowledge_file import NAME, KnowledgeFile
+from execution.research.exit_terms import net_target
 from execution.runtime.settings import RiskConfig, TradingConfig
 from execution.trading.assistants.data_analysis import DataAnalysisAssistant
 from execution.trading.assistants.order_execution import OrderExecutionAssistant
@@ -13,6 +14,7 @@ from execution.trading.assistants.signal_generation import SignalGenerationAssis
 from execution.trading.lessons import Lessons
 from execution.trading.manager import Assistants
 from execution.trading.order_feedback import OrderFeedback
+from execution.trading.reallocation import Reallocation
 from execution.trading.sell_coordinator import UnifiedSellCoordinator
 
 if TYPE_CHECKING:
@@ -42,22 +44,43 @@ def make_lessons(system: "TradingSystem", config: TradingConfig) -> Lessons:
 def make_assistants(system: "TradingSystem", config: TradingConfig, limits: RiskConfig, explore: bool) -> Assistants:
     """The five, and the coordinator of exits."""
     parts, lessons, clock = system.parts, system.lessons, system.parts.clock
+    execution = OrderExecutionAssistant(
+        config,
+        parts.gateway,
+        parts.ledger,
+        parts.feed,
+        clock,
+        may_enter=system.entries_off,
+        feedback=OrderFeedback(parts.ledger, system.dependencies.venue_orders, lessons, system.quarantine),
+        note_error=system.errors.note,
+    )
     return Assistants(
         data=DataAnalysisAssistant(
-            config, parts.bars, parts.feed, clock, universe=system.universe, quarantined=system.quarantine.why
+            config,
+            parts.bars,
+            parts.feed,
+            clock,
+            universe=system.universe,
+            quarantined=system.quarantine.why,
+            slippage=lessons.slippage,
         ),
         signals=SignalGenerationAssistant(config, parts.bars, system.sniper, clock, lessons.standing),
         risk=RiskManagementAssistant(config, limits, explore, lessons.record, lessons.minimum),
-        execution=OrderExecutionAssistant(
-            config,
-            parts.gateway,
-            parts.ledger,
-            parts.feed,
-            clock,
-            may_enter=system.entries_off,
-            feedback=OrderFeedback(parts.ledger, system.dependencies.venue_orders, lessons, system.quarantine),
-            note_error=system.errors.note,
-        ),
+        execution=execution,
         performance=PerformanceTrackingAssistant(parts.ledger, parts.state_store, clock, lessons),
         exits=UnifiedSellCoordinator(config, parts.bars, clock),
+        reallocation=Reallocation(
+            config,
+            parts.bars,
+            rank=lambda symbol, strategy: rank_now(system, symbol, strategy),
+            waiting=execution.exits_waiting,
+            target=lambda strategy: net_target(config, strategy),
+        ),
     )
+
+
+def rank_now(system: "TradingSystem", symbol: str, strategy: str) -> float:
+    """What a symbol and a strategy would be worth as a proposal now: what is armed for them, and what trades taught."""
+    armed = system.sniper.active(symbol, system.parts.bars.series(symbol).newest_ms)
+    score = max((row.score for row in armed if row.strategy == strategy), default=0.0)
+    return score + system.lessons.standing(symbol, strategy)

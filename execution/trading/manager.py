@@ -18,12 +18,13 @@ from execution.trading import decisions
 from execution.trading.assistants.data_analysis import DataAnalysisAssistant
 from execution.trading.assistants.order_execution import Executed, OrderExecutionAssistant
 from execution.trading.assistants.performance_tracking import PerformanceTrackingAssistant
-from execution.trading.assistants.risk_management import RiskManagementAssistant
+from execution.trading.assistants.risk_management import Assessment, RiskManagementAssistant
 from execution.trading.assistants.signal_generation import SignalGenerationAssistant, Signals
 from execution.trading.bars import BarBook
 from execution.trading.cycle import CycleRecord, CycleResult, order_line
 from execution.trading.portfolio import Portfolio, portfolio
 from execution.trading.ports import Feed
+from execution.trading.reallocation import Reallocation
 from execution.trading.reserve import ReserveBook
 from execution.trading.sell_coordinator import UnifiedSellCoordinator, request_of
 from execution.vocabulary.limits import ENTRIES_OFF_AFTER_S
@@ -45,6 +46,7 @@ class Assistants:
     execution: OrderExecutionAssistant
     performance: PerformanceTrackingAssistant
     exits: UnifiedSellCoordinator
+    reallocation: Reallocation | None = None
 
 
 class InfinityTradingManager:
@@ -173,6 +175,8 @@ class InfinityTradingManager:
 
     async def _enter(self, signals: Signals, held: Portfolio, record: CycleRecord) -> None:
         assessment = self._with.risk.assess(signals.proposals, held, record.correlation_id)
+        if await self._given_up(signals, assessment, held, record):
+            assessment = self._with.risk.assess(signals.proposals, self.portfolio(), record.correlation_id)
         record.take_assessment(assessment)
         if not assessment.approved:
             record.stay_out(NoTradeReason.BLOCKED_BY_RISK)
@@ -194,6 +198,18 @@ class InfinityTradingManager:
         if not any(one.sent for one in executed):
             dry = any(one.dry_run for one in executed)
             record.stay_out(NoTradeReason.DRY_RUN if dry else NoTradeReason.NO_ORDERS)
+
+    async def _given_up(self, signals: Signals, assessment: Assessment, held: Portfolio, record: CycleRecord) -> bool:
+        """Sell the weakest position first, where a clearly better entry has found no room; was one given up?"""
+        if self._with.reallocation is None:
+            return False
+        found = self._with.reallocation.look(signals.proposals, assessment, held, self._rules(), self._feed.quote)
+        if found is None:
+            return False
+        self._write("reallocation", record.correlation_id, {"symbol": found.symbol, "why": found.why, **found.numbers})
+        self._with.exits.give_up(found.symbol, found.why)
+        await self._exits(record)
+        return True
 
     async def _exits(self, record: CycleRecord) -> None:
         if self._ledger.positions():

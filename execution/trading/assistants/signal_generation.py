@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from execution.research.costs import Costs, clears_cost, round_trip_share
+from execution.research.costs import clears_cost, round_trip_share
 from execution.research.exit_terms import net_target
 from execution.research.regime import Regime
 from execution.research.strategies import STRATEGIES
@@ -155,7 +155,7 @@ class SignalGenerationAssistant:
         proposals: list[Proposal] = []
         for trigger in triggers:
             listing = universe.listings.get(trigger.condition.symbol)
-            cost = 0.0 if listing is None else round_trip_share(_costs(listing))
+            cost = 0.0 if listing is None else round_trip_share(listing.costs)
             reason = drop_reason(trigger, listing, portfolio, cost, self._config)
             if reason or listing is None:
                 dropped[trigger.condition.id] = reason
@@ -211,7 +211,3 @@ class SignalGenerationAssistant:
             last_activity=None if self._looked_ms is None else iso(self._looked_ms),
             metrics={"triggers": self._triggers, "proposals": self._proposals, "runs": len(self._runs)},
         )
-
-
-def _costs(listing: Listing) -> Costs:
-    return Costs.of(listing.rules.taker_fee, listing.quote.spread_share)
