@@ -47,6 +47,7 @@ def judged(problem: str, usual_s: float, free: int) -> tuple[ComponentStatus, st
 
 def file_health(
     path: Path,
+    *,
     broken: str,
     times: CommitTimes,
     last_commit_ms: int | None,

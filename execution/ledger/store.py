@@ -275,7 +275,14 @@ class Ledger(AccountStates, AccountBooks):
     def get_health(self) -> ComponentHealth:
         """Writable, fast, not full? `metrics`: epoch, fills, unsettled orders, bytes, commits."""
         counts = {"epoch": self.epoch, "fills": self.fills_count, "unsettled": len(self.unsettled())}
-        return file_health(self.path, self._broken, self._times, self._last_commit_ms, self._error_count, counts)
+        return file_health(
+            self.path,
+            broken=self._broken,
+            times=self._times,
+            last_commit_ms=self._last_commit_ms,
+            error_count=self._error_count,
+            counts=counts,
+        )
 
     def begin_journal(self) -> None:
         """A backup has all that the journal holds: begin a new one, and keep the last."""
