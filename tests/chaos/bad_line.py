@@ -49,7 +49,7 @@ class BadLine:
         self.fates: Counter[Fate] = Counter()
         self.sound = False  # set: every request is delivered
         self.always: Fate | None = None  # set: every order's fate
-        self.on_order: Callable[[], None] = lambda: None  # an order has reached the venue's door
+        self.on_order: Callable[[], None] = lambda: None  # an order has come as far as it will
         self._chance = random.Random(seed)
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
@@ -95,6 +95,8 @@ class BadLine:
                 fate = self._fate() if data.startswith(ORDER) and not self.sound else Fate.DELIVERED
                 if data.startswith(ORDER):
                     self.fates[fate] += 1
+                if fate is Fate.LOST or fate in IN_PLACE:
+                    self.on_order()
                 if fate is Fate.LOST:
                     break
                 if fate in IN_PLACE:
