@@ -25,6 +25,8 @@ SENTENCES = {
     NoTradeReason.NO_NEW_BAR: "no bar has closed since the look before",
     NoTradeReason.NO_CONDITIONS: "a bar closed, and research has armed nothing on it",
     NoTradeReason.DRY_RUN: "decided, and by trading.trade_mode not sent",
+    NoTradeReason.LEDGER_FAILING: "the ledger can't be written, or its disk is nearly full; nae doctor looks it over",
+    NoTradeReason.BREAKER_OPEN: "the venue failed orders again and again: none is sent for a while",
 }
 
 
