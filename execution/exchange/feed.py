@@ -62,7 +62,6 @@ class MarketFeed:
         self._lacking = asyncio.Event()
         self._widened = asyncio.Event()
         self._began_at = self._heard_at = self._streamed_at = clock.monotonic()
-        self._heard_ms: int | None = None
         self._reconnects = 0
         self._refused = 0
         self._error_count = 0
@@ -140,7 +139,7 @@ class MarketFeed:
     async def _listen(self) -> None:
         """One connection, from opening it to losing it, which raises; it returns when there is more to be heard."""
         self._widened.clear()
-        self._streamed_at = self._clock.monotonic()
+        began_at = self._streamed_at = self._clock.monotonic()
         client = self._client = self._source.renewed()
         client.listener = self
         kinds = ("bookTicker", "trade", f"kline_{self._timeframe}")
@@ -157,6 +156,8 @@ class MarketFeed:
                 waiting = asyncio.ensure_future(self._lacking.wait())
                 await asyncio.wait({stream, waiting}, timeout=CHECK_PERIOD_S, return_when=asyncio.FIRST_COMPLETED)
                 waiting.cancel()
+                if self._streamed_at > began_at:
+                    self._backoff.reset()
                 if stream.done():
                     stream.result()
                     raise ConnectionError("the market stream ended")
@@ -197,12 +198,13 @@ class MarketFeed:
         one = self._markets.get(message["s"])
         if one is None:
             return
+        now = self._clock.monotonic()
         try:
-            quote = one.hear_quote(message, self._clock.monotonic())
+            quote = one.hear_quote(message, now)
         except BadReply as error:
             self._refuse(error)
             return
-        self._hear_stream()
+        self._heard_at = self._streamed_at = now
         self._on_quote(quote)
 
     def on_trade(self, message: dict[str, Any]) -> None:
@@ -210,12 +212,13 @@ class MarketFeed:
         one = self._markets.get(message.get("s", ""))
         if one is None:
             return
+        now = self._clock.monotonic()
         try:
-            trade = one.hear_trade(message, self._clock.monotonic())
+            trade = one.hear_trade(message, now)
         except BadReply as error:
             self._refuse(error)
             return
-        self._hear_stream()
+        self._heard_at = self._streamed_at = now
         if trade is not None:
             self._ranges.add(trade)
             self._on_trade(trade)
@@ -226,9 +229,10 @@ class MarketFeed:
         one = self._markets.get(message.get("s", ""))
         if one is None or kline.get("i") != self._timeframe or kline.get("x") is not True:
             return
+        now = self._clock.monotonic()
         try:
-            one.hear_closed(kline, self._clock.monotonic())
-            self._hear_stream()
+            one.hear_closed(kline, now)
+            self._heard_at = self._streamed_at = now
         except BadReply as error:
             self._refuse(error)
         if one.wants_bars:
@@ -248,17 +252,12 @@ class MarketFeed:
 
     def _hear(self) -> None:
         self._heard_at = self._clock.monotonic()
-        self._heard_ms = self._clock.now_ms()
-
-    def _hear_stream(self) -> None:
-        self._hear()
-        self._streamed_at = self._heard_at
-        self._backoff.reset()
 
     def get_health(self) -> ComponentHealth:
         """See feed_health."""
         silent = [symbol for symbol in self._symbols if self.stale_for_s(symbol) > STALE_FEED_S]
         counts = {"refused": self._refused, "reconnects": self._reconnects, "ranges": self._ranges.told}
         stale = self.stale_for_s()
+        heard_ms = None if self._heard_at == self._began_at else self._clock.now_ms() - round(stale * 1000)
         errors = self._error_count + self._missing.error_count
-        return health_of(self._symbols.values(), silent, stale, (self._heard_ms, errors), counts)
+        return health_of(self._symbols.values(), silent, stale, (heard_ms, errors), counts)

@@ -6,9 +6,12 @@ No I/O. A real leap gets through: when the venue, asked by another door, says so
 
 from decimal import Decimal
 
+from execution.vocabulary.money import ZERO
+
 SPIKE = Decimal(5)  # a price this many times the last good one, or one over it, is a mistake: ten times too much isn't
 # taken for true because the market moved a little meanwhile
 AGREES = Decimal(2)  # what the venue says twice must be this near to each other, and to what was refused
+CALM = (Decimal("0.9"), Decimal("1.1"))
 CONFIRMED_AFTER_S = 1.0
 
 
@@ -17,6 +20,8 @@ class PriceSense:
 
     def __init__(self) -> None:
         self.last: Decimal | None = None
+        self._lowest = self._highest = ZERO  # what may come next
+        self._calm = (ZERO, ZERO)  # where `last` may move without these two moving along
         self.doubted: Decimal | None = None  # the last price that was refused for its distance
         self.leaps = 0
         self._answered: tuple[Decimal, float] | None = None
@@ -25,16 +30,22 @@ class PriceSense:
         """May this price of a stream be true?"""
         if not self.fits(price):
             return False
+        self._take(price)
+        return True
+
+    def _take(self, price: Decimal) -> None:
+        if not self._calm[0] < price < self._calm[1]:
+            self._lowest, self._highest = price / SPIKE, price * SPIKE
+            self._calm = price * CALM[0], price * CALM[1]
         self.last = price
         self.doubted = self._answered = None
-        return True
 
     def fits(self, *prices: Decimal) -> bool:
         """Are these near enough to the last good price? One that isn't, but could be a leap, is doubted."""
         for price in prices:
             if not price.is_finite() or price <= 0:
                 return False
-            if self.last is not None and not self.last < price * SPIKE < self.last * SPIKE * SPIKE:
+            if self.last is not None and not self._lowest < price < self._highest:
                 self.doubted = price
                 return False
         return True
@@ -51,7 +62,7 @@ class PriceSense:
             return False
         if now - before[1] < CONFIRMED_AFTER_S:
             return False
-        self.last, self.doubted, self._answered = price, None, None
+        self._take(price)
         self.leaps += 1
         return True
 
