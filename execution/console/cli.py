@@ -17,6 +17,7 @@ from execution.console.arm_command import arm
 from execution.console.audit_commands import audit
 from execution.console.keys_commands import keys
 from execution.console.kill_command import kill
+from execution.console.knowledge_command import knowledge
 from execution.console.liquidate_command import liquidate
 from execution.console.output import complain, crashed
 from execution.console.quarantine_command import quarantine
@@ -43,6 +44,7 @@ PANELS = {
         account_commands.orders,
         account_commands.fills,
         why,
+        knowledge,
         account_commands.pause,
         account_commands.resume,
         quarantine,

@@ -33,6 +33,7 @@ MORE = [
     "kill",
     "audit",
     "arm",
+    "knowledge",
     "reconcile",
     "keys",
     "liquidate",
