@@ -91,7 +91,8 @@ class Books:
             return True
         cash_chain, fill_chain = _cash_chain(cash, self.cash_chain), _fill_chain(fills, self.fill_chain)
         owned = sorted([*map(_owned, fills), *_write_offs(cash)], key=itemgetter(0))
-        if any(order < self._newest.get(moved.symbol, (0, "")) for order, moved, _ in owned):
+        newest = self._newest
+        if newest and any(order < newest.get(moved.symbol, (0, "")) for order, moved, _ in owned):
             return False
         for row in cash:
             self.fold.apply_cash_flow(row["currency"], Decimal(row["delta"]))
@@ -100,7 +101,7 @@ class Books:
                 self.fold.apply_fill(moved, origin)
             else:
                 self.fold.write_off(moved.symbol, moved.quantity)
-            self._newest[moved.symbol] = order
+            newest[moved.symbol] = order
         self.fold.closed_in_time()
         self.fills_count += len(fills)
         self.cash_chain, self.cash_number = cash_chain, cash[-1]["number"] if cash else self.cash_number

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cache
-from itertools import pairwise
 
 import msgspec
 
@@ -138,13 +137,13 @@ class AccountFold:
         """Put the closed trades of all symbols in the order of their time: fills are taken in symbol by symbol. The
         order is the same however many fills came at a time; where only the end is new and in order, it costs nothing.
         """
-        end = self.closed[max(0, self._in_time - 1) :]
-        if any(_closing(later) < _closing(earlier) for earlier, later in pairwise(end)):
+        end = [_closing(trade) for trade in self.closed[max(0, self._in_time - 1) :]]
+        if end != sorted(end):
             self.closed.sort(key=_closing)
         self._in_time = len(self.closed)
 
     def _is_flat(self, symbol: str, quantity: Decimal) -> bool:
-        return quantity <= 0 or quantity < self.lot_steps.get(symbol, ZERO)
+        return quantity <= ZERO or quantity < self.lot_steps.get(symbol, ZERO)
 
     def positions(self) -> dict[str, Position]:
         """What we hold by our own fills, dust left out."""
