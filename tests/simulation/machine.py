@@ -54,7 +54,7 @@ class Machine:
         self._generation = 0
         self._back_at = 0.0
         self._awaited: list[Death] = []  # deaths at a step, which comes or doesn't
-        self._at_tick: tuple[int, float] | None = None
+        self._away_s = 0.0  # of who dies at the loop's tick that is awaited
 
     # living
 
@@ -120,7 +120,8 @@ class Machine:
         if death.step:
             self._awaited.append(death)
         elif death.ticks:
-            self._at_tick = (self._world.loop.ticks + death.ticks, death.away_s)
+            self._world.loop.tick_awaited = self._world.loop.ticks + death.ticks
+            self._away_s = death.away_s
         else:
             self._holder_dies(death.away_s, "at a moment")
 
@@ -131,9 +132,8 @@ class Machine:
             self.kill(holder, why)
 
     def on_tick(self, number: int) -> None:
-        if self._at_tick is not None and number >= self._at_tick[0]:
-            away_s, self._at_tick = self._at_tick[1], None
-            self._holder_dies(away_s, "between two steps of its loop")
+        self._world.loop.tick_awaited = None
+        self._holder_dies(self._away_s, "between two steps of its loop")
 
     def on_step(self, step: str) -> None:
         """A durable step of some process: it may be its last, and what the dead write is never durable."""

@@ -159,6 +159,7 @@ class SimVenue:
         client_id: str,
         stamp_ms: int,
         stop: Decimal | None = None,
+        immediate: bool = False,
     ) -> Order:
         """Take an order in and match it. Refusal."""
         if any(order.client_id == client_id for order in self.open_orders.values()):
@@ -181,6 +182,8 @@ class SimVenue:
                 self._end(order, "EXPIRED")
         elif price is not None and (price >= ask if side == "BUY" else price <= bid):
             self._fill(order, price, self._part_of(order.left))
+        if immediate and order.is_open:
+            self._end(order, "EXPIRED")
         return order
 
     def _check_funds(self, symbol: str, side: str, quantity: Decimal, price: Decimal | None) -> None:
