@@ -91,6 +91,7 @@ CATCH_ALL: dict[str, tuple[int, str]] = {
     "execution/trading/system.py": (1, "the boundary of a start: counted, and recovery is tried again"),
     "execution/trading/manager.py": (1, "the boundary of half a cycle: counted, and the other half goes on"),
     "execution/trading/assistants/order_execution.py": (1, "the boundary of an entry: counted, and the others go on"),
+    "execution/trading/assistants/signal_generation.py": (1, "the boundary of one strategy: counted, others go on"),
     "execution/exchange/client.py": (1, "the boundary of a callback: the task that listens gets the error"),
     "execution/venue/rest.py": (1, "the boundary of a request: counted, and its sender gets an answer"),
     "execution/venue/server.py": (1, "a start that gives everything back, then raises"),
@@ -108,6 +109,7 @@ RESEARCHED_IN_FLOATS: dict[str, str] = {
     "execution/trading/assistants/signal_generation.py": "runs the researched step functions, bit for bit",
     "execution/trading/sell_coordinator.py": "runs the researched exits, bit for bit",
     "execution/trading/exit_rules.py": "runs the researched exits, bit for bit",
+    "execution/trading/proposals.py": "a cost there is a share of the price, as research counts it",
     "execution/trading/watches.py": "runs the researched exits, bit for bit",
 }
 

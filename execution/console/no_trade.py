@@ -16,6 +16,7 @@ SENTENCES = {
     NoTradeReason.NO_PROPOSALS: "a strategy said now, and the rules dropped each signal",
     NoTradeReason.BLOCKED_BY_RISK: "there were proposals, and risk refused each",
     NoTradeReason.NO_ORDERS: "orders were approved, and none left",
+    NoTradeReason.WAITING_FOR_PRICE: "entries were decided, and wait for the first tick at a price still worth it",
     NoTradeReason.STALE_DATA: "the market hasn't been heard for too long",
     NoTradeReason.NOT_RECONCILED: "our books and the venue don't agree, or haven't been compared",
     NoTradeReason.TRADING_PAUSED: "the account is paused; nae resume lifts it",
@@ -75,6 +76,9 @@ def _details(row: Mapping[str, Any], symbol: str) -> dict[str, str]:
     for line in row.get("entry_orders") or []:
         if not symbol or line.get("symbol") == symbol:
             told[f"order {line.get('symbol')}"] = str(line.get("outcome"))
+    for line in row.get("shots") or []:
+        if not symbol or line.get("symbol") == symbol:
+            told[f"shot {line.get('symbol')}"] = str(line.get("waits_for"))
     for number, error in enumerate(row.get("errors") or []):
         told[f"error {number + 1}"] = str(error)
     return told

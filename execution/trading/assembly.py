@@ -64,7 +64,9 @@ def make_assistants(system: "TradingSystem", config: TradingConfig, limits: Risk
             quarantined=system.quarantine.why,
             slippage=lessons.slippage,
         ),
-        signals=SignalGenerationAssistant(config, parts.bars, system.sniper, clock, lessons.standing),
+        signals=SignalGenerationAssistant(
+            config, parts.bars, system.sniper, clock, lessons.standing, note_error=system.errors.note
+        ),
         risk=RiskManagementAssistant(config, limits, explore, lessons.record, lessons.minimum),
         execution=execution,
         performance=PerformanceTrackingAssistant(parts.ledger, parts.state_store, clock, lessons),

@@ -13,7 +13,6 @@ import msgspec
 
 from execution.trading.assistants.data_analysis import Universe
 from execution.trading.assistants.order_execution import Executed
-from execution.trading.assistants.risk_management import Assessment
 from execution.trading.assistants.signal_generation import Signals
 from execution.vocabulary.money import ZERO, text
 from execution.vocabulary.orders import OrderRequest
@@ -58,6 +57,7 @@ class CycleRecord:
     dropped: dict[str, str] = field(default_factory=dict)
     approved: int = 0
     refused: dict[str, str] = field(default_factory=dict)
+    shots: list[dict[str, Any]] = field(default_factory=list)
     orders: list[dict[str, Any]] = field(default_factory=list)
     exits: list[dict[str, Any]] = field(default_factory=list)
     closed: list[dict[str, Any]] = field(default_factory=list)
@@ -86,12 +86,12 @@ class CycleRecord:
         if self.fresh and universe.numbers:
             self.numbers["excluded"] = universe.numbers
 
-    def take_assessment(self, assessment: Assessment) -> None:
+    def take_attempt(self, approved: int, refused: dict[str, str], numbers: Mapping[str, dict[str, Any]]) -> None:
         """Note what risk made of the proposals."""
-        self.approved, self.refused = len(assessment.approved), assessment.refused
-        refused = {name: row for name, row in assessment.numbers.items() if name in assessment.refused}
-        if refused:
-            self.numbers["refused"] = refused
+        self.approved, self.refused = approved, refused
+        refused_by = {name: row for name, row in numbers.items() if name in refused}
+        if refused_by:
+            self.numbers["refused"] = refused_by
 
     def take_signals(self, signals: Signals) -> None:
         """Note what the strategies said and what the rules made of it."""
@@ -116,9 +116,9 @@ class CycleRecord:
             }
             for row in signals.proposals
         ]
-        self.dropped = signals.dropped
+        self.dropped |= signals.dropped
         if signals.numbers:
-            self.numbers["dropped"] = signals.numbers
+            self.numbers.setdefault("dropped", {}).update(signals.numbers)
 
     @property
     def sent(self) -> int:
@@ -172,6 +172,7 @@ class CycleRecord:
             "proposed": self.proposals,
             "dropped": self.dropped,
             "refused": self.refused,
+            "shots": self.shots,
             "entry_orders": self.orders,
             "exit_orders": self.exits,
             "closed": self.closed,

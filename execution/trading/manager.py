@@ -19,16 +19,18 @@ from execution.trading.assistants.data_analysis import DataAnalysisAssistant
 from execution.trading.assistants.order_execution import Executed, OrderExecutionAssistant
 from execution.trading.assistants.performance_tracking import PerformanceTrackingAssistant
 from execution.trading.assistants.risk_management import Assessment, RiskManagementAssistant
-from execution.trading.assistants.signal_generation import SignalGenerationAssistant, Signals
+from execution.trading.assistants.signal_generation import SignalGenerationAssistant
 from execution.trading.bars import BarBook
 from execution.trading.cycle import CycleRecord, CycleResult, order_line
+from execution.trading.entries import Entries
 from execution.trading.portfolio import Portfolio, portfolio
 from execution.trading.ports import Feed
+from execution.trading.proposals import Proposal
 from execution.trading.reallocation import Reallocation
 from execution.trading.reserve import ReserveBook
 from execution.trading.sell_coordinator import UnifiedSellCoordinator, request_of
 from execution.vocabulary.limits import ENTRIES_OFF_AFTER_S
-from execution.vocabulary.market import SymbolRules
+from execution.vocabulary.market import Quote, SymbolRules
 from execution.vocabulary.money import ZERO, text
 from execution.vocabulary.reasons import NoTradeReason
 
@@ -86,6 +88,21 @@ class InfinityTradingManager:
         self._running = asyncio.Lock()
         self._exits_running = asyncio.Lock()
         self._exits_at: float | None = None
+        self.shot_wanted = asyncio.Event()
+        self.entries = Entries(
+            config,
+            assistants.risk,
+            assistants.execution,
+            assistants.signals.sniper,
+            feed=feed,
+            bars=bars,
+            clock=clock,
+            write=self._write,
+            portfolio=self.portfolio,
+            entries_off=entries_off,
+            sent=self._entry_sent,
+            make_room=self._make_room,
+        )
         self.cycles = 0
         self.failed_cycles = 0
         self.exit_orders = 0
@@ -111,7 +128,7 @@ class InfinityTradingManager:
     async def finished(self) -> None:
         """Return when no cycle is running and none of its orders is on its way."""
         async with self._running, self._exits_running:
-            return
+            await self.entries.finished()
 
     async def _guarded(self, half: Callable[[CycleRecord], Awaitable[None]], record: CycleRecord) -> None:
         try:
@@ -150,6 +167,7 @@ class InfinityTradingManager:
         if self._reserve is not None:
             self._reserve.look()  # before anything is bought: what a closed trade has just earned may be put aside
         fresh = self._bars.take_new()
+        self.entries.drop_old(record)
         held = self.portfolio()
         record.fresh, record.equity = sorted(fresh), held.equity
         universe = self._with.data.universe(self._rules(), self._with.risk.order_value(held))
@@ -171,45 +189,33 @@ class InfinityTradingManager:
         elif not signals.proposals:
             record.stay_out(NoTradeReason.NO_PROPOSALS)
         else:
-            await self._enter(signals, held, record)
+            await self.entries.take(signals.proposals, record)
 
-    async def _enter(self, signals: Signals, held: Portfolio, record: CycleRecord) -> None:
-        assessment = self._with.risk.assess(signals.proposals, held, record.correlation_id)
-        if await self._given_up(signals, assessment, held, record):
-            assessment = self._with.risk.assess(signals.proposals, self.portfolio(), record.correlation_id)
-        record.take_assessment(assessment)
-        if not assessment.approved:
-            record.stay_out(NoTradeReason.BLOCKED_BY_RISK)
-            return
-        chosen = {proposal.symbol: proposal for proposal in signals.proposals}
-        for request in assessment.approved:  # before it leaves: whoever is killed meanwhile has said why
-            proposal = chosen[request.symbol]
-            line = decisions.entry(request, proposal, assessment.numbers[proposal.condition.id], self._config)
-            self._write("decision", record.correlation_id, line, proposal.condition.id)
-        executed = await self._with.execution.execute_all(assessment.approved)
-        record.orders += [order_line(one) for one in executed]
-        for one in executed:
-            self._write_order(one, chosen[one.request.symbol].condition.id)
-        for one in executed:
-            if one.sent:
-                self.entry_orders += 1
-                self._with.exits.entered(one.request.symbol, one.request.signal_bar_ms)
-                self._entered()
-        if not any(one.sent for one in executed):
-            dry = any(one.dry_run for one in executed)
-            record.stay_out(NoTradeReason.DRY_RUN if dry else NoTradeReason.NO_ORDERS)
+    def heed(self, quote: Quote) -> None:
+        """A tick: a shot that it satisfies is taken at once, without waiting for a cycle."""
+        if self.entries.wanted_by(quote):
+            self.shot_wanted.set()
 
-    async def _given_up(self, signals: Signals, assessment: Assessment, held: Portfolio, record: CycleRecord) -> bool:
-        """Sell the weakest position first, where a clearly better entry has found no room; was one given up?"""
+    def _entry_sent(self, one: Executed) -> None:
+        self.entry_orders += 1
+        self._with.exits.entered(one.request.symbol, one.request.signal_bar_ms)
+        self._entered()
+
+    async def _make_room(
+        self, proposals: list[Proposal], assessment: Assessment, held: Portfolio, correlation_id: str
+    ) -> list[dict[str, Any]] | None:
+        """Sell the weakest position first, where a clearly better entry has found no room; the sale's audit lines."""
         if self._with.reallocation is None:
-            return False
-        found = self._with.reallocation.look(signals.proposals, assessment, held, self._rules(), self._feed.quote)
+            return None
+        found = self._with.reallocation.look(proposals, assessment, held, self._rules(), self._feed.quote)
         if found is None:
-            return False
-        self._write("reallocation", record.correlation_id, {"symbol": found.symbol, "why": found.why, **found.numbers})
+            return None
+        self._write("reallocation", correlation_id, {"symbol": found.symbol, "why": found.why, **found.numbers})
         self._with.exits.give_up(found.symbol, found.why)
-        await self._exits(record)
-        return True
+        lines, errors = await self._exit_positions(correlation_id)
+        for error in errors:
+            self._note_error(error)
+        return lines
 
     async def _exits(self, record: CycleRecord) -> None:
         if self._ledger.positions():

@@ -1,18 +1,21 @@
-"""Holds the armed conditions: which strategy may open a position on which symbol, and for how many more bars.
+"""The Sniper holds what is armed: conditions (which strategy may open a position on which symbol, for how many more
+bars), and shots, the entries that a closed bar has decided and that wait for the price.
 
-Level, not edge: a new set replaces the one before. It neither judges prices nor sends orders.
+Level, not edge: a new set of conditions replaces the one before. It says which tick satisfies a shot; it sizes nothing
+and sends nothing.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
 
 from execution.research.strategies import STRATEGIES
 from execution.runtime.clock import Clock, iso
+from execution.trading.shots import Shot, obstacle, over
 from execution.vocabulary.health import ComponentHealth, ComponentStatus
-from execution.vocabulary.market import Condition
+from execution.vocabulary.market import Condition, Quote
 
 CONDITIONS_MAX = 1_000
 
@@ -34,7 +37,7 @@ def refusal(condition: Condition) -> str | None:
 
 
 class Sniper:
-    """The conditions in force, by symbol."""
+    """The conditions in force and the shots armed, by symbol; at most one shot for each."""
 
     def __init__(self, step_ms: int, clock: Clock) -> None:
         self._step_ms = step_ms
@@ -44,6 +47,10 @@ class Sniper:
         self.sets_received = 0
         self.refused = 0
         self.last_refusal = ""
+        self.shots: dict[str, Shot] = {}
+        self.shots_armed = 0
+        self.shots_dropped = 0
+        self.last_drop = ""
 
     def arm(self, conditions: Iterable[Condition]) -> int:
         """Put a new set in force instead of the old; how many of it were accepted. The others are counted and named."""
@@ -74,6 +81,37 @@ class Sniper:
             if 0 < (bar_ms - row.created_bar_ms) // self._step_ms <= row.ttl_bars
         )
 
+    def aim(self, shot: Shot) -> None:
+        """Arm a shot, in place of an older one on its symbol."""
+        self.shots[shot.symbol] = shot
+        self.shots_armed += 1
+
+    def satisfied_by(self, quote: Quote) -> bool:
+        """Does this quote satisfy the shot on its symbol?"""
+        shot = self.shots.get(quote.symbol)
+        return shot is not None and not obstacle(shot, quote, self._clock.monotonic())
+
+    def shot(self, symbol: str, newest_ms: int) -> Shot | None:
+        """The shot on a symbol, unless its time is over."""
+        shot = self.shots.get(symbol)
+        return None if shot is None or over(shot, newest_ms) else shot
+
+    def spend(self, symbol: str) -> Shot | None:
+        """Take a shot: it is armed no more."""
+        return self.shots.pop(symbol, None)
+
+    def fallen_shots(self, newest_ms: Callable[[str], int]) -> list[Shot]:
+        """Take the shots whose time is over."""
+        fallen = [shot for symbol, shot in self.shots.items() if over(shot, newest_ms(symbol))]
+        for shot in fallen:
+            del self.shots[shot.symbol]
+        return fallen
+
+    def dropped(self, shot: Shot, why: str) -> None:
+        """Note a shot that came to nothing."""
+        self.shots_dropped += 1
+        self.last_drop = f"{shot.symbol} {shot.name}: {why}"
+
     def to_state(self) -> list[dict[str, Any]]:
         """What must be kept over a restart, as plain values."""
         return [msgspec.to_builtins(row) for rows in self._armed.values() for row in rows]
@@ -88,5 +126,13 @@ class Sniper:
             status=ComponentStatus.HEALTHY if self.sets_received else ComponentStatus.STARTING,
             last_activity=None if self._armed_at_ms is None else iso(self._armed_at_ms),
             error_count=self.refused,
-            metrics={"held": self.held, "sets_received": self.sets_received, "last_refusal": self.last_refusal},
+            metrics={
+                "held": self.held,
+                "sets_received": self.sets_received,
+                "last_refusal": self.last_refusal,
+                "shots": len(self.shots),
+                "shots_armed": self.shots_armed,
+                "shots_dropped": self.shots_dropped,
+                "last_drop": self.last_drop,
+            },
         )

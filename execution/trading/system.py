@@ -133,9 +133,10 @@ class TradingSystem(AccountControls):
         return FIRST_WORD_S if self.recovery.rules and self.parts.bars.newest() else None
 
     def _heed(self, quote: Quote) -> None:
-        """A price that ends a position is acted on at once; the exits' task looks at all the rest in its own time."""
+        """A price that ends a position, or that a shot waits for, is acted on at once; tasks look at all the rest."""
         if self.assistants.exits.ended_by(quote):
             self.exit_wanted.set()
+        self.manager.heed(quote)
 
     def _heed_trades(self, traded: TradedRange) -> None:
         """So are trades: no low and no high of a burst is missed."""

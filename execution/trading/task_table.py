@@ -62,6 +62,7 @@ def task_table(system: "TradingSystem") -> list[Task]:
 
     return [
         Task("exits", EXITS_PERIOD_S, manager.check_exits, critical=True, wake=system.exit_wanted),
+        Task("shots", EXITS_PERIOD_S, manager.entries.fire, wake=manager.shot_wanted),
         Task("protection", PROTECTION_PERIOD_S, protect, wake=system.protector.wanted),
         Task("cycle", system.config.interval_s, cycle, critical=True, wake=parts.bars.wake),
         Task("losses", LOSSES_PERIOD_S, losses),

@@ -11,6 +11,7 @@ class NoTradeReason(StrEnum):
     NO_PROPOSALS = "rules_engine_no_proposals"
     BLOCKED_BY_RISK = "all_proposals_blocked_by_risk"
     NO_ORDERS = "no_orders_after_execution_filter"
+    WAITING_FOR_PRICE = "shots_waiting_for_their_price"
     STALE_DATA = "stale_market_data"
     NOT_RECONCILED = "account_not_reconciled"
     TRADING_PAUSED = "trading_paused"

@@ -4,14 +4,16 @@ A trigger is an armed strategy saying "now" on the newest closed bar; the rules 
 It runs the very step functions that research ran. It sizes nothing and sends nothing.
 """
 
+import logging
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from execution.research.costs import clears_cost, round_trip_share
-from execution.research.exit_terms import net_target
+from execution.research.costs import Costs, clears_cost, round_trip_share
+from execution.research.exit_terms import exits_of, net_target
 from execution.research.regime import Regime
 from execution.research.strategies import STRATEGIES
 from execution.runtime.clock import Clock, iso
@@ -19,36 +21,18 @@ from execution.runtime.settings import TradingConfig
 from execution.trading.assistants.data_analysis import Listing, Universe
 from execution.trading.bars import BarBook, Series
 from execution.trading.portfolio import Portfolio
+from execution.trading.proposals import Proposal, Trigger
 from execution.trading.sniper import Sniper
 from execution.vocabulary.health import ComponentHealth, ComponentStatus
-from execution.vocabulary.market import Condition
 from execution.vocabulary.money import text
+from execution.vocabulary.reasons import exception_reason
+
+log = logging.getLogger("nae.trading")
+
+__all__ = ["Proposal", "SignalGenerationAssistant", "Signals", "Trigger"]
 
 SHOWN = 8  # decimals of what is told
-
-
-class Trigger(msgspec.Struct, frozen=True):
-    """An armed strategy's entry signal. `strength` is what the step function returned, in its own unit."""
-
-    condition: Condition
-    bar_ms: int
-    strength: float
-
-
-class Proposal(msgspec.Struct, frozen=True):
-    """A buy worth weighing. `cost` is the round trip's share of the price; `rank` orders proposals, best first."""
-
-    condition: Condition
-    listing: Listing
-    bar_ms: int
-    strength: float
-    cost: float
-    rank: float
-
-    @property
-    def symbol(self) -> str:
-        """What to buy."""
-        return self.condition.symbol
+REACH_DEVIATIONS = 3.0  # a target further away than so many usual ways of that many bars is hardly ever met
 
 
 class Signals(msgspec.Struct, frozen=True):
@@ -99,7 +83,15 @@ def drop_reason(
         return "regime"
     if not clears_cost(net_target(config, strategy), cost, float(config.target_over_cost)):
         return "target_below_cost"
+    if not reach(listing.volatility, config, strategy) >= net_target(config, strategy) + cost:
+        return "target_out_of_reach"
     return ""
+
+
+def reach(volatility: float, config: TradingConfig, strategy: str) -> float:
+    """How far the price can be hoped to come in the time a position has, as a share; bars wander, they don't march."""
+    bars = exits_of(config, strategy, Costs()).bars
+    return volatility * math.sqrt(bars) * REACH_DEVIATIONS if volatility > 0.0 else 0.0
 
 
 def target_numbers(cost: float, config: TradingConfig, strategy: str) -> dict[str, Any]:
@@ -116,7 +108,9 @@ def _drop_numbers(
     held = portfolio.holdings.get(symbol)
     found: dict[str, Any] = {"symbol": symbol, "strength": round(trigger.strength, SHOWN)}
     if listing is not None:
-        found |= {"regime": listing.regime.value} | target_numbers(cost, config, trigger.condition.strategy)
+        strategy = trigger.condition.strategy
+        found |= {"regime": listing.regime.value} | target_numbers(cost, config, strategy)
+        found["reach"] = round(reach(listing.volatility, config, strategy), SHOWN)
     return found if held is None else found | {"held": text(held.position.quantity)}
 
 
@@ -136,12 +130,15 @@ class SignalGenerationAssistant:
         sniper: Sniper,
         clock: Clock,
         standing: Callable[[str, str], float] = lambda symbol, strategy: 0.0,
+        *,
+        note_error: Callable[[BaseException], object] = lambda error: None,
     ) -> None:
         self._config = config
         self._bars = bars
-        self._sniper = sniper
+        self.sniper = sniper
         self._clock = clock
         self._standing = standing  # what closed trades taught of (symbol, strategy); breaks ties among conditions
+        self._note_error = note_error
         self._runs: dict[tuple[str, str, tuple[float, ...]], Run] = {}
         self._looked_ms: int | None = None
         self._triggers = 0
@@ -149,8 +146,8 @@ class SignalGenerationAssistant:
 
     def look(self, fresh: Iterable[str], universe: Universe, portfolio: Portfolio) -> Signals:
         """Everything the bars closed since the last look ask for. `fresh` are the symbols that have some."""
-        armed, triggers = self._triggers_on(sorted(fresh))
         dropped: dict[str, str] = {}
+        armed, triggers = self._triggers_on(sorted(fresh), dropped)
         numbers: dict[str, dict[str, Any]] = {}
         proposals: list[Proposal] = []
         for trigger in triggers:
@@ -174,17 +171,24 @@ class SignalGenerationAssistant:
         rank = condition.score + self._standing(condition.symbol, condition.strategy)
         return Proposal(condition, listing, trigger.bar_ms, trigger.strength, cost, rank)
 
-    def _triggers_on(self, symbols: list[str]) -> tuple[int, list[Trigger]]:
+    def _triggers_on(self, symbols: list[str], dropped: dict[str, str]) -> tuple[int, list[Trigger]]:
+        """How many conditions are in force, and the triggers; one whose step raised is dropped, the others go on."""
         armed = 0
         triggers: list[Trigger] = []
         for symbol in symbols:
             series = self._bars.series(symbol)
             scores: dict[tuple[str, str, tuple[float, ...]], float] = {}
-            for condition in self._sniper.active(symbol, series.newest_ms):
+            for condition in self.sniper.active(symbol, series.newest_ms):
                 armed += 1
                 key = (symbol, condition.strategy, tuple(STRATEGIES[condition.strategy].vector(condition.params)))
                 if key not in scores:
-                    scores[key] = self._advance(key, series)
+                    try:
+                        scores[key] = self._advance(key, series)
+                    except Exception as error:  # a fault of one strategy: counted, logged, and told of its condition
+                        self._note_error(error)
+                        log.exception("strategy failed", extra={"fields": {"symbol": symbol, "strategy": key[1]}})
+                        dropped[condition.id] = exception_reason(error)
+                        continue
                 if scores[key] > 0.0:
                     triggers.append(Trigger(condition, series.newest_ms, scores[key]))
             self._forget(symbol, set(scores))
