@@ -30,7 +30,7 @@ LOG = logging.getLogger("nae.feed")
 CHECK_PERIOD_S = 0.5
 FIRST_RETRY_S = 0.2
 LAST_RETRY_S = 5.0
-DIFFERENCE_SAID_EVERY_S = 3600.0  # on a market made up from candles they differ in the last digits of each volume
+DIFFERENCE_SAID_EVERY_S = 3600.0
 
 
 class MarketFeed:
@@ -86,7 +86,8 @@ class MarketFeed:
         self._on_trade = hear
 
     def tell_ranges(self, hear: Callable[[TradedRange], None]) -> None:
-        """Call `hear` with what all trades of a burst went through, once for each symbol and turn of the loop."""
+        """Call `hear` with what all trades of a burst went through, once for each symbol and turn of the loop. Trades
+        that come seconds late, by REST, are in their bar and in no range."""
         self._ranges.hear = hear
 
     @property
@@ -178,7 +179,7 @@ class MarketFeed:
         newest_ms = max((one.bars.last_open_ms or 0 for one in self._symbols.values()), default=0)
         await self._missing.look(reader, {one: one.look(now, newest_ms) for one in self._symbols.values()})
         for one in self._symbols.values():
-            if one.difference is not None:
+            if one.difference is not None and not self._source.embedded:  # there, closed bars know no customer's trades
                 made, told = one.difference
                 text = f"{one.symbol}: {made}; the venue's own, which counts: {told}"
                 self._missing.complaints.say("a bar made of its trades", text, DIFFERENCE_SAID_EVERY_S)
@@ -242,8 +243,9 @@ class MarketFeed:
         """Not ours to hear."""
 
     def _tell(self, trades: Sequence[Trade]) -> None:
+        """Trades that REST brought, seconds late. No range has them: they may be older than a position that was opened
+        meanwhile, whose stop they would touch. What they mean for older ones, their bar says."""
         for trade in trades:
-            self._ranges.add(trade)
             self._on_trade(trade)
 
     def _refuse(self, error: BadReply) -> None:

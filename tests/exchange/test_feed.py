@@ -56,7 +56,9 @@ class Heard:
     def assert_each_trade_came_once(self) -> None:
         ids = sorted(trade.id for trade in self.trades)
         assert ids == list(range(ids[0], ids[0] + len(ids)))
-        assert sum(each.count for each in self.ranges) == len(ids)
+
+    def assert_ranges_leave_nothing_out(self) -> None:
+        assert sum(each.count for each in self.ranges) == len(self.trades)
         prices = [trade.price for trade in self.trades]
         assert (min(r.low for r in self.ranges), max(r.high for r in self.ranges)) == (min(prices), max(prices))
 
@@ -99,6 +101,7 @@ def test_bars_made_of_all_trades_are_the_venues_own_bit_for_bit(tmp_path: Path) 
             assert (metrics["bars_differing"], metrics["trades_missed"]) == (0, 0)
             assert heard.feed.get_health().status is ComponentStatus.HEALTHY
             heard.assert_each_trade_came_once()
+            heard.assert_ranges_leave_nothing_out()
             await heard.assert_bars_are_the_venues(here)
 
     asyncio.run(scenario())
@@ -157,6 +160,8 @@ def test_a_line_cut_again_and_again_loses_no_trade(tmp_path: Path) -> None:
             heard.assert_each_trade_came_once()
             metrics = heard.feed.get_health().metrics
             assert metrics["trades_found"] == metrics["trades_missed"] > 0
+            told = sum(each.count for each in heard.ranges)
+            assert told == len(heard.trades) - metrics["trades_found"], "what comes late touches no stop"
             await heard.assert_bars_are_the_venues(here)
 
     asyncio.run(scenario())
