@@ -64,10 +64,12 @@ def facts(system: "TradingSystem") -> dict[str, Any]:
 def notes(system: "TradingSystem", held: Portfolio) -> tuple[str, ...]:
     """What a person should know of the account now; "" where there is nothing."""
     bare = "; ".join(f"{symbol}: {why}" for symbol, why in system.protector.unprotected().items())
+    alone = ", ".join(sorted(system.quarantine.rows()))
     return (
         unlisted_note(held, system.recovery.rules),
         system.feasibility.why_not,
         f"held without a stop at the venue: {bare}" if bare else "",
+        f"no entries in {alone}: nae quarantine says why" if alone else "",
     )
 
 

@@ -98,6 +98,7 @@ def test_a_trader_told_so_enters_the_symbol_no_more_also_after_a_restart_until_i
         world.ledger.close()
         again = World(tmp_path)
         assert await tried(again) == "empty_universe"
+        assert again.system.facts()["note"] == f"no entries in {SYMBOL}: nae quarantine says why"
         assert "by hand" in again.system.get_system_status()["tiers"][SYMBOL]["quarantine"]
         assert await carry_out(again.system, "quarantine", {"symbol": SYMBOL, "lift": True}) == {"quarantine": {}}
         again.bar(jump(1, "101", "103"))
