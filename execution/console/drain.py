@@ -4,12 +4,15 @@ order is open. Sells nothing itself: the trader's own exits do."""
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import typer
+
+from execution.console.output import complain
 from execution.ledger.account_lock import holder_of
 from execution.ledger.queries import AccountReader, AccountReport
 from execution.runtime.bus import NoAnswer, Refused, ask
 from execution.runtime.clock import Clock, block
 from execution.runtime.home import Home
-from execution.vocabulary.exit_codes import ConfigError
+from execution.vocabulary.exit_codes import ExitCode
 from execution.vocabulary.lifecycle import TradingState
 
 LOOK_S = 0.5
@@ -65,14 +68,15 @@ def holder_now(home: Home, account: str) -> str | None:
 
 
 def seconds_of(text: str, option: str = "--within") -> float:
-    """1h, 30m, 90s or plain seconds. Raises ConfigError."""
+    """1h, 30m, 90s or plain seconds. Other words end the command."""
     number, unit = (text[:-1], text[-1]) if text[-1:] in UNITS else (text, "s")
     try:
         seconds = float(number) * UNITS[unit]
     except ValueError:
         seconds = 0.0
     if not 0 < seconds <= 7 * 24 * 3600:
-        raise ConfigError(f"{option} {text!r}: such as 90s, 30m or 1h would be right")
+        complain(f"{option} {text!r}: such as 90s, 30m or 1h would be right")
+        raise typer.Exit(ExitCode.USAGE)
     return seconds
 
 

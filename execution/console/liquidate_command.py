@@ -12,7 +12,7 @@ import typer
 from execution.console.account_reading import account_read
 from execution.console.confirm import confirm
 from execution.console.drain import seconds_of
-from execution.console.output import complain, print_json, say, table
+from execution.console.output import complain, errors, print_json, say, table
 from execution.exchange.classify import BadReply, VenueError
 from execution.exchange.desk import open_desk
 from execution.exchange.emergency import cancel_all
@@ -141,6 +141,9 @@ async def _sell(one: _Account, ledger: Ledger, lock: AccountLock, within_s: floa
         swept = await cancel_all(
             desk.client, one.clock, until, gateway, keep=lambda row: row.client_order_id not in chosen
         )
+        if not swept.seen:
+            words = f"{swept.problem}; it is asked again for {within_s:g} s, Ctrl-C leaves it"
+            errors.print(f"nae: {one.name}: the venue doesn't answer: {words}", soft_wrap=True, markup=False)
         liquidation = Liquidation(gateway, desk.look, audit, one.clock, quote=one.quote, only=one.only)
         found = await liquidation.run(began + within_s)
         if swept.kept:
@@ -174,6 +177,9 @@ def _show_plan(one: _Account, found: Plan, between: list[Unfinished], json: bool
     table(["currency", "quantity", "way", "price", f"brings {one.quote}"], rows, f"{one.name}: nothing to sell")
     for currency, why in found.left.items():
         say(f"{currency} stays: {why}")
+    for currency in one.only:
+        if currency not in found.left and all(currency != route.currency for route in found.routes):
+            say(f"{currency}: the account holds none of it to sell")
     for saga in between:
         say(
             f"unfinished: {saga.quantity} of {saga.symbol} from a sale of {saga.currency} ({saga.first}) isn't sold yet"

@@ -7,11 +7,13 @@ import typer
 from rich.text import Text
 from rich.tree import Tree
 
+from execution.console.account_reading import MEND
 from execution.console.no_trade import Finding, findings, words
 from execution.console.output import complain, print_json, say, screen
 from execution.console.why_tree import tree
 from execution.ledger.audit_log import recent
-from execution.ledger.rows import LedgerDamaged
+from execution.ledger.rebuild import was_begun
+from execution.ledger.rows import UNREADABLE
 from execution.ledger.story import Match, Story, matches, newest_order, tell
 from execution.runtime.home import Home
 from execution.runtime.sqlite import DatabaseError
@@ -59,7 +61,7 @@ def _accounts(home: Home, account: str) -> list[str]:
     if account and account not in list(Account):
         complain(f"unknown account {account!r}; one of {', '.join(Account)} would be right")
         raise typer.Exit(ExitCode.USAGE)
-    chosen = [name.value for name in Account if account in ("", name) and home.ledger(name).exists()]
+    chosen = [name.value for name in Account if account in ("", name) and was_begun(home.ledger(name))]
     if not chosen:
         complain(
             f"no {account or 'trading'} account in {home.root} yet; it appears with the first start: scripts/nae up"
@@ -88,15 +90,22 @@ def _match(home: Home, accounts: list[str], what: str, symbol: str) -> Match:
 
 
 def _found(home: Home, accounts: list[str], what: str) -> list[Match]:
+    """What one account can't tell, the other may."""
     found: list[Match] = []
+    unread = False
     for account in accounts:
+        path = home.ledger(account)
         try:
-            found += _newest(home, account) if what == LAST else matches(home.ledger(account), account, what)
+            found += _newest(home, account) if what == LAST else matches(path, account, what)
         except FileNotFoundError:
-            continue  # its tables are still being made: nothing was decided there
-        except (DatabaseError, LedgerDamaged) as error:
-            complain(f"{account}: {home.ledger(account)} can't be read: {error}; nae doctor looks it over")
-            raise typer.Exit(ExitCode.FAILED) from error
+            if not path.exists():  # else its tables are still being made: nothing was decided there
+                unread = True
+                complain(f"{account}: {path} is gone, though the account was begun: {MEND}")
+        except (DatabaseError, *UNREADABLE) as error:
+            unread = True
+            complain(f"{account}: {path} can't be read: {error}; {MEND}")
+    if unread and not found:
+        raise typer.Exit(ExitCode.FAILED)
     if what == LAST and len(found) > 1:
         return [max(found, key=lambda match: tell(home, match.account, match.order).chapters[-1].order.created_ms)]
     return found

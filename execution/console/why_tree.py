@@ -106,9 +106,9 @@ def _weighed(told: Mapping[str, Any]) -> str:
 
 def _size(told: Mapping[str, Any]) -> str:
     return (
-        f"{told.get('quantity')} at {told.get('price')} = {told.get('value')}; {_usual(told)} "
-        f"{told.get('usual_value')}, equity {told.get('equity')}, free {told.get('free')}, exposure left "
-        f"{told.get('exposure_left')}, {told.get('positions_left')} more positions allowed"
+        f"{told.get('quantity')} at {told.get('price')} = {told.get('value')}; {_usual(told)}; equity "
+        f"{told.get('equity')}, free {told.get('free')}, exposure left {told.get('exposure_left')}, "
+        f"{told.get('positions_left')} more positions allowed"
     )
 
 
@@ -116,10 +116,11 @@ def _usual(told: Mapping[str, Any]) -> str:
     """How much of the usual size, and what each side allowed of it."""
     shares, record = told.get("shares"), told.get("record") or {}
     if not shares:  # from before sizes had shares
-        return "a quarter of the usual" if told.get("exploratory") else "usual"
+        return f"{'a quarter of the usual' if told.get('exploratory') else 'usual'} {told.get('usual_value')}"
     allowed = ", ".join(f"{name} {share}" for name, share in shares.items())
     return (
-        f"{_share(told.get('share'))} of the usual, by {told.get('smallest') or 'nothing less'} ({allowed}; "
+        f"{_share(told.get('share'))} of the usual {_brief(told.get('usual_value'))}, limited by "
+        f"{told.get('smallest') or 'nothing'} ({allowed}; "
         f"{record.get('wins')} of {record.get('trades')} trades won, a usual bar reaches "
         f"{_share(told.get('volatility'))}, tier {told.get('tier')})"
     )

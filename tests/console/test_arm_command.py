@@ -16,6 +16,7 @@ from execution.vocabulary.exit_codes import ExitCode
 from execution.vocabulary.lifecycle import TradingState
 from execution.vocabulary.modes import Account
 from tests.console.conftest import Say
+from tests.ledger.builders import request
 from tests.trading.world import Verdict, World
 
 HALT = "the account lost 5.10% today"
@@ -102,3 +103,20 @@ def test_a_lost_or_damaged_ledger_is_named_and_never_taken_for_an_account_that_h
     code, _, err = say(*words)
     assert code == ExitCode.CONFIG and f"{path} is gone, though the account was begun" in err and "nae restore" in err
     assert accounts_of(home, {"processes": {}})["live"]["trading_state"] == "unknown"
+
+
+def test_why_names_the_account_it_cant_read_and_tells_of_the_other(home: Home, say: Say) -> None:
+    account(home, TradingState.ACTIVE, reconciled=True)
+    other = open_ledger(home.ledger(Account.SANDBOX), Account.SANDBOX, SystemClock())
+    order = other.record_intent(request())
+    other.close()
+    path = home.ledger(Account.LIVE)
+    path.write_bytes(b"no ledger any more")
+    code, out, err = say("why", order)
+    assert code == ExitCode.OK and order in out and f"live: {path} can't be read" in err
+    for part in path.parent.glob("ledger.db*"):
+        path.with_name(part.name).unlink()
+    code, out, err = say("why", order)
+    assert code == ExitCode.OK and order in out and f"live: {path} is gone" in err
+    code, _, err = say("why", "--account", "live")
+    assert code == ExitCode.FAILED and "is gone, though the account was begun" in err

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 from execution.console.cli import run
 from execution.console.drain import DRAINING, Exposure, NotDrained, drain, exposure_of, holder_now, lift, seconds_of
@@ -22,7 +23,7 @@ from execution.runtime.bus import Bus, Refused
 from execution.runtime.clock import SystemClock
 from execution.runtime.home import Home
 from execution.runtime.locks import FileLock
-from execution.vocabulary.exit_codes import ConfigError, ExitCode
+from execution.vocabulary.exit_codes import ExitCode
 from execution.vocabulary.lifecycle import TradingState
 from execution.vocabulary.messages import Command
 from execution.vocabulary.order_states import OrderEvent
@@ -359,6 +360,7 @@ def test_how_long_to_wait_is_read_in_seconds_minutes_and_hours(text: str, second
 
 
 @pytest.mark.parametrize("text", ["", "soon", "-1h", "0", "9999h", "nan"])
-def test_a_wait_that_cant_be_is_refused_with_what_could(text: str) -> None:
-    with pytest.raises(ConfigError, match="such as 90s, 30m or 1h"):
+def test_a_wait_that_cant_be_is_refused_with_what_could(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit) as end:
         seconds_of(text)
+    assert end.value.exit_code == ExitCode.USAGE and "such as 90s, 30m or 1h" in capsys.readouterr().err
