@@ -1,6 +1,6 @@
 """What the classic ways to send an order do in the same worlds as ours: of the worlds in which something goes wrong,
-how many end with an order doubled and how many with one forgotten. Whose way it is stands beside it, as FIELD.md has
-found it in their sources: it is the way that is tried here, not their product.
+how many end with an order doubled and how many with one forgotten. Whose way it is stands beside it, as read in their
+sources in the autumn of 2026: it is the way that is tried here, on our venue and over our ledger, not their product.
 """
 
 import concurrent.futures

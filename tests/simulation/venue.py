@@ -1,6 +1,6 @@
 """A venue of one account, in memory and by seed: matching, partial fills, fees, lagging reads, other people's doings.
 
-Written apart from the embedded venue, after EXCHANGE.md's rules alone, so that an error of one isn't an error of both.
+Written apart from the embedded venue, after Binance's published rules alone, so that an error of one isn't an error of both.
 `log` is everything that happened on it, in its order; the checker reads nothing else of it.
 """
 
@@ -106,24 +106,27 @@ class SimVenue:
         self.trades: dict[str, list[Traded]] = {}
         self.prices = {"BTCUSDT": D("40000.00"), "ETHUSDT": D("2000.00")}
         self.opening = {"USDT": D(100_000), "BNB": D(50), "BTC": D("0.5")}
-        self.changes: list[tuple[int, str, Decimal]] = []
+        self.changes: list[tuple[int, str, Decimal]] = []  # by time: the venue's clock doesn't go back
+        self._held = dict(self.opening)
         self._next_order, self._next_trade = chance.randrange(1, 10_000), chance.randrange(1, 10_000)
 
     # money
 
     def total(self, asset: str, as_of_ms: int | None = None) -> Decimal:
-        changed = sum((d for at, a, d in self.changes if a == asset and (as_of_ms is None or at <= as_of_ms)), ZERO)
-        return self.opening.get(asset, ZERO) + changed
+        return self.totals(as_of_ms).get(asset, ZERO)
 
     def totals(self, as_of_ms: int | None = None) -> dict[str, Decimal]:
+        if as_of_ms is None or not self.changes or as_of_ms >= self.changes[-1][0]:
+            return dict(self._held)
         held = dict(self.opening)
         for at, asset, delta in self.changes:
-            if as_of_ms is None or at <= as_of_ms:
+            if at <= as_of_ms:
                 held[asset] = held.get(asset, ZERO) + delta
         return held
 
     def _move(self, asset: str, delta: Decimal) -> None:
         self.changes.append((self.now_ms(), asset, delta))
+        self._held[asset] = self._held.get(asset, ZERO) + delta
 
     def flow(self, asset: str, delta: Decimal) -> None:
         """Somebody pays in or out."""
