@@ -1,6 +1,6 @@
 """A venue of one account, in memory and by seed: matching, partial fills, fees, lagging reads, other people's doings.
 
-Written apart from the embedded venue, after Binance's published rules alone, so that an error of one isn't an error of both.
+Written apart from the embedded venue, after Binance's published rules alone: an error of one isn't an error of both.
 `log` is everything that happened on it, in its order; the checker reads nothing else of it.
 """
 
