@@ -65,6 +65,7 @@ def lines(chapter: Chapter) -> list[Line]:
         ("condition", _condition, decision.get("condition")),
         ("weighed", _weighed, decision.get("weighed")),
         ("size", _size, decision.get("sized")),
+        ("shot", _shot, decision.get("shot")),
         ("exit", lambda told: _exit(str(decision.get("reason")), told), decision.get("exit")),
         ("risk", lambda told: _risk(chapter, told), outcome.get("checked")),
     ]
@@ -123,6 +124,13 @@ def _usual(told: Mapping[str, Any]) -> str:
         f"{told.get('smallest') or 'nothing'} ({allowed}; "
         f"{record.get('wins')} of {record.get('trades')} trades won, a usual bar reaches "
         f"{_share(told.get('volatility'))}, tier {told.get('tier')})"
+    )
+
+
+def _shot(told: Mapping[str, Any]) -> str:
+    return (
+        f"taken by {told.get('by')} {told.get('waited_s')} s after its bar was judged, at an ask of {told.get('ask')}; "
+        f"no more than {told.get('limit')} was worth it"
     )
 
 

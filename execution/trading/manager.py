@@ -32,10 +32,12 @@ from execution.trading.sell_coordinator import UnifiedSellCoordinator, request_o
 from execution.vocabulary.limits import ENTRIES_OFF_AFTER_S
 from execution.vocabulary.market import Quote, SymbolRules
 from execution.vocabulary.money import ZERO, text
+from execution.vocabulary.orders import OrderRequest
 from execution.vocabulary.reasons import NoTradeReason
 
 log = logging.getLogger("nae.trading")
 FRESH_TICK_S = 1.0
+SALE_WAITED_S = 0.1  # a sale's answer comes within milliseconds, or other positions are looked at meanwhile
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,7 @@ class InfinityTradingManager:
         self._reserve = reserve
         self._running = asyncio.Lock()
         self._exits_running = asyncio.Lock()
+        self._selling: set[asyncio.Task[Executed]] = set()  # sales on their way
         self._exits_at: float | None = None
         self.shot_wanted = asyncio.Event()
         self.entries = Entries(
@@ -129,6 +132,7 @@ class InfinityTradingManager:
         """Return when no cycle is running and none of its orders is on its way."""
         async with self._running, self._exits_running:
             await self.entries.finished()
+            await asyncio.gather(*self._selling, return_exceptions=True)
 
     async def _guarded(self, half: Callable[[CycleRecord], Awaitable[None]], record: CycleRecord) -> None:
         try:
@@ -238,7 +242,7 @@ class InfinityTradingManager:
 
     async def _exit_positions(self, correlation_id: str) -> tuple[list[dict[str, Any]], list[Exception]]:
         """Audit lines of what was sold, and what went wrong. All sales leave at once: none waits for another's answer,
-        and one that raises holds up no other."""
+        and one that raises holds up no other. An answer that takes long is waited for beside the next look."""
         async with self._exits_running:
             held = self.portfolio()
             quotes = {symbol: self._feed.quote(symbol) for symbol in held.holdings}
@@ -250,12 +254,30 @@ class InfinityTradingManager:
             requests = [request_of(row, held.holdings[row.symbol], correlation_id) for row in found.decisions]
             for row, request in zip(found.decisions, requests, strict=True):
                 self._write("decision", correlation_id, decisions.leaving(row, request), decisions.cause_of(request))
-            done = await asyncio.gather(*map(self._with.execution.execute, requests), return_exceptions=True)
-            sold = [row for row in done if isinstance(row, Executed)]
-            self.exit_orders += sum(row.sent for row in sold)
-            for one in sold:
-                self._write_order(one, decisions.cause_of(one.request))
-            return [*lines, *map(order_line, sold)], [row for row in done if isinstance(row, Exception)]
+            sales = [asyncio.create_task(self._sell(request)) for request in requests]
+            for sale in sales:
+                self._selling.add(sale)
+                sale.add_done_callback(self._selling.discard)
+            if sales:
+                await asyncio.wait(sales, timeout=SALE_WAITED_S)
+            sold = [sale for sale in sales if sale.done()]
+            for late in set(sales) - set(sold):
+                late.add_done_callback(self._sold_late)
+            errors = [error for sale in sold if isinstance(error := sale.exception(), Exception)]
+            lines += [order_line(sale.result()) for sale in sold if sale.exception() is None]
+            return lines, errors
+
+    async def _sell(self, request: OrderRequest) -> Executed:
+        executed = await self._with.execution.execute(request)
+        self.exit_orders += executed.sent
+        self._write_order(executed, decisions.cause_of(request))
+        return executed
+
+    def _sold_late(self, sale: asyncio.Task[Executed]) -> None:
+        error = None if sale.cancelled() else sale.exception()
+        if error is not None:
+            self._note_error(error)
+            log.error("sale failed", exc_info=error)
 
     def _looked(self) -> None:
         """Everything held has just been looked at; it counts when the market was heard a moment ago."""

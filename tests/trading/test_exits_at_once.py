@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from execution.ledger.audit_log import recent
 from execution.runtime.settings import RiskConfig
 from execution.runtime.tasks import Task, TaskRunner
 from execution.trading import system
 from execution.trading.system import TradingSystem
+from execution.vocabulary.orders import OrderOutcome, OrderRequest, Purpose
 from tests.support import eventually_async
 from tests.trading.world import World, condition, jump
 
@@ -123,5 +125,56 @@ def test_a_first_start_waits_for_the_venue_as_long_as_it_takes(tmp_path: Path, m
         asyncio.get_running_loop().call_later(0.1, answers.set)
         await world.system.start()
         assert world.system.recovery.reconciled
+
+    asyncio.run(run())
+
+
+def test_a_sale_whose_answer_takes_long_keeps_no_other_position_from_being_sold(tmp_path: Path) -> None:
+    async def run() -> None:
+        world = await holding(tmp_path, ("BTC/USDT", "ETH/USDT"))
+        place, answered = world.venue.place, asyncio.Event()
+
+        async def slow(request: OrderRequest) -> OrderOutcome:
+            if request.symbol == "BTC/USDT":
+                await answered.wait()
+            return await place(request)
+
+        world.venue.place = slow  # type: ignore[method-assign]
+        world.market.price("BTC/USDT", "90")
+        await world.manager.check_exits()
+        world.market.price("ETH/USDT", "90")
+        await world.manager.check_exits()
+        assert set(world.ledger.positions()) == {"BTC/USDT"}
+        stopping = asyncio.create_task(world.manager.finished())
+        answered.set()
+        await stopping
+        assert not world.ledger.positions(), "whoever waits for the end waits for this sale too"
+        sales = [request.symbol for request in world.venue.placed if request.purpose is Purpose.EXIT]
+        assert sales == ["ETH/USDT", "BTC/USDT"], "and it was sold once"
+        assert [row["symbol"] for row in recent(world.audit.path, 2, "order")] == sales
+
+    asyncio.run(run())
+
+
+def test_a_late_sale_that_fails_is_an_error_and_is_tried_again(tmp_path: Path) -> None:
+    async def run() -> None:
+        world = await holding(tmp_path)
+        place, answered = world.venue.place, asyncio.Event()
+
+        async def broken(request: OrderRequest) -> OrderOutcome:
+            await answered.wait()
+            raise OSError("no space left")
+
+        world.venue.place = broken  # type: ignore[method-assign]
+        world.market.price("BTC/USDT", "90")
+        await world.manager.check_exits()
+        answered.set()
+        await world.manager.finished()
+        assert any("no space left" in str(row) for row in world.system.get_recent_errors(1))
+        world.venue.place = place  # type: ignore[method-assign]
+        world.clock.advance(31)
+        world.market.price("BTC/USDT", "90")
+        await world.manager.check_exits()
+        assert not world.ledger.positions()
 
     asyncio.run(run())
