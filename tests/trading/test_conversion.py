@@ -115,37 +115,79 @@ async def market(folder: Path) -> AsyncIterator[int]:
         await server.stop()
 
 
-def test_bitcoin_is_sold_at_once_and_what_has_no_market_of_its_own_in_two_sales(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def with_conversion(trader: Trader) -> Trader:
+    """Wired as the operation wires it."""
+    gateway, parts = trader.gateway, trader.system.parts
+
+    async def look(symbols: Iterable[str]) -> dict[str, Quote]:
+        return await gateway.reader.fetch_quotes(sorted(symbols))
+
+    async def convert(only: Collection[str], avoid: Collection[str]) -> Liquidated:
+        saga = Liquidation(gateway, look, parts.audit, parts.clock, quote="USDT", only=only, avoid=avoid, by=BY)
+        return await saga.run(parts.clock.monotonic() + 20)
+
+    trader.system.converter._convert = convert
+    return trader
+
+
+async def given_sol(trader: Trader) -> None:
+    """SOL that came from outside: bought before our books begin."""
+    bought = {"symbol": "SOLBTC", "side": "BUY", "type": "MARKET", "quantity": "10"}
+    await trader.client.call("privatePostOrder", bought)
+
+
+async def all_sold(trader: Trader) -> None:
+    """Nothing is left but the quote currency and dust, and the books agree."""
+    await eventually_async(lambda: trader.ledger.balances().get("SOL") == 0, within_s=20)
+    await eventually_async(lambda: trader.ledger.balances()["BTC"] < Decimal("0.0005"), within_s=20)
+    assert not trader.ledger.positions() and trader.ledger.balances()["USDT"] > Decimal(14_000)
+    assert (await reconcile(trader.gateway, trader.ledger)).differences == []
+    assert {order.purpose for order in trader.ledger.orders(limit=50)} == {Purpose.LIQUIDATION}
+
+
+def ways_of(trader: Trader) -> list[str]:
+    return [order.reason.partition(":")[0] for order in trader.ledger.orders(limit=50) if order.filled][::-1]
+
+
+@pytest.fixture(autouse=True)
+def symbols(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(own_venue, "SYMBOLS", ("BTC/USDT", "ETH/USDT", "SOL/BTC"))
 
+
+def test_bitcoin_is_sold_at_once_and_what_has_no_market_of_its_own_in_two_sales(tmp_path: Path) -> None:
     async def run() -> None:
         async with market(tmp_path) as port:
-            trader = Trader(tmp_path, port, config=CONFIG)
-            bought = {"symbol": "SOLBTC", "side": "BUY", "type": "MARKET", "quantity": "10"}
-            await trader.client.call("privatePostOrder", bought)  # before our books begin: it came from outside
-            gateway, parts = trader.gateway, trader.system.parts
-
-            async def look(symbols: Iterable[str]) -> dict[str, Quote]:
-                return await gateway.reader.fetch_quotes(sorted(symbols))
-
-            async def convert(only: Collection[str], avoid: Collection[str]) -> Liquidated:
-                saga = Liquidation(gateway, look, parts.audit, parts.clock, quote="USDT", only=only, avoid=avoid, by=BY)
-                return await saga.run(parts.clock.monotonic() + 20)
-
-            trader.system.converter._convert = convert
+            trader = with_conversion(Trader(tmp_path, port, config=CONFIG))
+            await given_sol(trader)
             await trader.start()
-            await eventually_async(lambda: trader.ledger.balances().get("SOL") == 0, within_s=20)
-            await eventually_async(lambda: trader.ledger.balances()["BTC"] < Decimal("0.0005"), within_s=20)
-            orders = trader.ledger.orders(limit=50)
-            assert {order.purpose for order in orders} == {Purpose.LIQUIDATION}
-            ways = {order.reason.partition(":")[0] for order in orders}
-            assert ways == {"direct", FIRST, SECOND}
-            assert not trader.ledger.positions() and trader.ledger.balances()["USDT"] > Decimal(14_000)
-            assert (await reconcile(gateway, trader.ledger)).differences == []
+            await all_sold(trader)
+            assert set(ways_of(trader)) == {"direct", FIRST, SECOND}
             assert BY in (tmp_path / "audit.jsonl").read_text()
             assert trader.errors.rows() == []
             await trader.stop()
+
+    asyncio.run(run())
+
+
+def test_who_comes_after_a_kill_between_the_two_sales_makes_the_second_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run() -> None:
+        async with market(tmp_path) as port:
+            first = with_conversion(Trader(tmp_path, port, config=CONFIG))
+            await given_sol(first)
+            with monkeypatch.context() as cut_off:
+                cut_off.setattr(Liquidation, "_second", never)
+                await first.start()
+                await eventually_async(lambda: FIRST in ways_of(first), within_s=20)
+                await first.vanish()
+            second = with_conversion(Trader(tmp_path, port, config=CONFIG))
+            await second.start()
+            await all_sold(second)
+            assert ways_of(second).count(FIRST) == ways_of(second).count(SECOND) == 1
+            await second.stop()
+
+    async def never(*_: object) -> bool:
+        return False
 
     asyncio.run(run())
