@@ -48,7 +48,7 @@ class Measures(msgspec.Struct, frozen=True):
 
 class Place(msgspec.Struct, frozen=True):
     """A symbol's tier, the share of the usual size that it allows, and why. `because` names the measure that put it
-    there; for OUT it is the reason. `numbers` is what it was judged by."""
+    there; for OUT it is the reason, and `numbers` is what it was judged by."""
 
     tier: Tier = Tier.FIRST
     size_share: Decimal = Decimal(1)
@@ -63,12 +63,11 @@ class Place(msgspec.Struct, frozen=True):
 
 def place(rules: SymbolRules | None, measures: Measures, trading: TradingConfig, universe: UniverseConfig) -> Place:
     """The tier of one symbol: the worst that any measure puts it in, of equals the first."""
-    numbers = _numbers(measures, trading, universe)
     why = exclusion(rules, measures, trading, universe)
     if why:
-        return Place(Tier.OUT, ZERO, why, numbers)
+        return Place(Tier.OUT, ZERO, why, _numbers(measures, trading, universe))
     tier, because = max(_graded(measures, universe), key=lambda found: TIERS.index(found[0]))
-    return Place(tier, _shares(universe)[tier], "" if tier is Tier.FIRST else because, numbers)
+    return Place(tier, _shares(universe)[tier], "" if tier is Tier.FIRST else because)
 
 
 def exclusion(rules: SymbolRules | None, measures: Measures, trading: TradingConfig, universe: UniverseConfig) -> str:
