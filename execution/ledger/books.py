@@ -89,8 +89,9 @@ class Books:
         cash, fills = cash[self.cash_number > 0 :], fills[self.fill_number > 0 :]
         if not cash and not fills:
             return True
-        cash_chain, fill_chain = _cash_chain(cash, self.cash_chain), _fill_chain(fills, self.fill_chain)
-        owned = sorted([*map(_owned, fills), *_write_offs(cash)], key=itemgetter(0))
+        cash_chain = _cash_chain(cash, self.cash_chain)
+        fill_chain, moves = rows.checked_fills(fills, self.fill_chain)
+        owned: list[Moved] = sorted([*moves, *_write_offs(cash)], key=itemgetter(0))
         newest = self._newest
         if newest and any(order < newest.get(moved.symbol, (0, "")) for order, moved, _ in owned):
             return False
@@ -128,19 +129,6 @@ def _cash_chain(new: list[Row], chain: str) -> str:
     return chain
 
 
-def _fill_chain(new: list[FillRow], chain: str) -> str:
-    for row in new:
-        chain = rows.verified(chain, row[:_HASH], row[_HASH], "fill", row[_NUMBER])
-    return chain
-
-
 def _write_offs(cash: list[Row]) -> list[Moved]:
     told = [rows.write_off_of(row["note"]) for row in cash if row["kind"] == rows.WRITTEN_OFF]
     return [(row.order, row, None) for row in told]
-
-
-def _owned(row: FillRow) -> Moved:
-    fill, origin = rows.fill_of(row), rows.origin_of(row)
-    if fill.client_order_id is not None and origin is None:  # its position would be forgotten
-        raise rows.LedgerDamaged(f"fill {row[_NUMBER]} is of order {fill.client_order_id}, which is gone")
-    return rows.fill_order(fill), fill, origin

@@ -227,5 +227,35 @@ def verified(previous: str, values: tuple[str | int | None, ...], stored: str, k
     """The row's hash, when it is what the row and everything before it give; LedgerDamaged otherwise."""
     expected = chained(previous, values)
     if stored != expected:
-        raise LedgerDamaged(f"{kind} {number} doesn't match its hash: it, or a row before it, was changed or lost")
+        raise _broken(kind, number)
     return expected
+
+
+def checked_fills(
+    new: Iterable[tuple[Any, ...]], chain: str
+) -> tuple[str, list[tuple[tuple[int, str], Fill, Origin | None]]]:
+    """The fills in rows of FILLS_WITH_ORIGIN, each with its place and its order's origin, and the hash of the last.
+    `chain` is that of the row before them. All in one go: there may be fifty thousand.
+
+    LedgerDamaged names a row that doesn't fit; ValueError or ArithmeticError when one can't be read.
+    """
+    found = []
+    for row in new:
+        symbol, trade_id, venue_id, client_id, side, price, quantity, fee, currency, at_ms, stored, number, *rest = row
+        line = f"{chain}\x1e{symbol}\x1f{trade_id}\x1f{venue_id}\x1f{'' if client_id is None else client_id}\x1f{side}"
+        line = f"{line}\x1f{price}\x1f{quantity}\x1f{fee}\x1f{currency}\x1f{at_ms}"
+        chain = hashlib.sha256(line.encode()).hexdigest()[:32]
+        if chain != stored:
+            raise _broken("fill", number)
+        strategy, bar_ms, reason = rest
+        if strategy is None and client_id is not None:  # its position would be forgotten
+            raise LedgerDamaged(f"fill {number} is of order {client_id}, which is gone")
+        amounts = Decimal(price), Decimal(quantity), Decimal(fee)
+        fill = Fill(symbol, trade_id, venue_id, client_id, _SIDES.get(side) or Side(side), *amounts, currency, at_ms)
+        place = len(trade_id), trade_id
+        found.append((place, fill, None if strategy is None else Origin(strategy, bar_ms, reason)))
+    return chain, found
+
+
+def _broken(kind: str, number: int) -> LedgerDamaged:
+    return LedgerDamaged(f"{kind} {number} doesn't match its hash: it, or a row before it, was changed or lost")

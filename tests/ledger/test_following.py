@@ -27,13 +27,18 @@ from tests.support import child, line_of, rounds
 def read_rows(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Which rows were read and checked since the list was last cleared."""
     read: list[str] = []
-    verified = rows.verified
+    verified, checked_fills = rows.verified, rows.checked_fills
 
     def counting(previous: str, values: tuple[str | int | None, ...], stored: str, kind: str, number: int) -> str:
         read.append(f"{kind} {number}")
         return verified(previous, values, stored, kind, number)
 
+    def counting_fills(new: list[tuple[Any, ...]], chain: str) -> object:
+        read.extend(f"fill {row[rows.FILL_WIDTH + 1]}" for row in new)
+        return checked_fills(new, chain)
+
     monkeypatch.setattr(rows, "verified", counting)
+    monkeypatch.setattr(rows, "checked_fills", counting_fills)
     return read
 
 
