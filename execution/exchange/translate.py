@@ -66,7 +66,7 @@ def order_parameters(request: OrderRequest, client_order_id: str, timestamp_ms: 
     if request.type in (OrderType.LIMIT, OrderType.STOP_LOSS_LIMIT):
         if request.limit_price is None:
             raise ValueError("a limit order needs a limit price")
-        parameters |= {"price": text(request.limit_price), "timeInForce": "GTC"}
+        parameters |= {"price": text(request.limit_price), "timeInForce": "IOC" if request.immediate else "GTC"}
     return parameters
 
 

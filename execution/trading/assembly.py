@@ -16,6 +16,7 @@ from execution.trading.manager import Assistants
 from execution.trading.order_feedback import OrderFeedback
 from execution.trading.reallocation import Reallocation
 from execution.trading.sell_coordinator import UnifiedSellCoordinator
+from execution.vocabulary.market import SymbolRules
 
 if TYPE_CHECKING:
     from execution.trading.system import TradingSystem
@@ -26,7 +27,7 @@ def make_lessons(system: "TradingSystem", config: TradingConfig) -> Lessons:
     parts = system.parts
 
     def least(symbol: str) -> Decimal:
-        rules = system.recovery.rules.get(symbol)
+        rules = rules_now(system, symbol)
         return config.minimum_order if rules is None else max(config.minimum_order, rules.notional_min)
 
     return Lessons(
@@ -41,9 +42,21 @@ def make_lessons(system: "TradingSystem", config: TradingConfig) -> Lessons:
     )
 
 
+def rules_now(system: "TradingSystem", symbol: str) -> SymbolRules | None:
+    """The venue's rules of a symbol, as they were loaded last."""
+    return system.recovery.rules.get(symbol)
+
+
 def make_assistants(system: "TradingSystem", config: TradingConfig, limits: RiskConfig, explore: bool) -> Assistants:
     """The five, and the coordinator of exits."""
     parts, lessons, clock = system.parts, system.lessons, system.parts.clock
+    feedback = OrderFeedback(
+        parts.ledger,
+        system.dependencies.venue_orders,
+        lessons,
+        system.quarantine,
+        lambda symbol: rules_now(system, symbol),
+    )
     execution = OrderExecutionAssistant(
         config,
         parts.gateway,
@@ -51,7 +64,7 @@ def make_assistants(system: "TradingSystem", config: TradingConfig, limits: Risk
         parts.feed,
         clock,
         may_enter=system.entries_off,
-        feedback=OrderFeedback(parts.ledger, system.dependencies.venue_orders, lessons, system.quarantine),
+        feedback=feedback,
         note_error=system.errors.note,
     )
     return Assistants(

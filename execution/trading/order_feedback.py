@@ -1,21 +1,38 @@
 """What each order's end tells the rest of the trader: whether the venue takes orders at all (its breaker), and what
 refusals and fills teach. And what that says of the next entry. Exits are never asked about."""
 
+from collections.abc import Callable
+from decimal import Decimal
+
+import msgspec
+
+from execution.learning.order_choice import LIMIT_ABOVE_ASK, choose
 from execution.learning.order_failures import VENUES_OWN, refusal_of
 from execution.ledger.store import Ledger
 from execution.runtime.breaker import CircuitBreaker
 from execution.trading.lessons import Lessons
 from execution.trading.quarantine import Quarantine
+from execution.vocabulary.market import SymbolRules
+from execution.vocabulary.money import floor_to_step
 from execution.vocabulary.order_states import OrderState
-from execution.vocabulary.orders import OrderOutcome, OrderRequest
+from execution.vocabulary.orders import OrderOutcome, OrderRequest, OrderType
 from execution.vocabulary.reasons import NoTradeReason
 
 
 class OrderFeedback:
     """Between the order execution and what learns from it."""
 
-    def __init__(self, ledger: Ledger, breaker: CircuitBreaker, lessons: Lessons, quarantine: Quarantine) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        breaker: CircuitBreaker,
+        lessons: Lessons,
+        quarantine: Quarantine,
+        rules: Callable[[str], SymbolRules | None] = lambda symbol: None,
+    ) -> None:
         self._ledger = ledger
+        self._rules = rules
+        self._turns: dict[str, int] = {}
         self._breaker = breaker
         self._lessons = lessons
         self._quarantine = quarantine
@@ -29,6 +46,24 @@ class OrderFeedback:
             return f"learned_minimum: {request.value:.2f} is below {least:.2f}"
         return "" if self._breaker.can_execute() else NoTradeReason.BREAKER_OPEN
 
+    def shaped(self, request: OrderRequest) -> OrderRequest:
+        """The same entry as the kind of order that has proved cheapest there; its reason says by what numbers. Never
+        larger, and never so that it costs more."""
+        rules = self._rules(request.symbol)
+        if request.type is not OrderType.MARKET or rules is None:
+            return request
+        turn = self._turns[request.symbol] = self._turns.get(request.symbol, 0) + 1
+        market = self._lessons.quality(request.symbol, OrderType.MARKET)
+        limit = self._lessons.quality(request.symbol, OrderType.LIMIT)
+        choice = choose(market, limit, self._edge(request.strategy), turn)
+        return request if choice.kind is OrderType.MARKET else as_immediate(request, rules, choice.why)
+
+    def _edge(self, strategy: str) -> float:
+        """What a trade of the strategy has brought on the average, as a share."""
+        record = self._lessons.record(strategy)
+        won = record.wins / record.trades if record.trades else 0.0
+        return won * record.mean_win - (1.0 - won) * record.mean_loss
+
     def heard(self, outcome: OrderOutcome) -> None:
         """An order has left, and this is what came of it so far."""
         if outcome.client_order_id is None:
@@ -41,3 +76,22 @@ class OrderFeedback:
         else:
             self._breaker.record_success()  # a refusal by a filter is an answer, too
         self._lessons.ordered(outcome.client_order_id)
+
+
+def as_immediate(request: OrderRequest, rules: SymbolRules, why: str) -> OrderRequest:
+    """A market order as a limit order a little above the ask that is filled at once or not at all; so much smaller that
+    it is worth no more. As it was, when that would be too small."""
+    price = floor_to_step(request.reference_price * (1 + Decimal(repr(LIMIT_ABOVE_ASK))), rules.price_tick)
+    if price < request.reference_price:
+        return request
+    quantity = floor_to_step(request.value / price, rules.lot_step)
+    if quantity < rules.lot_min or quantity * request.reference_price < rules.notional_min:
+        return request
+    return msgspec.structs.replace(
+        request,
+        type=OrderType.LIMIT,
+        limit_price=price,
+        quantity=quantity,
+        immediate=True,
+        reason=f"{request.reason}; {why}",
+    )

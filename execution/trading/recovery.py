@@ -29,10 +29,10 @@ CHANGES_NAMED = 20
 class Recovery:
     """One account's way to being ready. `record` writes an audit line; `breaker` is the one of the venue's data."""
 
-    def __init__(self, parts: TradingParts, record: Callable[..., None], breaker: CircuitBreaker | None = None) -> None:
+    def __init__(self, parts: TradingParts, record: Callable[..., None], breaker: CircuitBreaker) -> None:
         self._parts = parts
         self._record = record
-        self._breaker = breaker or CircuitBreaker(clock=parts.clock)
+        self._breaker = breaker
         self._known = False  # did the last comparison with the venue come to an end?
         self._tried_at = parts.clock.monotonic()
         self._clocks = (parts.clock.now_ms() / 1000, self._tried_at)

@@ -37,7 +37,7 @@ class Purpose(StrEnum):
 
 class OrderRequest(msgspec.Struct, frozen=True):
     """A decision to trade, before it has an identity. `reference_price` is what risk and exposure are counted at; a
-    stop's is its stop price."""
+    stop's is its stop price. `immediate`: a limit order that never rests; what isn't filled at once is gone."""
 
     symbol: str
     side: Side
@@ -50,6 +50,7 @@ class OrderRequest(msgspec.Struct, frozen=True):
     signal_bar_ms: int
     limit_price: Decimal | None = None
     correlation_id: str = ""
+    immediate: bool = False
 
     @property
     def value(self) -> Decimal:

@@ -83,6 +83,7 @@ class Door:
             words["newClientOrderId"],
             int(words["timestamp"]),
             Decimal(words["stopPrice"]) if "stopPrice" in words else None,
+            words.get("timeInForce") == "IOC",
         )
         fills = [_fill(trade) for trade in order.trades]
         return _state(order, order.status, order.executed, self.venue.now_ms()) | {"fills": fills}

@@ -138,6 +138,7 @@ class Hand:
             reason="signal",
             signal_bar_ms=bar,
             limit_price=price if rests else None,
+            immediate=rests and bar % 3 == 0,
         )
 
     def _exit(self, symbol: str) -> OrderRequest:

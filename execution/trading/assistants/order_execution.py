@@ -209,6 +209,8 @@ class OrderExecutionAssistant:
         reason = self._hold_back(request)
         if reason:
             return Executed(request, filtered=reason)
+        if request.purpose is Purpose.ENTRY and self._feedback is not None:
+            request = self._feedback.shaped(request)
         moved = False
         with _among(self._entering if request.purpose is Purpose.ENTRY else self._in_flight, request.symbol):
             try:
