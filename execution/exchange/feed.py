@@ -147,16 +147,15 @@ class MarketFeed:
         stream = asyncio.ensure_future(
             client.subscribe([f"{name.lower()}@{k}" for name in self._markets for k in kinds])
         )
+        self._missing.begin_anew()
+        for one in self._symbols.values():  # asked for while the stream collects: what it brings too early waits
+            one.begin_anew(self._streamed_at)
+        looking = asyncio.ensure_future(self._keep_looking(VenueReader(client)))
         try:
-            reader = VenueReader(client)
-            self._missing.begin_anew()
-            for one in self._symbols.values():  # asked for while the stream collects: what it brings too early waits
-                one.begin_anew(self._streamed_at)
             while not self._widened.is_set():
-                await self._look(reader)
-                waiting = asyncio.ensure_future(self._lacking.wait())
-                await asyncio.wait({stream, waiting}, timeout=CHECK_PERIOD_S, return_when=asyncio.FIRST_COMPLETED)
-                waiting.cancel()
+                await asyncio.wait({stream, looking}, timeout=CHECK_PERIOD_S, return_when=asyncio.FIRST_COMPLETED)
+                if looking.done():
+                    looking.result()
                 if self._streamed_at > began_at:
                     self._backoff.reset()
                 if stream.done():
@@ -166,11 +165,19 @@ class MarketFeed:
                 if silent_s > STALE_FEED_S:
                     raise TimeoutError(f"nothing heard for {silent_s:.1f} s")
         finally:
-            stream.cancel()
-            with contextlib.suppress(asyncio.CancelledError, ConnectionError):
-                await stream
+            for task in (stream, looking):
+                task.cancel()
+            await asyncio.gather(stream, looking, return_exceptions=True)
 
     # what is missing, by REST
+
+    async def _keep_looking(self, reader: VenueReader) -> None:
+        """Until cancelled; an answer that is long in coming holds up no stream."""
+        while True:
+            await self._look(reader)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CHECK_PERIOD_S):
+                    await self._lacking.wait()
 
     async def _look(self, reader: VenueReader) -> None:
         """See what is missing and ask for it. TimeoutError: a symbol's stream is broken."""

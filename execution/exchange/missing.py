@@ -32,39 +32,46 @@ class Missing:
         self._heard = heard
         self.complaints = Complaints(LOG, clock)
         self.error_count = 0
-        self._backoff = Backoff(FIRST_RETRY_S, LAST_RETRY_S)
-        self._not_before = self._quotes_at = 0.0
+        self._quotes_at = 0.0
+        self._pauses = {kind: Backoff(FIRST_RETRY_S, LAST_RETRY_S) for kind in ("quotes", "bars", "trades")}
+        self._not_before: dict[str, float] = {}
         self.begin_anew()
 
     def begin_anew(self) -> None:
         """A new line: everything is asked for at once."""
-        self._not_before = self._quotes_at = self._clock.monotonic() - QUOTES_PERIOD_S
+        self._quotes_at = self._clock.monotonic() - QUOTES_PERIOD_S
+        self._not_before.clear()
 
     async def look(self, reader: VenueReader, wants: Mapping[SymbolFeed, Wants]) -> None:
-        """Ask for all that is wanted, as far as it is time to."""
-        now = self._clock.monotonic()
-        if now < self._not_before:
-            return
-        try:
-            await self._ask(reader, wants, now)
-            self._backoff.reset()
-        except (VenueError, BadReply) as error:
-            self.error_count += 1
-            self._not_before = self._clock.monotonic() + self._backoff.next_s()
-            self.complaints.say("feed asks in vain", str(error))
+        """Ask for all that is wanted, as far as it is time to. What one kind of question meets holds up no other."""
+        for kind, ask in (("quotes", self._ask_quotes), ("bars", self._ask_bars), ("trades", self._ask_trades)):
+            if self._clock.monotonic() < self._not_before.get(kind, 0.0):
+                continue
+            try:
+                await ask(reader, wants)
+                self._pauses[kind].reset()
+            except (VenueError, BadReply) as error:
+                self.error_count += 1
+                self._not_before[kind] = self._clock.monotonic() + self._pauses[kind].next_s()
+                self.complaints.say(f"the feed asks for {kind} in vain", str(error))
 
-    async def _ask(self, reader: VenueReader, wants: Mapping[SymbolFeed, Wants], now: float) -> None:
+    async def _ask_quotes(self, reader: VenueReader, wants: Mapping[SymbolFeed, Wants]) -> None:
+        now = self._clock.monotonic()
         if any(want.quote for want in wants.values()) and now - self._quotes_at >= QUOTES_PERIOD_S:
             self._quotes_at = now
             await self.read_quotes(reader, wants)
+
+    async def _ask_bars(self, reader: VenueReader, wants: Mapping[SymbolFeed, Wants]) -> None:
         for one, want in wants.items():
             if want.bars:
                 await self.fill(reader, one, PAGE_BARS)
-        for one, want in wants.items():  # they can wait: what a bar is worth doesn't hang on them
+
+    async def _ask_trades(self, reader: VenueReader, wants: Mapping[SymbolFeed, Wants]) -> None:
+        for one, want in wants.items():
             for gap in want.gaps:
                 if reader.client.spare():
                     runs = await reader.fetch_trade_runs(one.symbol, gap.from_ms, gap.until_ms, GAP_PAGES)
-                    self._tell(one.fill_trades(gap, runs, now))
+                    self._tell(one.fill_trades(gap, runs, self._clock.monotonic()))
 
     async def fill(self, reader: VenueReader, one: SymbolFeed, limit: int) -> None:
         """The closed bars of a symbol since the last known one; the last `limit` when none is. VenueError, BadReply."""

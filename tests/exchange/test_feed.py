@@ -216,6 +216,7 @@ def test_a_real_leap_of_the_price_gets_through_and_back(tmp_path: Path) -> None:
 def test_a_symbol_whose_own_stream_is_broken_gets_a_new_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario() -> None:
         monkeypatch.setattr("execution.exchange.symbol_feed.STALE_FEED_S", 0.8)
+        monkeypatch.setattr("execution.exchange.feed.STALE_FEED_S", 0.8)
         monkeypatch.setattr("execution.exchange.missing.QUOTES_PERIOD_S", 0.2)
         faults = Faults()
         async with world(tmp_path, config=FAST, faults=faults) as here:
@@ -226,10 +227,35 @@ def test_a_symbol_whose_own_stream_is_broken_gets_a_new_line(tmp_path: Path, mon
                 lines = feed.get_health().metrics["reconnects"]
                 faults.add(Rule(Fault.DROP_EVENT, "ethusdt@*", for_s=60))
                 await eventually_async(lambda: feed.get_health().metrics["reconnects"] > lines)
-                assert feed.stale_for_s(ETH) < 5, "its quote comes by REST meanwhile"
+                assert feed.stale_for_s(ETH) < 3, "its quote comes by REST meanwhile"
+                faults.add(Rule(Fault.ENDPOINT_GONE, "GET /api/v3/ticker/bookTicker", for_s=60))
+                await eventually_async(lambda: feed.get_health().metrics["silent"] == ETH)
+                assert feed.get_health().status is ComponentStatus.DEGRADED
                 known = len(seen[ETH])
                 await eventually_async(lambda: len(seen[ETH]) > known + 2)
                 faults.remove()
             assert_gapless(seen)
+
+    asyncio.run(scenario())
+
+
+def test_while_rest_is_gone_the_stream_goes_on_and_nothing_is_missing_afterwards(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        faults = Faults()
+        async with hearing(tmp_path, faults) as (here, heard):
+            await more(heard, 3)
+            faults.add(Rule(Fault.ENDPOINT_GONE, "GET /api/v3/*", for_s=60))
+            await here.proxy.close()
+            trades = len(heard.trades)
+            await eventually_async(lambda: len(heard.trades) > trades + 20)
+            health = heard.feed.get_health()
+            assert health.status is ComponentStatus.HEALTHY
+            assert (health.metrics["reconnects"], health.error_count > 1) == (1, True)
+            assert heard.feed._symbols[BTC].wants_bars
+            faults.remove()
+            await more(heard, 3)
+            await settle(heard)
+            heard.assert_each_trade_came_once()
+            await heard.assert_bars_are_the_venues(here)
 
     asyncio.run(scenario())
