@@ -18,6 +18,11 @@ from tests.simulation.weather import HARMLESS, Fate, Weather
 
 TIMEOUT_S = 4.0
 UNCLEAR = ((503, -1008), (500, -1000), (503, -1001), (400, -1006), (504, -1007), (400, -9999))
+NO = (
+    (400, -2010, "Account has insufficient balance for requested action."),
+    (400, -1013, "Filter failure: LOT_SIZE"),
+    (429, -1015, "Too many new orders; current limit is 100 orders per 10 SECOND."),
+)
 GARBAGE = ("", "null", "[]", "<html>busy</html>", '{"orderId": 1', '{"symbol": "BTCUSDT", "orderId": null}', '"ok"')
 NEVER_ANSWERED = frozenset({Fate.LOST, Fate.SILENT, Fate.CUT})
 
@@ -157,6 +162,8 @@ class Network:
         self._number += 1
         if self._weather.may_fail is not None and self._number not in self._weather.may_fail:
             fate = Fate.SOUND
+        if fate is Fate.TURNED_DOWN and method != "POST":
+            fate = Fate.SOUND
         if fate is not Fate.SOUND:
             self.failed.append(self._number)
         self.sent[fate] = self.sent.get(fate, 0) + 1
@@ -191,6 +198,10 @@ class Network:
         words = request[2]
         if fate is Fate.SWALLOWED:
             self._reply(answer, *self._chance.choice(((504, "<html>"), (503, '{"code":-1001,"msg":"x"}'))))
+            return
+        if fate is Fate.TURNED_DOWN:
+            status, code, why = self._chance.choice(NO)
+            self._reply(answer, status, f'{{"code":{code},"msg":"{why}"}}')
             return
         if fate is Fate.STALLED and "timestamp" in words and self._door.answer("GET", "/api/v3/time", words)[0] != 200:
             fate = Fate.SOUND  # refused at the door already

@@ -27,6 +27,7 @@ class Fate(StrEnum):
     UNCLEAR = "executed, unclear code"
     GARBLED = "executed, garbled"
     BANNED = "banned"
+    TURNED_DOWN = "turned down"  # an order that the venue doesn't want: nothing happened
 
 
 HARMLESS = {Fate.SOUND: 1.0}

@@ -205,4 +205,6 @@ class SimWorld:
                         return
             await self.clock.sleep(1.0)
         left = trader.ledger.unsettled() if trader and trader.ledger else "nobody trades"
-        self.findings.append(f"not quiet after {QUIET_MOST_S} s: {left}")
+        standing = [order.client_id for order in self.venue.open_orders.values()]
+        kind = "not quiet" if left or not standing else "forgotten"
+        self.findings.append(f"{kind}: after {QUIET_MOST_S} s the venue has {standing}, the ledger {left}")
