@@ -96,10 +96,11 @@ class MarketFeed:
         return tuple(self._symbols)
 
     def stale_for_s(self, symbol: str | None = None) -> float:
-        """Seconds since the market, or one symbol's quote or stream, was last heard; since the start when never."""
+        """Seconds since the market, or one followed symbol's quote or stream, was last heard; since the start when
+        never."""
         heard_at = self._heard_at
-        if symbol is not None:
-            one = self._symbols[symbol]
+        one = self._symbols.get(symbol or "")
+        if one is not None:
             quoted_at = one.quote.received if one.quote is not None else None
             heard = [each for each in (one.heard_at, quoted_at) if each is not None]
             heard_at = max(heard, default=self._began_at)

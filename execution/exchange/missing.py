@@ -62,9 +62,10 @@ class Missing:
             await self.read_quotes(reader, wants)
 
     async def _ask_bars(self, reader: VenueReader, wants: Mapping[SymbolFeed, Wants]) -> None:
-        for one, want in wants.items():
-            if want.bars:
-                await self.fill(reader, one, PAGE_BARS)
+        """Those that fail come last: one symbol that is gone keeps no other from its bars."""
+        for one in sorted((one for one, want in wants.items() if want.bars), key=lambda one: one.asked_in_vain):
+            one.asked_in_vain += 1
+            await self.fill(reader, one, PAGE_BARS)
 
     async def _ask_trades(self, reader: VenueReader, wants: Mapping[SymbolFeed, Wants]) -> None:
         for one, want in wants.items():

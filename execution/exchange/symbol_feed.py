@@ -13,7 +13,7 @@ from execution.exchange import translate
 from execution.exchange.bar_sequence import BarSequence
 from execution.exchange.classify import BadReply
 from execution.exchange.price_sense import PriceSense
-from execution.exchange.trade_bars import TradeBars, TradeRun
+from execution.exchange.trade_bars import KEPT, TradeBars, TradeRun
 from execution.exchange.trade_tape import Gap, Seen
 from execution.vocabulary.limits import STALE_FEED_S
 from execution.vocabulary.market import Candle, Quote, Trade
@@ -22,6 +22,7 @@ KLINE_GRACE_S = 2.0  # so long the venue's word that a bar is closed may come af
 GAP_PATIENCE_S = 0.5  # a trade that is late comes by itself
 GAP_LOST_AFTER_S = 60.0  # what nobody has brought by then is lost
 GAP_SPAN_MAX_MS = 3_600_000  # venues answer for an hour at a time; a gap that long is told by its bars
+QUIET_LOOK_S = 2.5  # a symbol without a word is asked for this often
 DEAF_AFTER = 2  # the price moved so often, by REST, without a word of the symbol's stream: the stream is broken
 
 
@@ -44,6 +45,7 @@ class SymbolFeed:
         self.quote: Quote | None = None
         self.difference: tuple[Candle, Candle] | None = None  # the newest bar as traded, and as the venue says
         self.wants_bars = False
+        self.asked_in_vain = 0
         self.bars_from_trades = 0
         self.trades_heard = 0
         self.heard_at: float | None = None
@@ -122,8 +124,9 @@ class SymbolFeed:
                 gaps.append(gap)
         if self._is_late(now, market_ms):
             self.wants_bars = True
-        unquoted = self._unquoted or self.is_silent(now) or self.sense.doubted is not None
-        return Wants(self.wants_bars, unquoted, tuple(gaps))
+        quoted_s = QUIET_LOOK_S if self.quote is None else now - self.quote.received
+        quiet = self.is_silent(now) and quoted_s >= QUIET_LOOK_S
+        return Wants(self.wants_bars, self._unquoted or quiet or self.sense.doubted is not None, tuple(gaps))
 
     def is_silent(self, now: float) -> bool:
         """Has the stream said nothing of this symbol for long?"""
@@ -140,11 +143,16 @@ class SymbolFeed:
             return False
         if self._behind is None or self._behind[0] != due:
             self._behind = (due, now)
-        return now - self._behind[1] >= KLINE_GRACE_S and not self._stand_in(reached)
+        if now - self._behind[1] < KLINE_GRACE_S:
+            return False
+        self._behind = (due, now)
+        return not self._stand_in(reached)
 
     def _stand_in(self, until_ms: int) -> bool:
         """Deliver bars made of trades up to the one before `until_ms`; False when that can't be."""
         if self._last is None or not self.trades.agrees:
+            return False
+        if until_ms - self._last.open_ms > KEPT * self.bars.step_ms:
             return False
         made: list[Candle] = []
         last = self._last
@@ -163,7 +171,7 @@ class SymbolFeed:
 
     def fill_bars(self, candles: list[Candle]) -> None:
         """Closed bars, oldest first."""
-        self.wants_bars = False
+        self.wants_bars, self.asked_in_vain = False, 0
         for candle in candles:
             self.trades.tell(candle)
         self.bars.fill(candles)

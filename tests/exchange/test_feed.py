@@ -217,6 +217,7 @@ def test_a_symbol_whose_own_stream_is_broken_gets_a_new_line(tmp_path: Path, mon
     async def scenario() -> None:
         monkeypatch.setattr("execution.exchange.symbol_feed.STALE_FEED_S", 0.8)
         monkeypatch.setattr("execution.exchange.feed.STALE_FEED_S", 0.8)
+        monkeypatch.setattr("execution.exchange.symbol_feed.QUIET_LOOK_S", 0.2)
         monkeypatch.setattr("execution.exchange.missing.QUOTES_PERIOD_S", 0.2)
         faults = Faults()
         async with world(tmp_path, config=FAST, faults=faults) as here:

@@ -182,3 +182,11 @@ def test_a_quiet_symbol_is_asked_for_and_one_whose_price_moves_unheard_is_deaf()
         told.append(heard.feed.deaf)
         heard.feed.answer_quote(Quote(BTC, Decimal(200 + number), Decimal(300), now + 10 + number))
     assert [*told, heard.feed.deaf] == [False] * (DEAF_AFTER + 1) + [True]
+
+
+def test_a_trade_from_far_ahead_makes_no_years_of_flat_bars() -> None:
+    heard = agreeing()
+    heard.feed.hear_trade({"t": 14, "p": "100", "q": "1", "T": 10**12}, 0.0)
+    heard.feed.look(1.0, MINUTE)
+    assert heard.feed.look(1.0 + KLINE_GRACE_S, MINUTE).bars
+    assert heard.minutes == [0, 1]
