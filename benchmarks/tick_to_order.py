@@ -4,8 +4,9 @@
 
 Ticks come from a process of their own, orders go to the embedded venue in another; all four listen in this one and are
 asked in turn, so that noise hits all. The time begins when the tick is handed to the sender's socket and ends when the
-sale's POST has been handed to ours. Ours is the trading system with all its tasks: the exits' decision, its line in the
-audit trail, the risk gate, the intent, durable. A position with a stop at the venue is sold by cancelling it first.
+order's POST has been handed to ours. Ours is the trading system with all its tasks: the decision, its line in the audit
+trail, the risk gate, the intent, durable; it sells when a price ends a position, and buys when a price is the one that
+a shot waits for. A position with a stop at the venue is sold by cancelling it first.
 """
 
 import argparse
@@ -30,11 +31,18 @@ from benchmarks.tick_server import Ticks, ticking
 from benchmarks.whole_trader import CLOCK, WholeTrader, client_of
 from execution.exchange.client import VenueClient
 from execution.exchange.credentials import Credentials
+from execution.research.strategies import STRATEGIES
+from execution.trading.proposals import Proposal
+from execution.trading.shots import Shot
+from execution.vocabulary.market import Condition, Quote
 
 SYMBOL, MARKET = order_path.SYMBOL, order_path.SYMBOL.replace("/", "")
 ENDS = Decimal("0.9")  # of the price: below every stop, and no mistake
+ABOVE, STRATEGY = Decimal("1.01"), "trend"
 WARM_UP = 5
 WITHIN_S = 10.0
+SPEED = 0.1  # of the venue's market: its price is to stand still while a position is bought and sold
+MONEY = 100_000  # so little that the market is deep enough for it
 
 
 async def until(said: Callable[[], Any]) -> None:
@@ -60,14 +68,39 @@ class Ours(WholeTrader):
         await self.start(without=("protection",))
         await until(self.runner.all_progressed)
 
+    async def _at_the_price(self, times: Decimal = Decimal(1)) -> Quote:
+        """The venue's quote, and the ticker's so many times that."""
+        quote = (await self.gateway.fetch_quotes([SYMBOL]))[SYMBOL]
+        bid = (quote.bid * times).quantize(Decimal("0.01"))
+        self._ticks.say(self.name, MARKET, str(bid))
+        await until(lambda: (heard := self.feed.quote(SYMBOL)) is not None and heard.bid == bid)
+        return quote
+
+    def _next_signal_ms(self) -> int:
+        """Each entry by a signal of its own, and none so old that its time is over."""
+        self._bought += 1
+        return self.bars.newest()[SYMBOL] + self._bought
+
+    async def aim(self) -> Decimal:
+        """Nothing is held, and a shot waits for the price to come down; to what."""
+        quote = await self._at_the_price(ABOVE)
+        system, never_ms, row = self.system, 2**60, STRATEGIES[STRATEGY]
+        listing = system.assistants.data.universe(system.recovery.rules, Decimal(50)).listings[SYMBOL]
+        signal_ms = self._next_signal_ms()
+        condition = Condition(str(signal_ms), SYMBOL, STRATEGY, row.defaults(), "range", 1.0, signal_ms, 100)
+        proposal = Proposal(condition, listing, signal_ms, strength=1.0, cost=0.001, rank=1.0)
+        limit, now = quote.bid * Decimal("1.001"), CLOCK.monotonic()
+        system.sniper.aim(Shot(proposal, limit, Decimal(1), never_ms, now, f"benchmark-{signal_ms}"))
+        return quote.bid
+
+    async def bought(self) -> None:
+        """Return when something is held."""
+        await until(lambda: self.ledger.positions() and not self.ledger.unsettled())
+
     async def buy(self, stop: bool) -> Decimal:
         """Hold a little, looked at once; its price."""
-        quote = (await self.gateway.fetch_quotes([SYMBOL]))[SYMBOL]
-        self._ticks.say(self.name, MARKET, str(quote.bid))
-        await until(lambda: (heard := self.feed.quote(SYMBOL)) is not None and heard.bid == quote.bid)
-        self._bought += 1  # each by a signal of its own, and none so old that its time is over
-        signal_bar_ms = self.bars.newest()[SYMBOL] + self._bought
-        wanted = msgspec.structs.replace(order_path.request(quote.mid), signal_bar_ms=signal_bar_ms)
+        quote = await self._at_the_price()
+        wanted = msgspec.structs.replace(order_path.request(quote.mid), signal_bar_ms=self._next_signal_ms())
         outcome = await self.gateway.place(wanted)
         assert outcome.fills, outcome
         if stop:
@@ -154,13 +187,13 @@ class Bare:
             writer.close()
 
 
-async def timed(ticks: Ticks, wire: order_path.Wire, name: str, price: Decimal, sold: Awaitable[Any]) -> float:
-    """Have the price fall; seconds from there to the order's bytes."""
-    selling = asyncio.ensure_future(sold)
+async def timed(ticks: Ticks, wire: order_path.Wire, name: str, price: Decimal, done: Awaitable[Any]) -> float:
+    """Have the price fall to there; seconds from that to the order's bytes."""
+    acting = asyncio.ensure_future(done)
     await CLOCK.sleep(0.02)  # until it waits for a tick
-    ticks.say(name, MARKET, str((price * ENDS).quantize(Decimal("0.01"))))
+    ticks.say(name, MARKET, str(price.quantize(Decimal("0.01"))))
     async with asyncio.timeout(WITHIN_S):
-        await selling
+        await acting
     took = wire.posted_at - await ticks.left_at()
     assert 0 < took < WITHIN_S, f"{name}: no order left"
     return took
@@ -168,8 +201,9 @@ async def timed(ticks: Ticks, wire: order_path.Wire, name: str, price: Decimal, 
 
 async def measure(folder: Path, rounds: int, wire: order_path.Wire) -> dict[str, list[float]]:
     """Seconds by who was measured."""
-    times: dict[str, list[float]] = {"bare": [], "plain": [], "ours": [], "commit": [], "with a stop": []}
-    async with venue_servers.serving("venue", folder / "venue", symbols=[SYMBOL]) as served, ticking() as ticks:
+    times: dict[str, list[float]] = {name: [] for name in ("bare", "plain", "ours", "commit", "with a stop", "a shot")}
+    words = {"symbols": [SYMBOL], "opening_balance": MONEY, "speed": SPEED}
+    async with venue_servers.serving("venue", folder / "venue", **words) as served, ticking() as ticks:
         ours, plain, bare = Ours(folder, served.port, ticks, wire), Plain(served.port, ticks.port), Bare()
         await plain.client.load_markets()
         await plain.buy()  # more than is sold: the fee is taken from what was bought
@@ -181,17 +215,21 @@ async def measure(folder: Path, rounds: int, wire: order_path.Wire) -> dict[str,
             await CLOCK.sleep(0.2)
             for _ in range(rounds + WARM_UP):
                 price = await plain.buy()
-                times["bare"].append(await timed(ticks, wire, "bare", price, bare.sell()))
+                times["bare"].append(await timed(ticks, wire, "bare", price * ENDS, bare.sell()))
                 price = await plain.buy()
                 ticks.say("plain", MARKET, str(price))
                 await first
-                times["plain"].append(await timed(ticks, wire, "plain", price, plain.sell_below(float(price) * 0.95)))
+                selling = plain.sell_below(float(price) * 0.95)
+                times["plain"].append(await timed(ticks, wire, "plain", price * ENDS, selling))
                 first = asyncio.ensure_future(plain.client.watch_bids_asks([SYMBOL]))
                 for name, stop in (("ours", False), ("with a stop", True)):
                     price = await ours.buy(stop)
-                    times[name].append(await timed(ticks, wire, "ours", price, ours.sold()))
+                    times[name].append(await timed(ticks, wire, "ours", price * ENDS, ours.sold()))
                     if not stop:
                         times["commit"].append(wire.commit_s)
+                price = await ours.aim()
+                times["a shot"].append(await timed(ticks, wire, "ours", price, ours.bought()))
+                await timed(ticks, wire, "ours", price * ENDS, ours.sold())
         finally:
             first.cancel()
             bare.close()
@@ -208,6 +246,7 @@ def show(times: dict[str, list[float]]) -> None:
         "ours": ("ours", "p50 0.8, p99 2.5, 2x"),
         "less": ("ours, its commit left out", ""),
         "with a stop": ("ours, with a stop to cancel first", "one more round trip"),
+        "a shot": ("ours, an entry that waits for its price", "p50 0.8, p99 2.5, 2x"),
     }
     less = [whole - commit for whole, commit in zip(times["ours"], times["commit"], strict=True)]
     table = Table("tick on the socket to order on the wire", "p50 ms", "p99 ms", "ratio", "target")

@@ -1,4 +1,4 @@
-"""The benchmark from a tick to an order: each of those compared sells on the tick that was sent to it."""
+"""The benchmark from a tick to an order: each of those compared acts on the tick that was sent to it."""
 
 import asyncio
 from pathlib import Path
@@ -9,7 +9,7 @@ from benchmarks import tick_to_order
 from benchmarks.order_path import watched_wire
 
 
-def test_each_of_those_compared_sells_on_its_tick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_of_those_compared_acts_on_its_tick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tick_to_order, "WARM_UP", 0)
     with watched_wire() as wire:
         times = asyncio.run(tick_to_order.measure(tmp_path, rounds=1, wire=wire))
