@@ -191,8 +191,10 @@ def test_a_stream_without_closes_goes_on_by_bars_made_of_trades(
     asyncio.run(scenario())
 
 
-def test_a_real_leap_of_the_price_gets_through_and_back(tmp_path: Path) -> None:
+def test_a_real_leap_of_the_price_gets_through_and_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario() -> None:
+        monkeypatch.setattr("execution.exchange.price_sense.CONFIRMED_AFTER_S", 0.2)
+        monkeypatch.setattr("execution.exchange.missing.QUOTES_PERIOD_S", 0.1)
         faults = Faults()
         async with world(tmp_path, config=FAST, faults=faults) as here:
             feed, seen = new_feed(here)
