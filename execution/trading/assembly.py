@@ -38,7 +38,7 @@ def make_lessons(system: "TradingSystem", config: TradingConfig) -> Lessons:
         parts.clock,
         least=least,
         note_error=system.errors.note,
-        doubted=system.recovery.rules_wanted.set,
+        doubted=system.recovery.doubt_rules,
     )
 
 

@@ -22,6 +22,7 @@ from execution.vocabulary.order_states import OrderState
 RECONCILE_PERIOD_S = 5.0
 RECONCILE_SOONER_S = 1.0
 RULES_PERIOD_S = 60.0
+RULES_DOUBTED_EVERY_S = 10.0
 CLOCK_JUMP_S = 2.0
 CHANGES_NAMED = 20
 
@@ -41,6 +42,7 @@ class Recovery:
         self.warm = False
         self.reconciled = False
         self.differences: list[str] = []
+        self._doubted_at: float | None = None
         self.wanted = asyncio.Event()
         self.rules_wanted = asyncio.Event()
 
@@ -88,6 +90,13 @@ class Recovery:
         if due and self._breaker.can_execute():
             with self._told():
                 await self.load_rules()
+
+    def doubt_rules(self) -> None:
+        """The venue has refused what its rules, as we know them, allow: they are loaded anew, but not each time."""
+        now = self._parts.clock.monotonic()
+        if self._doubted_at is None or now - self._doubted_at > RULES_DOUBTED_EVERY_S:
+            self._doubted_at, self._rules_at = now, None
+            self.rules_wanted.set()
 
     async def _warm_up(self) -> None:
         if not self.warm:

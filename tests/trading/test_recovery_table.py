@@ -2,6 +2,7 @@
 is held is looked after all the time."""
 
 import asyncio
+from decimal import Decimal
 from pathlib import Path
 
 from execution.learning.conditions import CONDITIONS_MAX
@@ -9,6 +10,8 @@ from execution.runtime.sqlite import open_writer
 from execution.trading.saved_state import restore
 from execution.venue.faults import Fault, Faults, Rule
 from execution.vocabulary.market import Condition
+from execution.vocabulary.money import floor_to_step
+from execution.vocabulary.orders import OrderRequest, OrderType, Purpose, Side
 from tests.support import eventually_async
 from tests.trading.test_lessons import BTC, Refusing, try_to_buy
 from tests.trading.venue import Trader, running_venue
@@ -234,5 +237,39 @@ def test_a_disk_with_no_room_left_stops_entries(tmp_path: Path) -> None:
         assert world.system.entries_off() == "ledger_failing"
         assert world.system.off_numbers()["failing"]["ledger"]["disk_free_bytes"] > 0
         await world.system.stop()
+
+    asyncio.run(run())
+
+
+def test_a_filter_that_the_venue_changes_is_learned_from_the_first_refusal_and_its_rules_are_loaded_anew(
+    tmp_path: Path,
+) -> None:
+    async def run() -> None:
+        faults = Faults(7)
+        async with running_venue(tmp_path, faults=faults) as port:
+            trader = Trader(tmp_path, port)
+            await trader.start()
+            system = trader.system
+            await eventually_async(lambda: not system.entries_off(), within_s=15)
+            faults.add(Rule(Fault.MIN_NOTIONAL, "BTCUSDT", value=Decimal(90)))
+
+            turn = [0]
+
+            async def refused() -> bool:
+                quote = system.parts.feed.quote(BTC)
+                assert quote is not None
+                quantity = floor_to_step(Decimal(60) / quote.ask, system.recovery.rules[BTC].lot_step)
+                request = OrderRequest(
+                    BTC, Side.BUY, OrderType.MARKET, quantity, quote.ask, Purpose.ENTRY, "trend", "a test", turn[0]
+                )
+                turn[0] += 60_000
+                done = await system.assistants.execution.execute(request)
+                return done.outcome is not None and done.outcome.state == "rejected"
+
+            await eventually_async(refused)
+            assert 60 < system.lessons.minimum(BTC) < 70
+            await eventually_async(lambda: system.recovery.rules[BTC].notional_min == 90)
+            assert system.quarantine.why(BTC) == "" and system.dependencies.venue_orders.facts()["state"] == "closed"
+            await trader.stop()
 
     asyncio.run(run())
