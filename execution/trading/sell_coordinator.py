@@ -81,7 +81,7 @@ class UnifiedSellCoordinator:
         self._emergency: dict[str, str] = {}
         self._given_up: dict[str, str] = {}
         self._left: dict[str, Left] = {}
-        self._heeded: frozenset[str] = frozenset()  # whose trades are kept for the next look
+        self._heeded: dict[str, int] = {}  # whose trades are kept for the next look, and since when each is held
         self._seen: dict[str, Seen] = {}
         self._looked_ms: int | None = None
         self.decided = 0
@@ -139,7 +139,6 @@ class UnifiedSellCoordinator:
         a while (a process that was stopped and goes on): then only what closed bars have decided is done."""
         self._forget_gone(holdings)
         self._left = {}
-        self._heeded = frozenset(symbol for symbol, row in holdings.items() if not row.dust)
         self._looked_ms = self._clock.now_ms()
         decisions: list[Decision] = []
         new_dust: list[str] = []
@@ -228,7 +227,10 @@ class UnifiedSellCoordinator:
 
     def _forget_gone(self, holdings: Mapping[str, Holding]) -> None:
         self._watches.forget_gone(holdings)
-        self._seen = {symbol: row for symbol, row in self._seen.items() if symbol in holdings}
+        heeded = {symbol: row.position.opened_ms for symbol, row in holdings.items() if not row.dust}
+        same = {symbol for symbol, opened_ms in heeded.items() if self._heeded.get(symbol) == opened_ms}
+        self._seen = {symbol: row for symbol, row in self._seen.items() if symbol in same}  # not of the one before it
+        self._heeded = heeded
         self._dust_said = {symbol: row for symbol, row in self._dust_said.items() if symbol in holdings}
         self._emergency = {symbol: row for symbol, row in self._emergency.items() if symbol in holdings}
         self._given_up = {symbol: row for symbol, row in self._given_up.items() if symbol in holdings}

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -273,6 +274,18 @@ def test_a_target_touched_by_a_trade_is_taken_only_at_a_profit() -> None:
 
 def falling(first: int, count: int, start: float, step: float) -> list[tuple[int, str, str]]:
     return [(first + k, f"{start - k * step:.2f}", f"{start - (k + 1) * step:.2f}") for k in range(count)]
+
+
+def test_what_was_traded_before_a_purchase_ends_nothing() -> None:
+    """While nothing is held nobody looks, and trades go on."""
+    desk = Desk()
+    first = holding()
+    assert desk.look("100", first).decisions == []
+    desk.coordinator.ended_by_trades(SYMBOL, Decimal(90), Decimal(100))  # sold meanwhile, and the price fell
+    later = msgspec.structs.replace(first, position=msgspec.structs.replace(first.position, opened_ms=60_000))
+    assert desk.look("100", later).decisions == []
+    desk.coordinator.ended_by_trades(SYMBOL, Decimal(90), Decimal(100))
+    assert [row.reason for row in desk.look("100", later).decisions] == [ExitReason.STOP_LOSS]
 
 
 def test_a_position_is_left_when_its_market_turns_down_and_not_when_it_was_so_at_the_entry() -> None:
