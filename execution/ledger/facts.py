@@ -5,6 +5,7 @@ Kept in memory and in the ledger's `facts` table. Callers bring the transaction.
 
 from collections.abc import Collection, Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -103,4 +104,9 @@ def reconciliation_of(stored: str | None) -> ReconciliationFact:
 
 def lot_steps_of(stored: str | None) -> dict[str, Decimal]:
     """The stored steps; none when the venue's rules were never seen."""
-    return {} if stored is None else msgspec.json.decode(stored, type=dict[str, Decimal])
+    return {} if stored is None else dict(_read_steps(stored))
+
+
+@lru_cache(maxsize=4)  # a venue has thousands of them, they hardly ever change, and each fill asks
+def _read_steps(stored: str) -> dict[str, Decimal]:
+    return msgspec.json.decode(stored, type=dict[str, Decimal])
