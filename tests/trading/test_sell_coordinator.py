@@ -22,7 +22,7 @@ from execution.vocabulary.orders import Position
 from execution.vocabulary.reasons import EXIT_RULES, ExitReason
 from tests.trading.world import MINUTE, START_MS, candle, flat, rules_of
 
-EXITS = Exits(0.006, 0.006, 45, 0.004, 0.003)
+EXITS = Exits(0.006, 0.006, 45, 0.006, 0.003)
 SYMBOL = "BTC/USDT"
 RULES = {SYMBOL: rules_of()}
 
@@ -69,9 +69,9 @@ class Desk:
         (("100", "100.9", "99.9", "100.1"), "100.1", None),  # touched the target, no profit after cost is left
         (("100", "100.9", "99.3", "100.5"), "100.5", "stop_loss"),  # touched both: its inside is unknown
         (("100", "100.9", "99.9", "100.5"), "99.3", "stop_loss"),  # target by the bar, stop by the price: stop first
-        (("100", "100.39", "99.9", "100.1"), "100.0", None),  # it never rose far enough for a trailing stop
-        (("100", "100.5", "99.9", "100.4"), "100.2", None),
-        (("100", "100.5", "99.9", "100.4"), "100.19", "trailing_stop"),  # 0.3 % below the highest bar
+        (("100", "100.59", "99.9", "100.1"), "100.0", None),  # it never rose far enough for a trailing stop
+        (("100", "100.7", "99.9", "100.6"), "100.4", None),
+        (("100", "100.7", "99.9", "100.6"), "100.39", "trailing_stop"),  # 0.3 % below the highest bar
     ],
 )
 def test_a_position_bought_at_100_is_sold_for(

@@ -6,6 +6,7 @@ It doesn't size, exit or look at costs; it says "enter long now" with a score in
 """
 
 from execution.research.bars import Vector, is_bar
+from execution.research.regime import Regime
 from execution.research.strategies.registry import Param, Strategy
 from execution.research.windows import HEADER, SEEN, advance, deviation_of, mean_of, state_size
 
@@ -42,4 +43,5 @@ MEAN_REVERSION = Strategy(
         Param("entry_z", 1.25, 0.5, 4.0),
         Param("sag", 0.75, 0.0, 2.0),
     ),
+    enter_in=frozenset({Regime.TREND_UP, Regime.RANGE}),
 )

@@ -4,6 +4,7 @@ It doesn't size, exit or look at costs; it says "enter long now" with a score in
 """
 
 from execution.research.bars import Vector, is_bar
+from execution.research.regime import Regime
 from execution.research.strategies.registry import Param, Strategy
 from execution.research.windows import (
     HEADER,
@@ -51,4 +52,5 @@ MOMENTUM_BREAKOUT = Strategy(
         Param("margin_atr", 0.5, 0.0, 2.0),
         Param("atr_window", 14, 5, 30, window=True),
     ),
+    enter_in=frozenset({Regime.TREND_UP, Regime.RANGE, Regime.VOLATILE}),
 )

@@ -4,6 +4,7 @@ It says so on every rising bar for which it holds; it doesn't size, exit or look
 """
 
 from execution.research.bars import Vector, is_bar
+from execution.research.regime import Regime
 from execution.research.strategies.registry import Param, Strategy
 from execution.research.windows import HEADER, OWN_1, SEEN, TAPE, advance, mean_of, state_size, true_range, walked_over
 
@@ -46,4 +47,5 @@ TREND = Strategy(
         Param("efficiency", 0.3, 0.0, 0.9),
         Param("atr_window", 14, 5, 30, window=True),
     ),
+    enter_in=frozenset({Regime.TREND_UP, Regime.RANGE, Regime.VOLATILE}),
 )
