@@ -24,6 +24,8 @@ AT_THE_VENUE = "the stop at the venue sold it first"
 RUN_OVER = "the run was over"
 UNEXPLAINED = "unexplained"
 
+SPREAD_MOST = 0.002  # so far beyond the trades of a bar a quote may be
+
 
 class Entered(NamedTuple):
     """A purchase in the journal, and how it ended; bars by their index. `left` None: by no decision of the trader's.
@@ -105,7 +107,7 @@ def exit_cause(rules: Rules, held: Entered) -> str:
         return ""
     if wanted is not None and wanted < held.left:
         return TARGET_GONE if reason == ExitReason.PROFIT_TARGET else UNEXPLAINED
-    if held.by_a_bar or not _price_asked(held):
+    if held.by_a_bar or not _price_asked(held) or not _price_was_there(rules, held, held.left):
         return UNEXPLAINED
     if wanted == held.left:
         return WITHIN_THE_BAR
@@ -120,6 +122,14 @@ def _price_asked(held: Entered) -> bool:
         return highest >= float(told["target"])
     level = {ExitReason.STOP_LOSS.value: "stop", ExitReason.TRAILING_STOP.value: "trailing_stop"}.get(held.reason)
     return level is not None and lowest <= float(told[level])
+
+
+def _price_was_there(rules: Rules, held: Entered, left: int) -> bool:
+    """Were the prices that the sale was judged by those of the bars since the purchase, and not of before it?"""
+    rows, told = rules.rows[held.signal + 1 : left + 1], held.told
+    lowest, highest = (float(told.get(name) or told["bid"]) for name in ("lowest", "highest"))
+    low, high = min(row[2] for row in rows), max(row[1] for row in rows)
+    return low * (1 - SPREAD_MOST) <= lowest and highest <= high * (1 + SPREAD_MOST)
 
 
 def _left(rules: Rules, held: Entered) -> int:
