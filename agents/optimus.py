@@ -114,7 +114,7 @@ class OptimusAgent:
         self._system = system = build_system(self._context, side, ledger, self._lost)
         await system.start(self._probe)
         if self._conditions is not None:
-            system.arm(self._conditions.conditions)
+            system.arm(self._conditions.conditions, self._conditions.studied)
         system.heed_builds(self._builds_differ)
 
     async def _stand_by(self, standby: Standby) -> None:
@@ -152,7 +152,7 @@ class OptimusAgent:
         if isinstance(fact, Conditions):
             self._conditions = fact
             if self._system is not None:
-                self._system.arm(fact.conditions)
+                self._system.arm(fact.conditions, fact.studied)
         elif isinstance(fact, OperationHealth) and self._account is Account.LIVE:
             self._builds_differ = fact.builds_differ
             if self._system is not None:

@@ -138,13 +138,14 @@ class RalphAgent:
         self._audit.record("research", symbol=symbol, bars=bars, regime=regime, armed=armed)
 
     async def _publish(self) -> None:
-        """Nothing before the first round is through: a set replaces the one before it, and those that the traders have
-        from before our start are better than none."""
-        if self._studied_ms is None:
+        """For the symbols studied so far, and nothing before the first: what the traders have for the others, from
+        before our start, is better than none."""
+        if not self._conditions:
             return
+        now_ms = self._context.clock.now_ms()
         conditions = [condition for found in self._conditions.values() for condition in found]
         await self._context.bus.publish(
-            Conditions(process=NAME, sent_ms=self._context.clock.now_ms(), conditions=conditions)
+            Conditions(process=NAME, sent_ms=now_ms, conditions=conditions, studied=sorted(self._conditions))
         )
 
     def components(self) -> dict[str, ComponentHealth]:

@@ -67,6 +67,11 @@ class Sniper:
         self.sets_received += 1
         return self.held
 
+    def of_others(self, symbols: Iterable[str]) -> list[Condition]:
+        """What is held for symbols that aren't among these."""
+        named = set(symbols)
+        return [row for symbol, rows in self._armed.items() if symbol not in named for row in rows]
+
     @property
     def held(self) -> int:
         """How many conditions are held, whatever their age."""

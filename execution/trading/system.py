@@ -6,7 +6,7 @@ its tasks. It knows no processes, locks or signals: whoever made it holds the ac
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from execution.ledger.rows import LedgerTaken
@@ -208,13 +208,15 @@ class TradingSystem(AccountControls):
             self._builds_differ = differ
             self._record("builds", differ=differ)
 
-    def arm(self, conditions: list[Condition]) -> int:
-        """Put a new set of conditions in force; how many were accepted. One in which nothing can be armed leaves the
-        last good set as it is, until its time to live is over."""
+    def arm(self, conditions: list[Condition], studied: Sequence[str] = ()) -> int:
+        """Put a new set of conditions in force; how many then are. One in which nothing can be armed leaves the last
+        good set as it is, until its time to live is over; and what holds for symbols that aren't `studied` yet stays
+        (none named: all are)."""
         problems = [why for row in conditions if (why := refusal(row))]
         sound = not conditions or len(problems) < len(conditions)
         self.dependencies.conditions_heard(sound, problems[0] if problems else "")
-        return self.sniper.arm(conditions) if sound else self.sniper.held
+        kept = self.sniper.of_others(studied) if studied else []
+        return self.sniper.arm([*conditions, *kept]) if sound else self.sniper.held
 
     def sell_everything(self, reason: str) -> list[str]:
         """Mark every position for sale at once, whatever its price; the symbols marked. Kept over a restart."""

@@ -38,9 +38,11 @@ class Heartbeat(Message, frozen=True, tag="heartbeat"):
 
 
 class Conditions(Message, frozen=True, tag="conditions"):
-    """Ralph's armed entries. The newest set replaces the one before."""
+    """Ralph's armed entries. The newest set replaces the one before: for the symbols `studied` so far; for all of them
+    when none is named."""
 
     conditions: list[Condition]
+    studied: list[str] = []
 
 
 class Performance(Message, frozen=True, tag="performance"):

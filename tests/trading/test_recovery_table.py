@@ -105,6 +105,21 @@ def test_conditions_that_make_no_sense_replace_no_sound_ones(tmp_path: Path) -> 
     asyncio.run(run())
 
 
+def test_a_symbol_that_research_has_not_studied_since_its_start_keeps_what_it_had(tmp_path: Path) -> None:
+    async def run() -> None:
+        world = World(tmp_path, symbols=(BTC, ETH))
+        system = world.system
+        await system.start()
+        system.arm([condition(-1, BTC, name="b"), condition(-1, ETH, name="e")], studied=[BTC, ETH])
+        assert system.arm([], studied=[BTC]) == 1
+        assert [row.id for row in system.sniper.of_others([])] == ["e"]
+        assert system.arm([condition(-1, BTC, name="b2")], studied=[BTC]) == 2
+        assert system.arm([], studied=[BTC, ETH]) == 0
+        await system.stop()
+
+    asyncio.run(run())
+
+
 def test_a_ledger_that_cannot_be_written_stops_entries_and_is_tried_again_until_it_can(tmp_path: Path) -> None:
     async def run() -> None:
         world = World(tmp_path)
