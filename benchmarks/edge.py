@@ -88,12 +88,16 @@ def _value(row: dict[str, dict[str, str]]) -> Decimal:
     return Decimal(str(row["quantity"])) * Decimal(row["weighed"]["ask"])
 
 
-async def run(kind: str, seed: int, minutes: int, speed: float, symbols: tuple[str, ...], folder: Path) -> Outcome:
-    """One seed of one kind of market."""
+async def run(
+    kind: str, seed: int, minutes: int, speed: float, symbols: tuple[str, ...], folder: Path, *, at_least: int = 0
+) -> Outcome:
+    """One seed of one kind of market; beyond its minutes, up to four times as long, until `at_least` so many trades."""
     risk = RiskConfig(orders_per_minute_max=10_000, cooldown_s=COOLDOWN_BARS * 60 / speed)
     venue = VenueConfig(market=f"synthetic:{kind}", speed=speed, seed=seed, symbols=symbols)
     async with trading(Home(folder), Config(venue=venue, risk=risk)) as running:
         await running.pass_minutes(minutes)
+        while len(running.ledger.closed_trades()) < at_least and running.minutes < 4 * minutes:
+            await running.pass_minutes(running.minutes + 10)
         return await running.finish()
 
 
