@@ -24,6 +24,7 @@ from execution.ledger.queries import recent_orders
 from execution.runtime.locks import is_held
 from execution.vocabulary.exit_codes import ExitCode
 from tests.chaos.family import CONFIG, Family, family_in
+from tests.chaos.test_kill_command import PATIENT
 from tests.support import ROOT, child, eventually, line_of
 
 NAME = "live_optimus"
@@ -132,7 +133,7 @@ def test_commands_sell_only_with_the_key_in_hand_and_cancel_all_the_same(
     tmp_path: Path, elsewhere: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("NAE_HOME", str(tmp_path / "home"))
-    patient = CONFIG.replace("time_exit_bars = 3", "time_exit_bars = 500\nstop_loss = 0.05\nprofit_target = 0.05")
+    patient = CONFIG.replace("time_exit_bars = 3", PATIENT)  # what is held stays held
     with family_in(tmp_path / "home", config=patient) as family:
         family.start("venue", NAME)
         stops = eventually(partial(guards, family), within_s=30)
