@@ -26,6 +26,7 @@ from execution.vocabulary.performance import ClosedTrade
 
 log = logging.getLogger("nae.trading")
 
+ORDERS_LOOKED_AT = 20  # at a start: as a rule the file knows all but the last one or two
 ORDERS_LEARNED_ANEW = 500
 FILLS_PER_ORDER = 5  # read back, on the average
 PENDING_MAX = 200
@@ -177,7 +178,10 @@ class Lessons:
 
     def _learn_missed(self) -> None:
         """The ledger's orders beyond what the file had; the newest of all when it is new."""
-        orders = [row for row in self._ledger.orders(limit=ORDERS_LEARNED_ANEW) if row.created_ms > self._mark.order_ms]
+        found = self._ledger.orders(limit=ORDERS_LOOKED_AT)
+        if len(found) == ORDERS_LOOKED_AT and found[-1].created_ms > self._mark.order_ms:
+            found = self._ledger.orders(limit=ORDERS_LEARNED_ANEW)
+        orders = [row for row in found if row.created_ms > self._mark.order_ms]
         fills = _by_order(self._ledger.fills(len(orders) * FILLS_PER_ORDER)) if orders else {}
         for order in reversed(orders):
             if order.settled:
