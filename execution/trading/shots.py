@@ -19,7 +19,8 @@ SHOWN = 8  # decimals of what is told
 
 
 class Shot(msgspec.Struct, frozen=True):
-    """`limit`: the worst price still worth it. `until_ms`: it is over when the bar that opened then has closed."""
+    """`limit`: the worst price still worth it. `floor`: a price below it is another market's, or a mistake.
+    `until_ms`: it is over when the bar that opened then has closed."""
 
     proposal: Proposal
     limit: Decimal
@@ -27,6 +28,7 @@ class Shot(msgspec.Struct, frozen=True):
     until_ms: int
     armed_at: float
     correlation_id: str
+    floor: Decimal = ZERO
 
     @property
     def symbol(self) -> str:
@@ -47,7 +49,9 @@ class Shot(msgspec.Struct, frozen=True):
 def shot_of(
     proposal: Proposal, close: Decimal, config: TradingConfig, step_ms: int, *, now: float, correlation_id: str
 ) -> Shot:
-    """Armed at the `close` of its signal's bar: a price further above it than a spread may be isn't the signal's."""
+    """Armed at the `close` of its signal's bar: a price further above it than a spread may be isn't the signal's, and
+    further below it than the stop the position would be over already; bought at a price that is a mistake, it would be
+    as much too large as the price is too low."""
     return Shot(
         proposal=proposal,
         limit=close * (1 + config.spread_max),
@@ -55,6 +59,7 @@ def shot_of(
         until_ms=proposal.bar_ms + SHOT_BARS * step_ms,
         armed_at=now,
         correlation_id=correlation_id,
+        floor=close * (1 - config.stop_loss),
     )
 
 
@@ -66,6 +71,8 @@ def obstacle(shot: Shot, quote: Quote | None, now: float) -> str:
         return "bad_quote"
     if quote.spread_share > shot.spread_max:
         return "wide_spread"
+    if quote.ask < shot.floor:
+        return "price_fell_away"
     return "price_above_limit" if quote.ask > shot.limit else ""
 
 

@@ -97,6 +97,21 @@ def test_a_shot_not_taken_by_the_end_of_the_next_bar_is_dropped_and_says_why(
     asyncio.run(run())
 
 
+def test_a_price_far_below_the_signals_buys_nothing_and_never_many_times_as_much(tmp_path: Path) -> None:
+    """Half the price may be a mistake that the feed lets through: what is bought by it would be twice as much."""
+
+    async def run() -> None:
+        world = await waiting(tmp_path)
+        world.market.price(BTC, "50.5")
+        await world.manager.entries.fire()
+        assert not world.venue.placed
+        world.market.price(BTC, "101")
+        await world.manager.entries.fire()
+        assert len(bought(world)) == 1
+
+    asyncio.run(run())
+
+
 def test_nae_why_no_trade_tells_what_a_waiting_shot_waits_for(tmp_path: Path) -> None:
     async def run() -> None:
         world = await waiting(tmp_path)
@@ -198,4 +213,5 @@ def test_a_shot_is_only_ever_satisfied_within_its_limit_its_spread_and_its_bars(
     quote = Quote(shot.symbol, bid, bid + spread, 100.0 - age)
     if not obstacle(shot, quote, 100.0):
         assert quote.ask <= close * (1 + config.spread_max) and quote.spread_share <= config.spread_max and age <= 10
+        assert quote.ask >= close * (1 - config.stop_loss)
     assert over(shot, made.bar_ms + newest * MINUTE) == (newest >= 1)
