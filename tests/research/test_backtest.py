@@ -127,6 +127,24 @@ def test_a_trailing_stop_and_a_regime_end_known_trades(compiled: bool) -> None:
     assert result.open_entry_index is None
 
 
+@pytest.mark.parametrize("compiled", [True, False])
+def test_a_trailing_stop_without_a_start_follows_from_the_entry_on(compiled: bool) -> None:
+    candles = np.array([[100.0, 100.0, 100.0, 100.0, 1.0], [100.0, 100.0, 98.5, 99.0, 1.0]])
+    result = backtest(candles, ALWAYS, {}, Exits(0.05, 0.05, 9, 0.0, 0.01), FREE, compiled=compiled)
+    assert result.reason.tolist() == [TRAIL] and result.exit_price.tolist() == [99.0]
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_who_entered_in_a_regime_to_leave_in_leaves_only_in_a_worse_one(compiled: bool) -> None:
+    candles = np.array([[100.0, 100.1, 99.9, 100.0, 1.0]] * 5)
+    codes = [CODES[Regime.TREND_DOWN]] * 3 + [CODES[Regime.CRASH]] * 2
+    rules = RegimeRules(codes, (Regime.TREND_DOWN, Regime.CRASH))
+    result = backtest(candles, ALWAYS, {}, Exits(0.05, 0.05, 9), FREE, regimes=rules, compiled=compiled)
+    assert result.reason.tolist() == [REGIME]
+    assert result.entry_index.tolist() == [1] and result.exit_index.tolist() == [3]
+    assert result.open_entry_index is None, "in a crash nobody enters"
+
+
 def test_a_regime_after_each_bar_knows_only_the_bars_before() -> None:
     rows = random_market(4, 400).tolist()
     whole = regime_codes(rows)

@@ -236,11 +236,11 @@ def test_prices_alone_never_mean_what_is_counted_in_bars(one: float, other: floa
 
 @given(st.lists(st.tuples(prices, prices), min_size=1, max_size=30))
 def test_the_levels_that_are_told_never_fall(pairs: list[tuple[float, float]]) -> None:
-    watch, stands = Watch(0, 0), Decimal(0)
+    watch, stands, wide = Watch(0, 0), Decimal(0), Exits(0.5, 0.5, 1000, 0.0, 0.2)
     for number, (one, other) in enumerate(pairs, 1):
         row = [min(one, other), max(one, other), min(one, other), max(one, other), 1.0]
-        watch = advanced(watch, number, [row], 100.0, EXITS)
-        told = Decimal(levels(Decimal(100), watch, EXITS).get("trailing_stop", "0"))
+        watch = advanced(watch, number, [row], 100.0, wide)
+        told = Decimal(levels(Decimal(100), watch, wide)["trailing_stop"])
         assert told >= stands
         stands = told
 
@@ -254,6 +254,14 @@ def test_a_stop_that_was_touched_between_two_quotes_is_not_missed() -> None:
     assert desk.reason("100") == "stop_loss", "a sale may fail: it holds until the position is gone"
     desk.coordinator.look({}, RULES, {})
     assert desk.reason("100") is None
+
+
+def test_a_touch_that_ended_nothing_is_judged_once() -> None:
+    desk = Desk()
+    assert desk.reason("100") is None
+    desk.coordinator.ended_by_trades(SYMBOL, Decimal(100), Decimal("100.9"))
+    assert desk.reason("100.1") is None, "the target was touched, and no profit is left to take"
+    assert desk.reason("100.5") is None, "and that touch is over"
 
 
 def test_what_was_traded_before_a_position_was_looked_at_concerns_it_not() -> None:
@@ -290,7 +298,7 @@ def test_what_was_traded_before_a_purchase_ends_nothing() -> None:
 
 def test_a_position_is_left_when_its_market_turns_down_and_not_when_it_was_so_at_the_entry() -> None:
     config = TradingConfig(stop_loss=Decimal("0.5"), time_exit_bars=500, exit_regimes=("trend_down",))
-    for signal_bar, reason in ((120, "regime_change"), (199, None)):
+    for signal_bar, reason in ((120, "regime_change"), (195, None)):
         desk = Desk()
         desk.coordinator = UnifiedSellCoordinator(config, desk.bars, ManualClock())
         for number in range(1, 140):

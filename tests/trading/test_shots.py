@@ -15,6 +15,7 @@ from execution.ledger.audit_log import recent
 from execution.research.strategies import STRATEGIES
 from execution.runtime.settings import TradingConfig
 from execution.runtime.tasks import Task, TaskRunner
+from execution.trading.assistants.risk_management import request_of
 from execution.trading.shots import obstacle, over, shot_of
 from execution.vocabulary.lifecycle import TradingState
 from execution.vocabulary.market import Quote
@@ -171,6 +172,21 @@ def test_a_cycle_and_a_tick_never_buy_the_same_symbol_twice(tmp_path: Path) -> N
         await asyncio.gather(firing, again, cycle)
         await world.manager.entries.fire()
         assert len(bought(world)) == 1
+
+    asyncio.run(run())
+
+
+def test_a_symbol_that_came_to_be_held_meanwhile_is_not_bought_again(tmp_path: Path) -> None:
+    async def run() -> None:
+        world = await waiting(tmp_path)
+        made = proposal()
+        world.market.price(BTC, "103")
+        await world.venue.place(request_of(made, Decimal(1), "by another way"))
+        world.market.price(BTC, "101")
+        await world.manager.entries.fire()
+        assert len(bought(world)) == 1
+        await world.manager.run_cycle()
+        assert recent(world.audit.path, 1, "cycle")[-1]["dropped"] == {"c1 shot": "position_held"}
 
     asyncio.run(run())
 
