@@ -51,11 +51,12 @@ def make_assistants(system: "TradingSystem", config: TradingConfig, limits: Risk
     """The five, and the coordinator of exits."""
     parts, lessons, clock = system.parts, system.lessons, system.parts.clock
     feedback = OrderFeedback(
+        config,
         parts.ledger,
         system.dependencies.venue_orders,
         lessons,
         system.quarantine,
-        lambda symbol: rules_now(system, symbol),
+        rules=lambda symbol: rules_now(system, symbol),
     )
     execution = OrderExecutionAssistant(
         config,

@@ -10,10 +10,12 @@ from execution.learning.order_choice import LIMIT_ABOVE_ASK, choose
 from execution.learning.order_failures import VENUES_OWN, refusal_of
 from execution.ledger.store import Ledger
 from execution.runtime.breaker import CircuitBreaker
+from execution.runtime.settings import TradingConfig
 from execution.trading.lessons import Lessons
 from execution.trading.quarantine import Quarantine
+from execution.trading.sizing import smallest_order
 from execution.vocabulary.market import SymbolRules
-from execution.vocabulary.money import floor_to_step
+from execution.vocabulary.money import ZERO, floor_to_step
 from execution.vocabulary.order_states import OrderState
 from execution.vocabulary.orders import OrderOutcome, OrderRequest, OrderType
 from execution.vocabulary.reasons import NoTradeReason
@@ -24,12 +26,15 @@ class OrderFeedback:
 
     def __init__(
         self,
+        config: TradingConfig,
         ledger: Ledger,
         breaker: CircuitBreaker,
         lessons: Lessons,
         quarantine: Quarantine,
+        *,
         rules: Callable[[str], SymbolRules | None] = lambda symbol: None,
     ) -> None:
+        self._config = config
         self._ledger = ledger
         self._rules = rules
         self._turns: dict[str, int] = {}
@@ -56,7 +61,11 @@ class OrderFeedback:
         market = self._lessons.quality(request.symbol, OrderType.MARKET)
         limit = self._lessons.quality(request.symbol, OrderType.LIMIT)
         choice = choose(market, limit, self._edge(request.strategy), turn)
-        return request if choice.kind is OrderType.MARKET else as_immediate(request, rules, choice.why)
+        if choice.kind is OrderType.MARKET:
+            return request
+        learned = self._lessons.minimum(request.symbol)
+        least = smallest_order(rules, request.reference_price, self._config, learned)
+        return as_immediate(request, rules, choice.why, least)
 
     def _edge(self, strategy: str) -> float:
         """What a trade of the strategy has brought on the average, as a share."""
@@ -78,14 +87,15 @@ class OrderFeedback:
         self._lessons.ordered(outcome.client_order_id)
 
 
-def as_immediate(request: OrderRequest, rules: SymbolRules, why: str) -> OrderRequest:
+def as_immediate(request: OrderRequest, rules: SymbolRules, why: str, least: Decimal = ZERO) -> OrderRequest:
     """A market order as a limit order a little above the ask that is filled at once or not at all; so much smaller that
-    it is worth no more. As it was, when that would be too small."""
+    it is worth no more. As it was, when that would be too small: `least` is what can be sold again at its stop. Where
+    lots are coarse, a little smaller is a whole lot less."""
     price = floor_to_step(request.reference_price * (1 + Decimal(repr(LIMIT_ABOVE_ASK))), rules.price_tick)
     if price < request.reference_price:
         return request
     quantity = floor_to_step(request.value / price, rules.lot_step)
-    if quantity < rules.lot_min or quantity * request.reference_price < rules.notional_min:
+    if quantity < rules.lot_min or quantity * request.reference_price < max(least, rules.notional_min):
         return request
     return msgspec.structs.replace(
         request,

@@ -4,6 +4,7 @@ import asyncio
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -34,6 +35,25 @@ def test_it_is_worth_no_more_than_before_and_stands_on_tick_and_step(quantity: D
     assert price <= after.limit_price <= price * Decimal("1.0005")
     assert after.limit_price % rules.price_tick == 0 and after.quantity % rules.lot_step == 0
     assert after.quantity * price >= rules.notional_min and "cheaper" in after.reason
+
+
+def test_where_lots_are_coarse_no_entry_becomes_too_small_to_be_sold_again_at_its_stop(tmp_path: Path) -> None:
+    async def run() -> None:
+        world = World(tmp_path)
+        await world.system.start()
+        ask = world.market.quotes[BTC].ask
+        coarse = msgspec.structs.replace(rules_of(), lot_step=Decimal("0.06"), lot_min=Decimal("0.06"))
+        world.system.recovery.rules[BTC] = coarse
+        assert world.system.lessons.quality(BTC, OrderType.MARKET) == Quality()
+        world.system.lessons._put("execution", f"{BTC} market", Quality(orders=20, slippage=0.01, filled=1.0))
+        feedback = world.system.assistants.execution._feedback
+        assert feedback is not None
+        small, large = entry(Decimal("0.12"), ask), entry(Decimal("6"), ask)
+        assert {feedback.shaped(small).quantity for _ in range(8)} == {Decimal("0.12")}
+        assert {feedback.shaped(large).type for _ in range(8)} == {OrderType.MARKET, OrderType.LIMIT}
+        await world.system.stop()
+
+    asyncio.run(run())
 
 
 def test_where_market_orders_slip_one_entry_in_four_is_an_immediate_limit_and_exits_stay_as_they_are(
