@@ -42,9 +42,13 @@ class BarSequence:
             self._take(candle)
             self._take_waiting()
             return True
+        self.hold(candle)
+        return False
+
+    def hold(self, candle: Candle) -> None:
+        """A bar from the stream that waits for those before it, until `fill`."""
         if len(self._waiting) < WAITING_MAX:
             self._waiting[candle.open_ms] = candle
-        return False
 
     def fill(self, candles: list[Candle]) -> None:
         """Bars by REST, oldest first, then those that waited. What lies between two known bars and is in neither source

@@ -97,7 +97,9 @@ class SymbolFeed:
             raise
         self._hear(now)
         self.trades.tell(candle)
-        if not self.bars.add(candle) and not self._stand_in(candle.open_ms):
+        if self.bars.last_open_ms is None and self.wants_bars:
+            self.bars.hold(candle)  # its history is on its way
+        elif not self.bars.add(candle) and not self._stand_in(candle.open_ms):
             self.wants_bars = True
 
     def _hear(self, now: float) -> None:
@@ -107,9 +109,9 @@ class SymbolFeed:
     # what is missing
 
     def begin_anew(self, now: float) -> None:
-        """A new line: what was said meanwhile is missing."""
+        """A new line: what was said meanwhile is missing; everything, where the warm start brought nothing."""
         self._begun_at = now
-        self.wants_bars = self.bars.last_open_ms is not None
+        self.wants_bars = True
         self._unquoted = True
         self._moved_unheard = 0
 

@@ -79,6 +79,21 @@ def test_bars_come_once_in_order_from_warm_start_into_the_stream(tmp_path: Path)
     asyncio.run(scenario())
 
 
+def test_a_symbol_that_was_missed_at_the_warm_start_gets_its_history_with_the_stream(tmp_path: Path) -> None:
+    """A candle question that fails at the start is asked again: without it the symbol would begin without a past."""
+
+    async def scenario() -> None:
+        async with world(tmp_path) as here:
+            feed, seen = new_feed(here)
+            async with running(feed):
+                await eventually_async(lambda: all(seen.values()))
+                assert min(map(len, seen.values())) >= 40, "not only what the stream has told so far"
+            assert_gapless(seen)
+            await assert_as_the_venue_says(here, seen)
+
+    asyncio.run(scenario())
+
+
 def test_a_cut_line_loses_no_bar_and_repeats_none(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with world(tmp_path, config=FAST) as here:

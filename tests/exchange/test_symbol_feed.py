@@ -60,6 +60,17 @@ def agreeing() -> Heard:
     return heard
 
 
+def test_a_symbol_without_a_past_asks_for_it_and_what_closes_meanwhile_comes_after_it() -> None:
+    bars: list[Candle] = []
+    feed = SymbolFeed(BTC, "1m", lambda _, candle: bars.append(candle))
+    feed.begin_anew(0.0)
+    assert feed.look(0.0, 0).bars
+    feed.hear_closed({"t": 3 * MINUTE, "v": "6", "o": "100", "h": "100", "l": "100", "c": "100"}, 0.0)
+    assert not bars and feed.look(0.0, 0).bars
+    feed.fill_bars([flat(1), flat(2)])
+    assert [bar.open_ms // MINUTE for bar in bars] == [1, 2, 3] and not feed.look(0.0, 0).bars
+
+
 def test_the_venues_word_closes_a_bar_at_once_and_its_own_candle_counts() -> None:
     heard = agreeing()
     heard.trades(14, 17)
