@@ -71,7 +71,7 @@ def backtest(
         raise ValueError(f"{len(regimes.codes)} regimes for {len(candles)} candles: one after each bar is needed")
     vector = strategy.vector(params)
     manner = [1.0] * KINDS + [0.0] * KINDS if regimes is None else manners(strategy.enter_in, regimes.leave_in)
-    codes = [0] * len(candles) if regimes is None else regimes.codes
+    codes = None if regimes is None else regimes.codes
     run = _run_compiled if compiled and kernels.available() else _run_plain
     places, prices, open_entry = run(candles, strategy, vector, exits.vector(), codes, manner)
     return _judge(places, prices, open_entry, costs)
@@ -82,7 +82,7 @@ def _run_compiled(  # noqa: PLR0917 - the loop's own arguments
     strategy: Strategy,
     params: list[float],
     exits: list[float],
-    codes: Sequence[int],
+    codes: Sequence[int] | None,
     manner: list[float],
 ) -> tuple[Indexes, Prices, int]:
     bars = len(candles)
@@ -92,7 +92,7 @@ def _run_compiled(  # noqa: PLR0917 - the loop's own arguments
         np.ascontiguousarray(candles, dtype=np.float64),
         np.array(params),
         np.array(exits),
-        np.asarray(codes, dtype=np.int8),
+        np.zeros(bars, dtype=np.int8) if codes is None else np.asarray(codes, dtype=np.int8),
         np.array(manner),
         np.zeros(strategy.state_size),
         places[0],
@@ -109,14 +109,15 @@ def _run_plain(  # noqa: PLR0917 - the loop's own arguments
     strategy: Strategy,
     params: list[float],
     exits: list[float],
-    codes: Sequence[int],
+    codes: Sequence[int] | None,
     manner: list[float],
 ) -> tuple[Indexes, Prices, int]:
     rows = candles.tolist()
+    regimes = [0] * len(rows) if codes is None else codes
     places = [[0] * len(rows) for _ in range(3)]
     prices = [[0.0] * len(rows) for _ in range(2)]
     trades, open_entry = make_loop(strategy.step, exit_step)(
-        rows, params, exits, codes, manner, strategy.fresh_state(), places[0], places[1], *prices, places[2]
+        rows, params, exits, regimes, manner, strategy.fresh_state(), places[0], places[1], *prices, places[2]
     )
     kept = np.array([column[:trades] for column in places], dtype=np.int64)
     return kept, np.array([column[:trades] for column in prices], dtype=np.float64), open_entry
