@@ -231,6 +231,7 @@ class InfinityTradingManager:
     async def check_exits(self) -> None:
         """Exits alone, on the price of the moment, between cycles. Nothing happens while nothing is held."""
         if not self._ledger.positions():
+            self._with.exits.look({}, {}, {})  # what was ordered of positions is over with them
             self._looked()
             return
         correlation_id = f"{self._ledger.account}-{self._ledger.epoch}-{self.cycles}x"

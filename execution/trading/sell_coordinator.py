@@ -232,8 +232,9 @@ class UnifiedSellCoordinator:
         self._seen = {symbol: row for symbol, row in self._seen.items() if symbol in same}  # not of the one before it
         self._heeded = heeded
         self._dust_said = {symbol: row for symbol, row in self._dust_said.items() if symbol in holdings}
-        self._emergency = {symbol: row for symbol, row in self._emergency.items() if symbol in holdings}
-        self._given_up = {symbol: row for symbol, row in self._given_up.items() if symbol in holdings}
+        # dust can't be sold: kept for it, a mark would sell what is bought later
+        self._emergency = {symbol: row for symbol, row in self._emergency.items() if symbol in heeded}
+        self._given_up = {symbol: row for symbol, row in self._given_up.items() if symbol in heeded}
 
     def get_health(self) -> ComponentHealth:
         """Degraded while an emergency sale isn't through."""

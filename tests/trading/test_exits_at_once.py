@@ -178,3 +178,22 @@ def test_a_late_sale_that_fails_is_an_error_and_is_tried_again(tmp_path: Path) -
         assert not world.ledger.positions()
 
     asyncio.run(run())
+
+
+def test_an_order_to_sell_everything_is_over_with_what_was_held_and_sells_nothing_bought_later(tmp_path: Path) -> None:
+    async def run() -> None:
+        world = await holding(tmp_path)
+        system = world.system
+        assert system.sell_everything("a person") == ["BTC/USDT"]
+        await world.manager.check_exits()
+        assert not world.ledger.positions()
+        await world.manager.check_exits()
+        assert not system.assistants.exits.emergencies
+        world.bar(jump(1, "101", "102"))
+        assert (await world.manager.run_cycle()).entries == 1
+        assert set(world.ledger.positions()) == {"BTC/USDT"}
+        await world.manager.check_exits()
+        assert set(world.ledger.positions()) == {"BTC/USDT"}
+        await system.stop()
+
+    asyncio.run(run())

@@ -152,6 +152,15 @@ def test_an_emergency_sells_at_any_price_and_is_over_when_the_position_is_gone()
     assert desk.reason("100") is None
 
 
+def test_an_emergency_of_which_dust_is_left_is_over_and_sells_nothing_that_is_added_later() -> None:
+    desk = Desk()
+    desk.coordinator.sell_all([SYMBOL], "operator")
+    desk.coordinator.give_up(SYMBOL, "something better")
+    dust = hold(position(quantity="0.02", cost="2"), Decimal("0.02"), Decimal(100), rules_of())
+    assert desk.look("100", dust).decisions == []
+    assert desk.coordinator.emergencies == {} and desk.reason("100") is None
+
+
 def test_an_emergency_outlives_an_order_whose_end_is_not_known() -> None:
     desk = Desk()
     desk.coordinator.sell_all([SYMBOL], "operator")
