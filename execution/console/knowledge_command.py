@@ -46,7 +46,7 @@ def knowledge(
     for name in chosen:
         try:
             known[name] = _told(_read(home, name), now)
-        except (DatabaseError, msgspec.ValidationError) as error:  # the other account's is shown all the same
+        except (DatabaseError, msgspec.DecodeError) as error:  # the other account's is shown all the same
             complain(f"{name}: {home.ledger(name).with_name(NAME)} can't be read: {error}; its trader learns it anew")
     if json:
         print_json(known)

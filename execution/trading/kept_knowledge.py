@@ -94,7 +94,7 @@ class KeptKnowledge:
         try:
             rows = self._file.read()
             self.known = msgspec.convert({kind: rows.get(kind, {}) for kind in KINDS}, Learned)
-        except (DatabaseError, OSError, msgspec.ValidationError) as error:
+        except (DatabaseError, OSError, msgspec.DecodeError) as error:
             self._failed(error)
             if not may_pass(error):
                 self._put_aside()

@@ -77,7 +77,7 @@ def test_a_kill_between_the_trade_and_its_lesson_loses_nothing_and_counts_nothin
     asyncio.run(run())
 
 
-@pytest.mark.parametrize("harm", ["lost", "garbage", "another build's"])
+@pytest.mark.parametrize("harm", ["lost", "garbage", "another build's", "half a value"])
 def test_knowledge_that_is_lost_or_not_understood_is_learned_again_from_the_ledger(tmp_path: Path, harm: str) -> None:
     async def run() -> None:
         first = World(tmp_path)
@@ -89,10 +89,11 @@ def test_knowledge_that_is_lost_or_not_understood_is_learned_again_from_the_ledg
             path.unlink()
         if harm == "garbage":
             (tmp_path / NAME).write_bytes(b"no database at all, and long enough to be looked at" * 50)
-        elif harm == "another build's":
+        elif harm != "lost":
             connection = open_writer(tmp_path / NAME, "CREATE TABLE knowledge (kind TEXT, name TEXT, value TEXT)")
             with transaction(connection):
-                connection.execute("INSERT INTO knowledge VALUES ('coin', 'BTC/USDT', '\"splendid\"')")
+                value = '{"value":' if harm == "half a value" else '"splendid"'
+                connection.execute("INSERT INTO knowledge VALUES ('coin', 'BTC/USDT', ?)", (value,))
             connection.close()
 
         second = World(tmp_path, clock=first.clock)
