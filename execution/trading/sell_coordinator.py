@@ -210,10 +210,15 @@ class UnifiedSellCoordinator:
 
     def _reason(self, case: Case, bid: Decimal) -> ExitReason | None:
         symbol, paid = case.symbol, float(case.holding.price_paid)
+        before = self._watches.last(symbol)
         watch = self._watches.of(symbol, case.holding, case.exits)
         by_bars, by_price = watch.decided, None
         if case.prices is not None:
-            by_price = price_reason(paid, watch.highest(paid), case.prices.low, case.prices.high, case.exits)
+            # what was traded since the last look may lie before the peak that a bar closed since then has raised
+            same = before is not None and before.since_ms == watch.since_ms  # not of a position before this one
+            known, now = before.highest(paid) if before is not None and same else paid, float(bid)
+            traded = price_reason(paid, known, case.prices.low, case.prices.high, case.exits)
+            by_price = first_reason((traded, price_reason(paid, watch.highest(paid), now, now, case.exits)))
         if not profitable(case.holding, bid, case.rules.taker_fee):
             # the target was reached, we came too late, and no profit is left to take: go on watching
             if by_bars is ExitReason.PROFIT_TARGET:

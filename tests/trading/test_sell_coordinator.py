@@ -371,3 +371,13 @@ def test_a_profit_target_is_never_taken_at_a_loss(bids: list[float]) -> None:
         for row in desk.look(f"{price:.2f}").decisions:
             if row.reason is ExitReason.PROFIT_TARGET:
                 assert row.price * Decimal("0.999") > position().entry_price
+
+
+def test_a_low_from_before_the_peak_touches_no_trailing_stop_that_the_peak_has_raised() -> None:
+    desk = Desk()
+    assert desk.reason("100.2") is None
+    desk.coordinator.ended_by_trades(SYMBOL, Decimal("100.1"), Decimal("100.7"))  # all of it within the next bar
+    desk.bars.add(SYMBOL, candle(1, "100.2", "100.7", "100.1", "100.65"))
+    assert desk.reason("100.65") is None, "its low came first"
+    desk.coordinator.ended_by_trades(SYMBOL, Decimal("100.38"), Decimal("100.6"))  # after it
+    assert desk.reason("100.65") == "trailing_stop"
