@@ -24,7 +24,7 @@ AT_THE_VENUE = "the stop at the venue sold it first"
 RUN_OVER = "the run was over"
 UNEXPLAINED = "unexplained"
 
-SPREAD_MOST = 0.002  # so far beyond the trades of a bar a quote may be
+SPREAD_MOST = 0.0005  # so far beyond the trades of a bar a quote may be
 
 
 class Entered(NamedTuple):
@@ -126,8 +126,11 @@ def _price_asked(held: Entered) -> bool:
 
 def _price_was_there(rules: Rules, held: Entered, left: int) -> bool:
     """Were the prices that the sale was judged by those of the bars since the purchase, and not of before it?"""
-    rows, told = rules.rows[held.signal + 1 : left + 1], held.told
+    trailing = held.reason == ExitReason.TRAILING_STOP  # raised by a closed bar: only the bar after it can touch it
+    rows, told = rules.rows[left if trailing else held.signal + 1 : left + 1], held.told
     lowest, highest = (float(told.get(name) or told["bid"]) for name in ("lowest", "highest"))
+    if trailing:
+        highest = lowest
     low, high = min(row[2] for row in rows), max(row[1] for row in rows)
     return low * (1 - SPREAD_MOST) <= lowest and highest <= high * (1 + SPREAD_MOST)
 

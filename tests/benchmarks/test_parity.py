@@ -59,7 +59,7 @@ def entered(left: int | None, reason: str, **told: Any) -> Entered:
         ([], entered(11, "time_exit", by="a closed bar"), UNEXPLAINED),
         ([(6, 101.5, 98.0)], entered(6, "profit_target", highest=101.2, target="101"), WITHIN_THE_BAR),
         ([(6, 101.5, 98.0)], entered(6, "profit_target", highest=100.5, target="101"), UNEXPLAINED),
-        ([(5, 100.1, 99.05), (9, 100.1, 98.0)], entered(5, "stop_loss", bid="98.99", stop="99"), BID_ALONE),
+        ([(5, 100.1, 99.02), (9, 100.1, 98.0)], entered(5, "stop_loss", bid="98.99", stop="99"), BID_ALONE),
         ([(9, 100.1, 98.0)], entered(5, "stop_loss", bid="99.95", lowest=98.5, stop="99"), UNEXPLAINED),  # of before it
         ([(9, 100.1, 98.0)], entered(5, "stop_loss", bid="99.5", stop="99"), UNEXPLAINED),
         ([(4, 101.5, 99.9)], entered(12, "time_exit", by="a closed bar"), TARGET_GONE),
