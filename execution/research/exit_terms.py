@@ -17,14 +17,23 @@ def net_target(trading: TradingConfig, strategy: str) -> float:
     return _least(float(trading.profit_target), _own(strategy).target)
 
 
+def stop_share(trading: TradingConfig, strategy: str) -> float:
+    """How far below what was paid a position is sold, as a share; no further than the account's own stop."""
+    return _least(float(trading.stop_loss), _own(strategy).stop)
+
+
+def time_exit_bars(trading: TradingConfig, strategy: str) -> int:
+    """After how many closed bars a position is sold; no later than the account's own."""
+    return int(_least(trading.time_exit_bars, _own(strategy).bars))
+
+
 def exits_of(trading: TradingConfig, strategy: str, costs: Costs) -> Exits:
     """Never looser than the account's own: the nearer stop, the earlier end, the smaller target. `costs` are what the
     net target must be raised by to become a price."""
-    own = _own(strategy)
     return Exits(
         target=gross_target(net_target(trading, strategy), costs),
-        stop=_least(float(trading.stop_loss), own.stop),
-        bars=int(_least(trading.time_exit_bars, own.bars)),
+        stop=stop_share(trading, strategy),
+        bars=time_exit_bars(trading, strategy),
         trail_after=float(trading.trailing_start),
         trail_distance=float(trading.trailing_distance),
     )

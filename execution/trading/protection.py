@@ -14,6 +14,7 @@ import msgspec
 
 from execution.ledger.audit_log import AuditLogger
 from execution.ledger.store import Ledger
+from execution.research.exit_terms import stop_share
 from execution.runtime.clock import Clock, iso
 from execution.runtime.settings import TradingConfig
 from execution.trading.assistants.order_execution import OrderExecutionAssistant, Pauses
@@ -44,7 +45,14 @@ class Step(msgspec.Struct, frozen=True):
 
 def stop_price(holding: Holding, rules: SymbolRules, config: TradingConfig) -> Decimal:
     """Where the stop of a position stands; zero or less when there is no such price."""
-    return floor_to_step(holding.price_paid * (1 - config.stop_loss - config.protective_gap), rules.price_tick)
+    return floor_to_step(
+        holding.price_paid * (1 - _own_stop(holding, config) - config.protective_gap), rules.price_tick
+    )
+
+
+def _own_stop(holding: Holding, config: TradingConfig) -> Decimal:
+    """How far below what was paid the trader itself sells: its strategy may have a nearer stop than the account."""
+    return Decimal(repr(stop_share(config, holding.position.strategy)))
 
 
 def fits(order: OrderRow, holding: Holding, stop: Decimal) -> bool:
@@ -74,7 +82,7 @@ def plan(
         return Step(cancel=everything, bare=NO_STOPS)
     if not rules.trading:
         return Step(bare="the venue doesn't trade it now")
-    if bid is not None and bid <= holding.price_paid * (1 - config.stop_loss):
+    if bid is not None and bid <= holding.price_paid * (1 - _own_stop(holding, config)):
         return Step(bare="its stop has been reached: it is being sold")
     return Step(everything, request_of(holding, stop, rules))
 

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from execution.research.costs import Costs
+from execution.research.exit_terms import time_exit_bars
 from execution.runtime.settings import TradingConfig
 from execution.trading.assistants.risk_management import Assessment
 from execution.trading.assistants.signal_generation import Proposal
@@ -136,7 +137,7 @@ class Reallocation:
                     symbol=symbol,
                     rank=self._rank(symbol, holding.position.strategy),
                     bars_held=bars,
-                    time_left=max(0.0, 1.0 - bars / self._config.time_exit_bars),
+                    time_left=max(0.0, 1.0 - bars / time_exit_bars(self._config, holding.position.strategy)),
                     leaving=costs.taker_fee + costs.half_spread,
                 )
             )

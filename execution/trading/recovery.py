@@ -72,9 +72,9 @@ class Recovery:
 
     async def keep_up(self) -> None:
         """The same, unless both sides have only just agreed, or the venue has failed so often that it is left alone for
-        some seconds."""
+        some seconds. While an order's end isn't known it is asked all the same: an exit may wait for the answer."""
         due = not self.reconciled or self._parts.clock.monotonic() - self._tried_at >= RECONCILE_SOONER_S
-        if due and self._breaker.can_execute():
+        if due and (self._breaker.can_execute() or self._an_end_is_unknown()):
             await self.run()
 
     async def load_rules(self) -> None:
@@ -145,9 +145,12 @@ class Recovery:
 
     def hasten(self) -> None:
         """Ask for a comparison sooner than planned while an order's end isn't known or the venue couldn't be asked."""
-        unclear = not self._known or any(order.state is OrderState.UNKNOWN for order in self._parts.ledger.unsettled())
+        unclear = not self._known or self._an_end_is_unknown()
         if unclear and self._parts.clock.monotonic() - self._tried_at >= RECONCILE_SOONER_S:
             self.wanted.set()
+
+    def _an_end_is_unknown(self) -> bool:
+        return any(order.state is OrderState.UNKNOWN for order in self._parts.ledger.unsettled())
 
     def get_health(self) -> ComponentHealth:
         """Degraded while the ledger isn't known to agree with the venue."""

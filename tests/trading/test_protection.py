@@ -79,6 +79,16 @@ def test_a_position_without_a_stop_gets_one_a_little_below_the_traders_own() -> 
     assert (step.place.quantity, step.place.reference_price) == (Decimal(2), Decimal("99.20"))
 
 
+def test_a_strategy_with_a_nearer_stop_of_its_own_has_a_nearer_one_at_the_venue() -> None:
+    own = msgspec.structs.replace(holding().position, strategy="micro_profit")
+    held = msgspec.structs.replace(holding(), position=own)
+    step = plan(held, [stop_order()], RULES, Decimal(100), TradingConfig())
+    assert step.place is not None and step.place.reference_price == Decimal("99.40")
+    assert (
+        plan(held, [], RULES, Decimal("99.60"), TradingConfig()).bare == "its stop has been reached: it is being sold"
+    )
+
+
 def test_a_venue_that_knows_only_stops_with_a_limit_gets_one_with_a_limit_below() -> None:
     step = plan(holding(), [], rules_of(stop_type="stop_loss_limit"), Decimal(100), TradingConfig())
     assert step.place is not None and step.place.limit_price == Decimal("98.20")

@@ -5,6 +5,8 @@ import asyncio
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
+
 from execution.learning.conditions import CONDITIONS_MAX
 from execution.runtime.sqlite import open_writer
 from execution.trading.saved_state import restore
@@ -286,5 +288,27 @@ def test_a_filter_that_the_venue_changes_is_learned_from_the_first_refusal_and_i
             await eventually_async(lambda: system.recovery.rules[BTC].notional_min == 90)
             assert system.quarantine.why(BTC) == "" and system.dependencies.venue_orders.facts()["state"] == "closed"
             await trader.stop()
+
+    asyncio.run(run())
+
+
+def test_a_venue_left_alone_is_asked_all_the_same_while_the_end_of_an_order_is_unknown(tmp_path: Path) -> None:
+    async def run() -> None:
+        world = World(tmp_path)
+        system = world.system
+        await system.start()
+        world.venue.answers = ["unknown"]
+        price = Decimal(100)
+        await world.venue.place(
+            OrderRequest(BTC, Side.BUY, OrderType.MARKET, Decimal(1), price, Purpose.ENTRY, "trend", "a test", 60_000)
+        )
+        world.verdict_error = ConnectionError("nobody listens")
+        for _ in range(10):
+            world.clock.advance(1)
+            before = system.recovery._tried_at
+            with pytest.raises(ConnectionError):
+                await system.recovery.keep_up()
+            assert system.recovery._tried_at != before, "an exit may wait for this answer"
+        assert system.dependencies.venue_data.facts()["state"] != "closed"
 
     asyncio.run(run())
