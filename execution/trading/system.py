@@ -152,6 +152,10 @@ class TradingSystem(AccountControls):
             self.save_state()
         except LedgerTaken as error:  # what is kept there is another process's by now
             log.warning("nothing saved: %s", error)
+        try:
+            self.assistants.performance.update()  # the brief tells of the last fills, too
+        except OSError as error:  # it is as it was; the ledger has them
+            log.warning("the brief isn't up to date: %s", error)
         self.lessons.close()
         self._record("stopped", cycles=self.manager.cycles)
         self.parts.audit.close()

@@ -69,7 +69,7 @@ def test_the_exchange_is_asked_and_a_key_that_may_withdraw_starts_no_trader(say:
         assert [row["may_withdraw"] for row in json.loads(out)] == [False, False]
         ask_control(family.home.data / "venue", "POST", "/faults", {"fault": "withdraw_right"})
         code, out, _ = say("check", "live")
-        assert code == ExitCode.CONFIG and "withdraw money" in out
+        assert code == ExitCode.CONFIG and "withdraw" in out
         family.start("sandbox_optimus")
         eventually(lambda: family.process("sandbox_optimus").poll() is not None, within_s=15)
         assert family.process("sandbox_optimus").returncode == ExitCode.CONFIG

@@ -2,12 +2,14 @@
 prints beside recorded candles. And its crashes."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from benchmarks.market_facts import FACTS, PAIRS, main, measure_file, measure_seed, missing
 from execution.venue import synthetic
+from execution.venue.market_kinds import USUAL
 from execution.venue.price_path import level_lots, quotes, stress
 from execution.venue.symbols import Symbol
 from execution.venue.synthetic import BLOCK, Crash, SyntheticMarket
@@ -21,7 +23,7 @@ def test_an_invented_market_has_what_real_ones_have_in_common(seed: int) -> None
 
 
 def test_a_market_without_crashes_and_with_even_trades_is_told_from_a_real_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(synthetic, "CRASH_CHANCE", 0.0)
+    monkeypatch.setattr(SyntheticMarket, "crash", lambda market, number: None)
     monkeypatch.setattr(synthetic, "COMMON_SHARE", 0.0)
     monkeypatch.setattr("execution.venue.price_path.SIZE_SPREAD", 0.1)
     wrong = missing(measure_seed(7, 6))
@@ -81,8 +83,7 @@ def test_blocks_without_a_crash_are_as_they_always_were(monkeypatch: pytest.Monk
     market = SyntheticMarket(7, PAIRS)
     calm = next(number for number in range(12) if market.crash(number) is None)
     before = [market.bar("BTCUSDT", calm * BLOCK + offset) for offset in range(0, BLOCK, 50)]
-    monkeypatch.setattr(synthetic, "CRASH_CHANCE", 0.0)
-    after = SyntheticMarket(7, PAIRS)
+    after = SyntheticMarket(7, PAIRS, replace(USUAL, crash_chance=0.0))
     assert [after.bar("BTCUSDT", calm * BLOCK + offset) for offset in range(0, BLOCK, 50)] == before
 
 
