@@ -86,7 +86,7 @@ async def _run(home: Home, config: Config, account: Account, once: bool) -> int:
     clock = SystemClock()
     async with contextlib.AsyncExitStack() as stack:
         name = optimus_of(account)
-        context = await stack.enter_async_context(_place_on_the_bus(name, home, config, clock))
+        context = await stack.enter_async_context(place_on_the_bus(name, home, config, clock))
         for companion, make in COMPANIONS.items():
             if not is_held(home.run / f"{companion}.lock"):
                 await stack.enter_async_context(_companion(companion, make, home, config, clock))
@@ -101,9 +101,12 @@ async def _run(home: Home, config: Config, account: Account, once: bool) -> int:
 
 
 @contextlib.asynccontextmanager
-async def _place_on_the_bus(name: str, home: Home, config: Config, clock: Clock) -> AsyncIterator[Context]:
+async def place_on_the_bus(
+    name: str, home: Home, config: Config, clock: Clock, how: str = "by hand"
+) -> AsyncIterator[Context]:
+    """What a process's agent needs, without supervisord; gone again at the end."""
     context = Context(name, home, config, clock, Bus(home.run, name, clock), ErrorBook(clock))
-    context.bus.open(f"{name} pid {os.getpid()} (by hand)")
+    context.bus.open(f"{name} pid {os.getpid()} ({how})")
     try:
         yield context
     finally:
@@ -118,7 +121,7 @@ async def _companion(
     name: str, make: Callable[[Context], Agent], home: Home, config: Config, clock: Clock
 ) -> AsyncIterator[None]:
     """A process's agent, run within ours under its own name."""
-    async with _place_on_the_bus(name, home, config, clock) as context:
+    async with place_on_the_bus(name, home, config, clock) as context:
         agent = make(context)
         await agent.start()
         runner = context.runner

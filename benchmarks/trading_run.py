@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from agents.main_loop import place_on_the_bus
 from agents.optimus import OptimusAgent
 from agents.process import Agent, Context
 from agents.ralph import RalphAgent
@@ -25,9 +26,7 @@ from execution.ledger.store import Ledger
 from execution.research import kernels
 from execution.research.backtest import backtest
 from execution.research.strategies import STRATEGIES
-from execution.runtime.bus import Bus
-from execution.runtime.clock import Clock, SystemClock
-from execution.runtime.errors import ErrorBook
+from execution.runtime.clock import SystemClock
 from execution.runtime.home import Home
 from execution.runtime.settings import Config
 from execution.runtime.tasks import Task
@@ -201,27 +200,16 @@ async def trading(home: Home, config: Config, research: bool = True) -> AsyncIte
     async with contextlib.AsyncExitStack() as stack:
         for name, make in (("venue", VenueAgent), ("ralph", RalphAgent)):
             if research or name == "venue":
-                context = await stack.enter_async_context(_place(name, home, config, clock))
+                context = await stack.enter_async_context(place_on_the_bus(name, home, config, clock, "in a benchmark"))
                 contexts.append(context)
                 await stack.enter_async_context(_living(context, make(context), periods))
-        context = await stack.enter_async_context(_place(optimus_of(Account.SANDBOX), home, config, clock))
+        context = await stack.enter_async_context(
+            place_on_the_bus(optimus_of(Account.SANDBOX), home, config, clock, "in a benchmark")
+        )
         contexts.append(context)
         optimus = OptimusAgent(context, Account.SANDBOX, by_hand=True)
         await stack.enter_async_context(_living(context, optimus, periods))
         yield TradingRun(config, optimus, contexts)
-
-
-@contextlib.asynccontextmanager
-async def _place(name: str, home: Home, config: Config, clock: Clock) -> AsyncIterator[Context]:
-    context = Context(name, home, config, clock, Bus(home.run, name, clock), ErrorBook(clock))
-    context.bus.open(f"{name} in a benchmark")
-    try:
-        yield context
-    finally:
-        for task in context.background:
-            task.cancel()
-        await asyncio.gather(*context.background, return_exceptions=True)
-        context.bus.close()
 
 
 @contextlib.asynccontextmanager
