@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from execution.exchange.venue_reader import VenueReader
 from execution.learning.conditions import CONDITIONS_MAX
 from execution.runtime.sqlite import open_writer
 from execution.trading.saved_state import restore
@@ -270,6 +271,10 @@ def test_a_filter_that_the_venue_changes_is_learned_from_the_first_refusal_and_i
             await eventually_async(lambda: not system.entries_off(), within_s=15)
             faults.add(Rule(Fault.MIN_NOTIONAL, "BTCUSDT", value=Decimal(90)))
 
+            async def told() -> bool:
+                return (await VenueReader(trader.client).load_rules())[BTC].notional_min == 90
+
+            await eventually_async(told)  # what was bought before would count against the limits of our own
             turn = [0]
 
             async def refused() -> bool:
