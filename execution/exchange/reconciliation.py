@@ -40,6 +40,8 @@ async def reconcile(
     that aren't ours: they are only remarked on, and can wait for the next time.
     """
     await gateway.fresh_clock()
+    if not (gateway.rules or gateway.symbols):
+        await gateway.load_rules()  # who doesn't know where trades may be takes each for money from elsewhere
     if ledger.opened_ms is None:
         await open_books(gateway, ledger)
     await gateway.settle_unknown()

@@ -9,7 +9,7 @@ import pytest
 
 from execution.exchange.booking import book
 from execution.exchange.classify import BadReply
-from execution.exchange.reconciliation import open_books
+from execution.exchange.reconciliation import open_books, reconcile
 from execution.exchange.translate import OrderReport
 from execution.ledger.store import Ledger
 from execution.runtime import steps
@@ -129,3 +129,17 @@ def test_books_are_not_opened_while_the_account_moves(tmp_path: Path) -> None:
             assert here.ledger.opened_ms is None
 
     asyncio.run(scenario())
+
+
+def test_who_never_heard_the_rules_asks_for_them_before_anything_is_taken_for_money_from_elsewhere(
+    tmp_path: Path,
+) -> None:
+    async def scenario() -> None:
+        async with world(tmp_path, ready=False) as here:
+            here.gateway.symbols = ()
+            assert not here.gateway.rules
+            await reconcile(here.gateway, here.ledger, adopt=True)
+            assert "BTC/USDT" in here.gateway.symbols_of_interest()
+
+    asyncio.run(scenario())
+    assert SimWorld(22427).run().findings == []
