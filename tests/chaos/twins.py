@@ -92,5 +92,7 @@ def twins_in(root: Path, speed: int = 300) -> Iterator[Twins]:
     """Both traders and their venue, trading."""
     with family_in(root, speed=speed) as family:
         twins = Twins(family)
-        family.start("venue", FIRST, SECOND)
+        family.start("venue", FIRST)
+        twins.holder()  # the order they are started in is the order they come in, however loaded the machine is
+        family.start(SECOND)
         yield twins
