@@ -5,10 +5,13 @@ Pure: one table, first hit wins.
 
 import math
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 from execution.vocabulary.lifecycle import TradingState
 from execution.vocabulary.limits import ENTRIES_OFF_AFTER_S
+from execution.vocabulary.market import Quote
+from execution.vocabulary.money import ZERO
 from execution.vocabulary.reasons import NoTradeReason
 
 STATE_REASONS = {
@@ -46,3 +49,12 @@ def off_numbers(
         "differences": list(differences),
         "builds_differ": builds_differ,
     }
+
+
+def quote_problem(quote: Quote, age_s: float, spread_max: Decimal) -> str:
+    """Why nothing may be bought at this quote; '' when something may. The first that holds."""
+    if not age_s <= ENTRIES_OFF_AFTER_S:
+        return "old_quote"
+    if not ZERO < quote.bid <= quote.ask:
+        return "bad_quote"
+    return "wide_spread" if quote.spread_share > spread_max else ""

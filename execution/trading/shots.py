@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from execution.runtime.settings import TradingConfig
+from execution.trading.entry_rules import quote_problem
 from execution.trading.proposals import Proposal
-from execution.vocabulary.limits import ENTRIES_OFF_AFTER_S
 from execution.vocabulary.market import Quote
 from execution.vocabulary.money import ZERO, text
 
@@ -65,12 +65,10 @@ def shot_of(
 
 def obstacle(shot: Shot, quote: Quote | None, now: float) -> str:
     """Why a shot waits at this quote; '' when it is satisfied."""
-    if quote is None or now - quote.received > ENTRIES_OFF_AFTER_S:
+    if quote is None:
         return "old_quote"
-    if not ZERO < quote.bid <= quote.ask:
-        return "bad_quote"
-    if quote.spread_share > shot.spread_max:
-        return "wide_spread"
+    if unfit := quote_problem(quote, now - quote.received, shot.spread_max):
+        return unfit
     if quote.ask < shot.floor:
         return "price_fell_away"
     return "price_above_limit" if quote.ask > shot.limit else ""

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from execution.runtime.settings import TradingConfig, UniverseConfig
+from execution.trading.entry_rules import quote_problem
 from execution.vocabulary.limits import ENTRIES_OFF_AFTER_S
 from execution.vocabulary.market import Quote, SymbolRules
 from execution.vocabulary.money import ZERO, text
@@ -83,12 +84,8 @@ def exclusion(rules: SymbolRules | None, measures: Measures, trading: TradingCon
         return "quarantine"
     if quote is None:
         return "no_quote"
-    if not measures.quote_age_s <= ENTRIES_OFF_AFTER_S:
-        return "old_quote"
-    if not ZERO < quote.bid <= quote.ask:
-        return "bad_quote"
-    if quote.spread_share > trading.spread_max:
-        return "wide_spread"
+    if unfit := quote_problem(quote, measures.quote_age_s, trading.spread_max):
+        return unfit
     if measures.bars < universe.age_min_bars:
         return "too_new"
     if measures.traded_per_day < universe.day_value_min:
