@@ -23,7 +23,6 @@ from execution.ledger.account_lock import key_lock
 from execution.ledger.queries import recent_orders
 from execution.runtime.locks import is_held
 from execution.vocabulary.exit_codes import ExitCode
-from execution.vocabulary.order_states import OrderState
 from tests.chaos.family import CONFIG, Family, family_in
 from tests.chaos.test_kill_command import PATIENT
 from tests.support import ROOT, child, eventually, line_of
@@ -137,9 +136,8 @@ def test_commands_sell_only_with_the_key_in_hand_and_cancel_all_the_same(
     patient = CONFIG.replace("time_exit_bars = 3", PATIENT)  # what is held stays held
     with family_in(tmp_path / "home", config=patient) as family:
         family.start("venue", NAME)
-        eventually(partial(guards, family), within_s=30)
+        stops = eventually(partial(guards, family), within_s=30)
         family.kill(NAME)
-        stops = guards(family)  # a stop written just before the kill may never have reached the venue
         fingerprint = load_credentials(key_file(family.home, "live")).fingerprint
         with child(HOLDS_A_KEY) as process:
             assert process.stdin is not None
@@ -151,7 +149,8 @@ def test_commands_sell_only_with_the_key_in_hand_and_cancel_all_the_same(
             assert run(["kill", "--flatten", "--yes", "--account", "live", "--json"]) == ExitCode.UNAVAILABLE
             (told,) = json.loads(capsys.readouterr().out)
             assert told["halted"] and told["seconds"] <= 5 and told["sold"] == [], told
-            assert holder in told["problems"][0] and set(stops) <= set(told["stops_left"]), told
+            assert holder in told["problems"][0], told  # and the market alone may take a stop away
+            assert told["stops_left"] and not set(stops) & set(told["cancelled"]), told
         assert run(["kill", "--flatten", "--yes", "--account", "live", "--json"]) == ExitCode.OK
         assert json.loads(capsys.readouterr().out)[0]["sold"]
         assert not is_held(key_lock(fingerprint).path)
@@ -160,4 +159,4 @@ def test_commands_sell_only_with_the_key_in_hand_and_cancel_all_the_same(
 def guards(family: Family) -> list[str]:
     report = family.report("live")
     rows = recent_orders(family.home.ledger("live"), 9) if report and report.positions and report.reconciled else []
-    return [row.client_order_id for row in rows if row.guards and row.state is OrderState.OPEN]
+    return [row.client_order_id for row in rows if row.guards]
