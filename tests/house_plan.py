@@ -52,6 +52,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "numba": ("execution/research/kernels.py",),
     "polars": ("execution/venue/table_file.py", "execution/console/audit_export.py"),  # reads; writes
     "numpy": ("execution/research/", "execution/learning/", "execution/venue/"),
+    "libcst": ("execution/autonomous/healing/",),  # reads and edits source text; only the healer needs it
     "rich": ("execution/console/",),
     "typer": ("execution/console/",),
 }
