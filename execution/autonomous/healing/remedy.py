@@ -57,6 +57,10 @@ class Hands(Protocol):
     def twin_of_sandbox(self) -> str:
         """The process on which a change is tried first; empty when the operation has no sandbox."""
 
+    def keep(self, undo: Undo) -> None:
+        """Durably keep what a revert needs, before the first lasting change: should we be killed in the middle, it is
+        reverted with this. What apply() returns takes its place. Raises CannotHeal when the disk refuses."""
+
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
     """How often a remedy may be used, and when it counts as having helped."""
@@ -68,6 +72,8 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     quiet_for_s: float = 60.0  # the fault must stay away so long: then the remedy is verified
     reverted_when_useless: bool = True  # a remedy that didn't help is undone
     approval: bool = False  # a person must say yes before it touches a live process: nae heal approve
+    settle_s: float = 3.0  # once applied, the fault may show for so long: what was on its way still arrives
+    deadline_s: float = 30.0  # apply is cut off after it, and put back by what was kept
 
 
 class Remedy(Protocol):
@@ -84,7 +90,8 @@ class Remedy(Protocol):
         """Do it, wholly or not at all. Raises CannotHeal."""
 
     async def revert(self, undo: Undo, hands: Hands) -> None:
-        """Put back what was there before, byte for byte; harmless when repeated. Raises CannotHeal."""
+        """Put back what was there before, byte for byte; harmless when repeated, and when it was never done. Raises
+        CannotHeal."""
 
 
 def folder_of(home: Home) -> Path:
