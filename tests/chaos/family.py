@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -153,12 +153,17 @@ class Family:
 
 @contextlib.contextmanager
 def family_in(
-    root: Path, seed: int = 7, speed: int = 600, config: str = CONFIG, line: BadLine | None = None
+    root: Path,
+    seed: int = 7,
+    speed: int = 600,
+    config: str = CONFIG,
+    line: BadLine | None = None,
+    strategies: Iterable[str] = tuple(STRATEGIES),
 ) -> Iterator[Family]:
-    """A home and its processes, armed with every strategy on every symbol, gone at the end. `line` stands between."""
+    """A home and its processes, armed with these strategies on every symbol, gone at the end. `line` stands between."""
     family = Family(root, seed, speed, config, 0 if line is None else line.venue_port)
     over = threading.Event()
-    research = threading.Thread(target=asyncio.run, args=(_accompany(family.home, over, line),))
+    research = threading.Thread(target=asyncio.run, args=(_accompany(family.home, over, line, strategies),))
     research.start()
     try:
         yield family
@@ -168,7 +173,7 @@ def family_in(
         family.end()
 
 
-async def _accompany(home: Home, over: threading.Event, line: BadLine | None) -> None:
+async def _accompany(home: Home, over: threading.Event, line: BadLine | None, strategies: Iterable[str]) -> None:
     """Say the same conditions again and again, as research does; and lead the traders over `line`."""
     clock = SystemClock()
     if line is not None:
@@ -176,9 +181,9 @@ async def _accompany(home: Home, over: threading.Event, line: BadLine | None) ->
     bus = Bus(home.run, "ralph", clock)
     bus.open("a test's research")
     armed = [
-        Condition(f"{symbol}-{name}", symbol, name, row.defaults(), "range", 1.0, 0, 10**9)
+        Condition(f"{symbol}-{name}", symbol, name, STRATEGIES[name].defaults(), "range", 1.0, 0, 10**9)
         for symbol in SYMBOLS
-        for name, row in STRATEGIES.items()
+        for name in strategies
     ]
     while not over.is_set():
         await bus.publish(Conditions(process="ralph", sent_ms=clock.now_ms(), conditions=armed))

@@ -23,8 +23,8 @@ from execution.vocabulary.exit_codes import ExitCode
 from execution.vocabulary.lifecycle import TradingState
 from execution.vocabulary.order_states import OrderState
 from execution.vocabulary.orders import OrderRequest, OrderRow, Purpose, Side
-from tests.chaos.family import Family, family_in
-from tests.chaos.test_kill_command import DRILLS, TRADERS, Kill, begin, kill, open_at_venue
+from tests.chaos.family import Family
+from tests.chaos.test_kill_command import TRADERS, Kill, begin, family_that_holds, kill, open_at_venue
 from tests.support import ROOT, eventually
 
 __all__ = ["kill"]
@@ -76,7 +76,7 @@ def request_of(stop: OrderRow) -> OrderRequest:
 
 
 def test_a_stop_whose_answer_was_lost_stays_where_it_protects(tmp_path: Path, kill: Kill) -> None:
-    with family_in(tmp_path / "home", config=DRILLS) as family:
+    with family_that_holds(tmp_path / "home") as family:
         begin(family)
         family.kill(*TRADERS)
         stop = lose_the_answer_to_a_stop(family, "live")
@@ -89,7 +89,7 @@ def test_a_stop_whose_answer_was_lost_stays_where_it_protects(tmp_path: Path, ki
 def test_an_account_whose_ledger_is_gone_is_halted_all_the_same(
     tmp_path: Path, kill: Kill, words: tuple[str, ...]
 ) -> None:
-    with family_in(tmp_path / "home", config=DRILLS) as family:
+    with family_that_holds(tmp_path / "home") as family:
         begin(family)
         family.kill(*TRADERS)
         for path in family.home.account("live").glob("ledger.db*"):
@@ -102,7 +102,7 @@ def test_an_account_whose_ledger_is_gone_is_halted_all_the_same(
 
 
 def test_where_no_ledger_can_be_read_the_stops_are_known_by_the_venue(tmp_path: Path, kill: Kill) -> None:
-    with family_in(tmp_path / "home", config=DRILLS) as family:
+    with family_that_holds(tmp_path / "home") as family:
         begin(family)
         family.kill(*TRADERS)
         stops = open_at_venue(family.home, "live")
@@ -119,7 +119,7 @@ def test_where_no_ledger_can_be_read_the_stops_are_known_by_the_venue(tmp_path: 
 def test_a_venue_that_comes_back_while_selling_gives_the_stops_up_and_everything_is_sold(
     tmp_path: Path, kill: Kill
 ) -> None:
-    with family_in(tmp_path / "home", config=DRILLS) as family:
+    with family_that_holds(tmp_path / "home") as family:
         begin(family)
         family.kill(*TRADERS)
         rule = {"fault": "refuse_504", "on": "DELETE /api/v3/order", "for_s": 6}
@@ -130,7 +130,7 @@ def test_a_venue_that_comes_back_while_selling_gives_the_stops_up_and_everything
 
 
 def test_a_liquidation_under_way_is_ended_and_the_account_halted(tmp_path: Path, kill: Kill) -> None:
-    with family_in(tmp_path / "home", config=DRILLS) as family:
+    with family_that_holds(tmp_path / "home") as family:
         begin(family)
         family.kill("venue", *TRADERS)
         words = [sys.executable, "-m", "execution.console.cli", "liquidate", "--execute", "--account", "live"]
@@ -146,7 +146,7 @@ def test_a_liquidation_under_way_is_ended_and_the_account_halted(tmp_path: Path,
 
 
 def test_while_a_restore_asks_its_question_the_account_can_be_halted(tmp_path: Path, kill: Kill) -> None:
-    with family_in(tmp_path / "home", config=DRILLS) as family:
+    with family_that_holds(tmp_path / "home") as family:
         begin(family)
         eventually(lambda: list((family.home.account("live") / "backups").glob("*.db")))
         family.kill(*TRADERS)
@@ -164,7 +164,7 @@ def test_while_a_restore_asks_its_question_the_account_can_be_halted(tmp_path: P
 
 
 def test_where_nothing_can_be_written_it_cancels_and_the_other_account_is_killed(tmp_path: Path, kill: Kill) -> None:
-    with family_in(tmp_path / "home", config=DRILLS) as family:
+    with family_that_holds(tmp_path / "home") as family:
         begin(family)
         family.kill(*TRADERS)
         stranger = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "0.01"}
@@ -183,7 +183,7 @@ def test_where_nothing_can_be_written_it_cancels_and_the_other_account_is_killed
 
 
 def test_cut_off_by_ctrl_c_it_ends_what_is_under_way_and_tells_it(tmp_path: Path) -> None:
-    with family_in(tmp_path / "home", config=DRILLS) as family:
+    with family_that_holds(tmp_path / "home") as family:
         begin(family)
         family.kill(*TRADERS)
         rule = {"fault": "server_busy", "on": "POST /api/v3/order", "for_s": 3}

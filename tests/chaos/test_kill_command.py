@@ -3,7 +3,8 @@ halted within five seconds, nothing open, nothing sold twice."""
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from execution.exchange.desk import open_desk
 from execution.exchange.embedded_access import key_file, port_file
 from execution.ledger.queries import account_report, recent_orders
 from execution.ledger.story import tell
+from execution.research.exit_terms import NOTHING_ASKED
+from execution.research.strategies import STRATEGIES
 from execution.runtime.clock import SystemClock
 from execution.runtime.config import load
 from execution.runtime.home import Home
@@ -29,6 +32,7 @@ from tests.support import eventually, is_running
 Kill = Callable[..., tuple[int, list[dict[str, Any]]]]
 WITHIN_S = 5.0
 PATIENT = "time_exit_bars = 500\nstop_loss = 0.05\nprofit_target = 0.05\ntrailing_distance = 0\nexit_regimes = []"
+PATIENT_ONES = [name for name, row in STRATEGIES.items() if row.own == NOTHING_ASKED]  # the account's exits are theirs
 DRILLS = CONFIG.replace("[venue]\n", "[venue]\ndrills = true\n").replace("time_exit_bars = 3", PATIENT)
 TRADERS = ("sandbox_optimus", "live_optimus")
 ACCOUNTS = ("sandbox", "live")
@@ -43,6 +47,13 @@ def kill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
         return code, json.loads(capsys.readouterr().out)
 
     return command
+
+
+@contextmanager
+def family_that_holds(root: Path) -> Iterator[Family]:
+    """Traders that keep what they have bought: no price a test may meet sells it or takes its stop away."""
+    with family_in(root, config=DRILLS, strategies=PATIENT_ONES) as family:
+        yield family
 
 
 def holding(family: Family) -> bool:
@@ -96,7 +107,7 @@ def judged(home: Home) -> list[str]:
 
 
 def test_with_every_trader_dead_it_halts_cancels_and_sells_all(tmp_path: Path, kill: Kill) -> None:
-    with family_in(tmp_path / "home", config=DRILLS) as family:
+    with family_that_holds(tmp_path / "home") as family:
         begin(family)
         family.kill(*TRADERS)
         stranger = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "0.01"}
@@ -121,7 +132,7 @@ def test_with_every_trader_dead_it_halts_cancels_and_sells_all(tmp_path: Path, k
 def test_what_is_held_without_a_stop_is_named_with_what_to_type(
     tmp_path: Path, kill: Kill, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with family_in(tmp_path / "home", config=DRILLS) as family:
+    with family_that_holds(tmp_path / "home") as family:
         begin(family)
         family.kill("live_optimus")
         gone = asyncio.run(take_stops_away(family.home))  # by hand, and nobody there to hear of it
@@ -139,7 +150,7 @@ def test_what_is_held_without_a_stop_is_named_with_what_to_type(
 
 
 def test_a_trader_that_hangs_is_ended_and_a_venue_that_answers_504_doubles_nothing(tmp_path: Path, kill: Kill) -> None:
-    with family_in(tmp_path / "home", config=DRILLS) as family:
+    with family_that_holds(tmp_path / "home") as family:
         begin(family)
         family.hold("live_optimus")
         family.kill("sandbox_optimus")
@@ -161,7 +172,7 @@ def test_a_trader_that_hangs_is_ended_and_a_venue_that_answers_504_doubles_nothi
 
 
 def test_a_trader_that_lives_halts_and_sells_by_itself(tmp_path: Path, kill: Kill) -> None:
-    with family_in(tmp_path / "home", config=DRILLS) as family:
+    with family_that_holds(tmp_path / "home") as family:
         begin(family)
         code, told = kill("a test", "--flatten")
         assert code == ExitCode.OK and [row["by"] for row in told] == list(TRADERS)
@@ -176,7 +187,7 @@ def test_a_trader_that_lives_halts_and_sells_by_itself(tmp_path: Path, kill: Kil
 
 
 def test_with_the_venue_dead_too_the_halt_is_durable_and_the_rest_is_named(tmp_path: Path, kill: Kill) -> None:
-    with family_in(tmp_path / "home", config=DRILLS) as family:
+    with family_that_holds(tmp_path / "home") as family:
         begin(family)
         family.kill("venue", *TRADERS)
         code, told = kill("a test", "--flatten", "--within", "1s")
@@ -190,7 +201,7 @@ def test_with_the_venue_dead_too_the_halt_is_durable_and_the_rest_is_named(tmp_p
 
 
 def test_a_ledger_damaged_in_trading_is_built_again_and_all_is_sold(tmp_path: Path, kill: Kill) -> None:
-    with family_in(tmp_path / "home", config=DRILLS) as family:
+    with family_that_holds(tmp_path / "home") as family:
         begin(family)
         eventually(lambda: list((family.home.account("live") / "backups").glob("*.db")))
         family.kill(*TRADERS)
@@ -205,7 +216,7 @@ def test_a_ledger_damaged_in_trading_is_built_again_and_all_is_sold(tmp_path: Pa
 
 
 def test_a_damaged_ledger_stops_nobody_from_cancelling(tmp_path: Path, kill: Kill) -> None:
-    with family_in(tmp_path / "home", config=DRILLS) as family:
+    with family_that_holds(tmp_path / "home") as family:
         family.start("venue")
         eventually(lambda: port_file(family.home).exists() and key_file(family.home, "live").exists())
         stranger = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "0.01"}

@@ -23,8 +23,8 @@ from execution.ledger.account_lock import key_lock
 from execution.ledger.queries import recent_orders
 from execution.runtime.locks import is_held
 from execution.vocabulary.exit_codes import ExitCode
-from tests.chaos.family import CONFIG, Family, family_in
-from tests.chaos.test_kill_command import PATIENT
+from tests.chaos.family import Family, family_in
+from tests.chaos.test_kill_command import family_that_holds
 from tests.support import ROOT, child, eventually, line_of
 
 NAME = "live_optimus"
@@ -133,8 +133,7 @@ def test_commands_sell_only_with_the_key_in_hand_and_cancel_all_the_same(
     tmp_path: Path, elsewhere: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("NAE_HOME", str(tmp_path / "home"))
-    patient = CONFIG.replace("time_exit_bars = 3", PATIENT)  # what is held stays held
-    with family_in(tmp_path / "home", config=patient) as family:
+    with family_that_holds(tmp_path / "home") as family:
         family.start("venue", NAME)
         stops = eventually(partial(guards, family), within_s=30)
         family.kill(NAME)
