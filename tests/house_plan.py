@@ -87,6 +87,7 @@ CLOCK_CALLS = {
 CATCH_ALL: dict[str, tuple[int, str]] = {
     "execution/runtime/bus.py": (1, "the boundary of a command: its sender gets the error"),
     "execution/runtime/tasks.py": (1, "the boundary of a task: counted, and the next run comes"),
+    "execution/runtime/errors.py": (1, "an error whose own text raises is counted all the same"),
     "execution/runtime/sqlite.py": (1, "rolls back and raises again"),
     "execution/ledger/store.py": (1, "gives its lock back and raises again"),
     "execution/trading/system.py": (1, "the boundary of a start: counted, and recovery is tried again"),

@@ -8,6 +8,8 @@ from enum import StrEnum
 
 import msgspec
 
+from execution.vocabulary.issues import IssueType
+
 
 class Verdict(StrEnum):
     """What we may conclude."""
@@ -58,11 +60,40 @@ class VenueError(Exception):
         super().__init__(f"{outcome.verdict}: {outcome.reason}")
         self.outcome = outcome
 
+    @property
+    def issue_type(self) -> IssueType:
+        """The kind of trouble, by the verdict, the venue's number and HTTP's status; never by the venue's words."""
+        return _BY_VERDICT.get(self.outcome.verdict) or _ISSUES.get(self.issue_code, IssueType.UNKNOWN)
+
+    @property
+    def issue_code(self) -> str:
+        """The venue's number (-2010), HTTP's status (504), or the failure's kind: what begins the reason is ours."""
+        first, _, rest = self.outcome.reason.partition(" ")
+        return rest.partition(" ")[0] if first == "HTTP" else first
+
 
 class BadReply(Exception):
     """The venue answered something we can't read; the message names the place, never the whole answer."""
 
 
+_BY_VERDICT = {
+    Verdict.RATE_LIMITED: IssueType.RATE_LIMIT,
+    Verdict.AUTH: IssueType.AUTH,
+    Verdict.CLOCK: IssueType.CLOCK,
+    Verdict.UNREACHABLE: IssueType.CONNECTION,
+}
+_ISSUES = {
+    "-1001": IssueType.CONNECTION,
+    "-1007": IssueType.TIMEOUT,
+    "-1013": IssueType.MINIMUM_SIZE,  # a filter: too small, or not in its steps
+    "-1111": IssueType.MINIMUM_SIZE,
+    "-2010": IssueType.INSUFFICIENT_FUNDS,  # has other meanings too, which only the venue's words tell
+    "408": IssueType.TIMEOUT,
+    "504": IssueType.TIMEOUT,
+    **dict.fromkeys(("500", "502", "503"), IssueType.CONNECTION),
+    "RequestTimeout": IssueType.TIMEOUT,
+    **dict.fromkeys(("NetworkError", "ExchangeNotAvailable", "OnMaintenance"), IssueType.CONNECTION),
+}
 _BY_CODE = {
     -1002: Verdict.AUTH,
     -1003: Verdict.RATE_LIMITED,

@@ -103,7 +103,7 @@ class TaskRunner:
             await task.run()
         except Exception as error:  # the one boundary: counted, never swallowed
             record.failures += 1
-            fingerprint = self._errors.note(error)
+            fingerprint = self._errors.note(error, task=task.name)
             fields = {"task": task.name, "fingerprint": fingerprint, "error": f"{type(error).__name__}: {error}"}
             log.error("task failed", exc_info=fingerprint not in self._told, extra={"fields": fields})
             self._told.add(fingerprint)  # the way to it is shown once; after that, a line is enough

@@ -20,10 +20,10 @@ class ErrorLog:
         self._book = book
         self._rows: deque[dict[str, Any]] = deque(maxlen=ERRORS_KEPT)
 
-    def note(self, error: BaseException) -> str:
-        """Keep and count one error; its fingerprint."""
+    def note(self, error: BaseException, **context: str) -> str:
+        """Keep and count one error; its fingerprint. `context`: see ErrorBook."""
         now = self._clock.now_ms()
-        fingerprint = self._book.note(error)
+        fingerprint = self._book.note(error, **context)
         row = {"kind": type(error).__name__, "message": str(error)[:300], "place": place_of(error)}
         self._rows.append({"at": iso(now), "at_ms": now, **row, "fingerprint": fingerprint})
         return fingerprint

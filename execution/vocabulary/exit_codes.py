@@ -2,6 +2,8 @@
 
 from enum import IntEnum
 
+from execution.vocabulary.issues import IssueType
+
 
 class ExitCode(IntEnum):
     """What a command's or a process's end means."""
@@ -18,6 +20,8 @@ class ExitCode(IntEnum):
 
 class ConfigError(Exception):
     """Something a person wrote is wrong; the message names the place, the value and what would be right."""
+
+    issue_type = IssueType.CONFIG
 
 
 class BusyError(Exception):

@@ -55,12 +55,32 @@ class TaskProgress(msgspec.Struct, frozen=True):
 
 
 class ErrorCount(msgspec.Struct, frozen=True):
-    """One kind of error (type and place), counted once per occurrence. Ages in seconds."""
+    """One kind of error: exception type, place and template; counted once per occurrence. Ages in seconds.
 
-    fingerprint: str
-    kind: str
-    place: str
-    message: str
+    The message is evidence for people. What acts goes by the rest: it comes from our own code and from the type system,
+    never from a text. `issue` is an IssueType's value, as text so that builds may differ.
+    """
+
+    fingerprint: str  # the same in every process
+    kind: str  # the exception type's name
+    place: str  # module:function of our own code
+    message: str  # of the last one, without secrets
     count: int
     in_window: int
     last_age_s: float
+    template: str = ""  # the message without numbers, ids, quoted names, paths and secrets
+    frames: list[str] = []  # module:function:line of the innermost ones, outermost first
+    bases: list[str] = []  # names of the types that the exception's type descends from, nearest first
+    context: dict[str, str] = {}  # task, symbol, strategy, operation, code, errno, name: given by our code
+    issue: str = ""  # what the exception itself says it is; empty when it says nothing
+
+
+class LastWord(msgspec.Struct, frozen=True, kw_only=True):
+    """What a process that ended by an error left behind for the manager."""
+
+    process: str
+    pid: int
+    build: str
+    at_ms: int
+    phase: str  # import, start, run
+    error: ErrorCount

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from execution.exchange.classify import NEVER_EXECUTED, Failure, Verdict, classify
+from execution.exchange.classify import NEVER_EXECUTED, Failure, VenueError, Verdict, classify
+from execution.vocabulary.issues import IssueType
 
 
 @pytest.mark.parametrize(
@@ -58,3 +59,28 @@ def test_without_a_clear_4xx_nothing_is_ever_concluded(status: int | None, code:
 
 def test_neither_unknown_nor_duplicate_nor_not_found_means_never_executed() -> None:
     assert not NEVER_EXECUTED & {Verdict.UNKNOWN, Verdict.DUPLICATE, Verdict.NOT_FOUND}
+
+
+@pytest.mark.parametrize(
+    ("failure", "issue"),
+    [
+        (Failure("InvalidNonce", 400, -1021, "Timestamp"), IssueType.CLOCK),
+        (Failure("RateLimitExceeded", 429, -1003, "Too many"), IssueType.RATE_LIMIT),
+        (Failure("AuthenticationError", 401, -2015, "Invalid API-key"), IssueType.AUTH),
+        (Failure("NetworkError", never_sent=True), IssueType.CONNECTION),
+        (Failure("RequestTimeout"), IssueType.TIMEOUT),
+        (Failure("ExchangeNotAvailable", 504), IssueType.TIMEOUT),
+        (Failure("ExchangeNotAvailable", 503), IssueType.CONNECTION),
+        (Failure("InvalidOrder", 400, -1013, "Filter failure: NOTIONAL"), IssueType.MINIMUM_SIZE),
+        (Failure("InsufficientFunds", 400, -2010, "Account has insufficient balance"), IssueType.INSUFFICIENT_FUNDS),
+        (Failure("BadSymbol", 400, -1121, "Invalid symbol."), IssueType.UNKNOWN),
+    ],
+)
+def test_the_kind_of_trouble_goes_by_the_venues_numbers(failure: Failure, issue: IssueType) -> None:
+    assert VenueError(classify(failure)).issue_type is issue
+
+
+@given(st.text(max_size=80), st.sampled_from([-1000, -1121, -9999]))
+def test_the_venues_words_never_decide_what_kind_of_trouble_it_is(words: str, code: int) -> None:
+    error = VenueError(classify(Failure("ExchangeError", 400, code, words)))
+    assert error.issue_type is IssueType.UNKNOWN and error.issue_code == str(code)
