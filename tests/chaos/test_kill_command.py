@@ -196,7 +196,7 @@ def test_with_the_venue_dead_too_the_halt_is_durable_and_the_rest_is_named(tmp_p
             assert row["halted"] and "doesn't tell" in row["problems"][0]
             assert account_report(family.home.ledger(row["account"])).trading_state is TradingState.HALTED
         family.start("venue", "sandbox_optimus")
-        eventually(lambda: family.report("sandbox").reconciled, within_s=20)
+        eventually(lambda: getattr(family.report("sandbox"), "reconciled", False), within_s=40)
         assert family.report("sandbox").trading_state is TradingState.HALTED, "over every restart"
 
 
