@@ -1,10 +1,11 @@
 """The parts of one trader, chosen and wired: its side of the market, which anybody with a key may have, and the trading
 system on top of it, which only the holder of the account's lock may have. Decides nothing."""
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from agents.embedded import wait_for_key
 from agents.process import Context
@@ -48,6 +49,7 @@ class MarketSide:
     feed: MarketFeed
     streams: Streams
     audit: AuditLogger
+    closing: set[asyncio.Task[None]] = field(default_factory=set)  # old connections, until nothing is on its way there
 
 
 async def reach_market(
@@ -60,7 +62,9 @@ async def reach_market(
     endpoint = await reach_embedded_venue(home, clock)
     trade_mode = TradeMode(trading.trade_mode)
     budget = RateBudget(clock, budget_file(home, endpoint))
-    client = build_client(endpoint, credentials, clock, trade_mode, budget=budget)
+    timeout_s = context.config.operation.request_timeout_s
+    client = build_client(endpoint, credentials, clock, trade_mode, budget=budget, timeout_s=timeout_s)
+    context.parts["line"] = client.line.get_health
     async with contextlib.AsyncExitStack() as undone:
         undone.push_async_callback(client.close)
         await before(client)

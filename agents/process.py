@@ -9,22 +9,23 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
+import msgspec
+
+from agents.context import Agent, Context, in_background
 from execution.runtime import guard
 from execution.runtime.build import build_id
 from execution.runtime.bus import Bus, Refused
-from execution.runtime.clock import Clock, SystemClock
+from execution.runtime.clock import SystemClock
 from execution.runtime.config import load
 from execution.runtime.errors import ErrorBook
 from execution.runtime.files import write_atomically
 from execution.runtime.home import Home
-from execution.runtime.logs import log_to_file
+from execution.runtime.logs import level, log_to_file, set_level
 from execution.runtime.pulse import Pulse
 from execution.runtime.settings import Config
-from execution.runtime.tasks import Task, TaskRunner
 from execution.vocabulary.exit_codes import BusyError, ConfigError, ExitCode
 from execution.vocabulary.health import ComponentHealth
 from execution.vocabulary.lifecycle import ProcessState, advance
@@ -38,49 +39,9 @@ from execution.vocabulary.limits import (
 )
 from execution.vocabulary.messages import Command, Heartbeat
 
+__all__ = ["Agent", "Context", "Process", "in_background", "run_process"]
 log = logging.getLogger("nae.process")
 MEMORY_BOUND_TIMES = 4  # times the ceiling at which a process is renewed: threads and caches map more than they use
-
-
-@dataclass
-class Context:
-    """What a process gives its agent."""
-
-    name: str
-    home: Home
-    config: Config
-    clock: Clock
-    bus: Bus
-    errors: ErrorBook
-    runner: TaskRunner = field(init=False)
-    background: set[asyncio.Task[None]] = field(default_factory=set)
-    broken: asyncio.Event = field(default_factory=asyncio.Event)  # a part that must run has ended
-    changed: asyncio.Event = field(default_factory=asyncio.Event)  # others should hear of it now, not in a second
-
-    def __post_init__(self) -> None:
-        self.runner = TaskRunner(self.clock, self.errors)
-
-
-class Agent(Protocol):
-    """The parts of one process."""
-
-    async def start(self) -> None:
-        """Make the parts ready. Raises ConfigError when a person must change something."""
-
-    def tasks(self) -> list[Task]:
-        """The periodic work, once started."""
-
-    def components(self) -> dict[str, ComponentHealth]:
-        """The parts' own get_health()."""
-
-    def facts(self) -> dict[str, Any]:
-        """A small summary for the heartbeat."""
-
-    async def command(self, verb: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        """Carry out a command. Raises Refused."""
-
-    async def stop(self) -> None:
-        """Give everything back. The current run of each task has ended."""
 
 
 class Process:
@@ -222,18 +183,33 @@ class Process:
             sequence=self._sequence,
             uptime_s=round(self._context.clock.monotonic() - self._started, 3),
             tasks=self._runner.progress(),
-            components=self._agent.components() if started else {},
+            components=self._components() if started else {},
             errors=self._context.errors.rows(),
             facts=self._agent.facts() if started else {},
             garbage=self._context.bus.garbage,
         )
 
+    def _components(self) -> dict[str, ComponentHealth]:
+        return self._agent.components() | {name: health() for name, health in self._context.parts.items()}
+
     async def _answer(self, command: Command) -> dict[str, Any]:
+        if command.verb == "settings":
+            return self._settings()
         if self._state is ProcessState.STARTING:
             raise Refused(f"{self._context.name} is still starting; try again in a moment")
         result = await self._agent.command(command.verb, command.arguments)
         await self._context.bus.publish(self.heartbeat())  # whoever asks next sees what the command changed
         return result
+
+    def _settings(self) -> dict[str, Any]:
+        """Take up what can be taken up without a new life, the log's level; and tell what we go by."""
+        context = self._context
+        try:
+            set_level(load(context.home.config_file, process=context.name).operation.log_level)
+        except ConfigError as error:
+            raise Refused(str(error)) from error
+        parts = {name: msgspec.to_builtins(health()) for name, health in context.parts.items()}
+        return {"operation": msgspec.to_builtins(context.config.operation), "parts": parts, "log_level": level()}
 
 
 def run_process(
@@ -244,14 +220,14 @@ def run_process(
     home = Home.find()
     try:
         home.prepare()
-        handler = log_to_file(home.log_file(name), "INFO")
+        log_to_file(home.log_file(name), "INFO")
     except (OSError, ConfigError) as error:
         print(f"{name}: can't write in {home.root}: {error}", file=sys.stderr)
         return ExitCode.OS_ERROR
     home.refusal(name).unlink(missing_ok=True)
     try:
-        config = load(home.config_file)
-        handler.setLevel(config.operation.log_level)
+        config = load(home.config_file, process=name)
+        set_level(config.operation.log_level)
         guard.bound_memory(MEMORY_BOUND_TIMES * config.operation.memory_max_mib * 2**20)
         guard.bound_descriptors(DESCRIPTORS_MAX)
         guard.bound_processes(MEMBERS_NEW_MAX)
@@ -280,20 +256,3 @@ async def _run(
     context = Context(name, home, config, clock, Bus(home.run, name, clock), ErrorBook(clock))
     process = Process(context, wire(context), orphan_deadline_s)
     return await process.run()
-
-
-def in_background(context: Context, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
-    """Run what never ends beside the tasks. If it ends all the same, so does the process: half a process is worse."""
-
-    async def watched() -> None:
-        try:
-            await work
-            log.error("background work ended by itself", extra={"fields": {"work": name}})
-        except Exception as error:  # counted and said; supervisord brings back a whole process
-            context.errors.note(error)
-            log.exception("background work failed", extra={"fields": {"work": name}})
-        context.broken.set()
-
-    task = asyncio.create_task(watched(), name=name)
-    context.background.add(task)
-    return task

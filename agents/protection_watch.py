@@ -59,7 +59,10 @@ class ProtectionWatch:
         credentials = await wait_for_key(context.home, self.account, context.clock)
         endpoint = await reach_embedded_venue(context.home, context.clock)
         budget = RateBudget(context.clock, budget_file(context.home, endpoint))
-        client = build_client(endpoint, credentials, context.clock, budget=budget, reads_only=True)
+        timeout_s = context.config.operation.request_timeout_s
+        clock = context.clock
+        client = build_client(endpoint, credentials, clock, budget=budget, reads_only=True, timeout_s=timeout_s)
+        context.parts[f"line {self.account}"] = client.line.get_health
         try:
             self._rules = await wait_for_rules(VenueReader(client).load_rules, context.clock)
             self._rules_at = context.clock.monotonic()

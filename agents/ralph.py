@@ -63,7 +63,10 @@ class RalphAgent:
         context = self._context
         endpoint = await reach_embedded_venue(context.home, context.clock)
         budget = RateBudget(context.clock, budget_file(context.home, endpoint))
-        self._reader = VenueReader(build_client(endpoint, None, context.clock, budget=budget))
+        timeout_s = context.config.operation.request_timeout_s
+        client = build_client(endpoint, None, context.clock, budget=budget, timeout_s=timeout_s)
+        context.parts["line"] = client.line.get_health
+        self._reader = VenueReader(client)
         self._rules = await wait_for_rules(self._reader.load_rules, context.clock)
         self._symbols = tradable(self._rules, context.config.trading, context.home.config_file)
         log.info("studying", extra={"fields": {"symbols": ",".join(self._symbols), "compiled": kernels.available()}})

@@ -94,12 +94,14 @@ CATCH_ALL: dict[str, tuple[int, str]] = {
     "execution/trading/manager.py": (1, "the boundary of half a cycle: counted, and the other half goes on"),
     "execution/trading/assistants/order_execution.py": (1, "the boundary of an entry: counted, and the others go on"),
     "execution/trading/assistants/signal_generation.py": (1, "the boundary of one strategy: counted, others go on"),
+    "execution/autonomous/healing/boundary.py": (1, "the boundary of a remedy: it has failed, the next is tried"),
     "execution/exchange/client.py": (1, "the boundary of a callback: the task that listens gets the error"),
     "execution/venue/rest.py": (1, "the boundary of a request: counted, and its sender gets an answer"),
     "execution/venue/server.py": (1, "a start that gives everything back, then raises"),
     "execution/venue/web_sockets.py": (1, "the boundary of a message: counted, and its sender gets an answer"),
     "agents/ralph.py": (1, "the boundary of one symbol's study: the round's error in the end, and the others go on"),
-    "agents/process.py": (2, "the boundary of the process, and of its background work"),
+    "agents/process.py": (1, "the boundary of the process"),
+    "agents/context.py": (1, "the boundary of a process's background work"),
 }
 
 MONEY_ROOMS = {"vocabulary", "ledger", "exchange", "trading", "console", "agents"}

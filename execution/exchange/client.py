@@ -15,6 +15,7 @@ import aiohttp
 from execution.exchange.ccxt_door import BaseError, ProBinance
 from execution.exchange.classify import BadReply, Failure, VenueError, Verdict, classify
 from execution.exchange.large_answers import stays_text
+from execution.exchange.line import Line
 from execution.exchange.rate_budget import RateBudget
 from execution.exchange.venue_clock import VenueClock
 
@@ -49,6 +50,7 @@ class VenueClient(ProBinance):  # type: ignore[misc]
         self.allowed_hosts: frozenset[str] = frozenset()
         self.embedded = False
         self.reads_only = False
+        self.line = Line(self.timeout / 1000)
         self.base_url: str | None = None
         self.requests_sent = 0
         self.strange_codes: dict[int, str] = {}
@@ -88,6 +90,7 @@ class VenueClient(ProBinance):  # type: ignore[misc]
         if quiet > 0:
             raise _with_failure(BaseError("quiet"), Failure("asked to be quiet", 429, None, "", quiet))
         self.requests_sent += 1
+        asked_at = self.budget.clock.monotonic()
         try:
             return await super().fetch(url, method, headers, body)
         except BaseError as error:
@@ -97,6 +100,7 @@ class VenueClient(ProBinance):  # type: ignore[misc]
             raise
         finally:
             self.last_request_headers = None  # it holds the API key
+            self.line.note(self.budget.clock.monotonic() - asked_at)
 
     def handle_errors(  # noqa: PLR0917 -- ccxt's signature
         self, code: int, reason: str, url: str, method: str, headers: Any, body: str, response: Any, *request: Any

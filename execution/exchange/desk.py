@@ -94,5 +94,5 @@ def open_desk(home: Home, account: str, config: Config, clock: Clock) -> Desk:
         raise ConfigError(f"{port_file(home)}: the venue hasn't said yet where it listens; scripts/nae up starts it")
     endpoint = Endpoint("binance", f"http://127.0.0.1:{port}")
     credentials = load_credentials(key_file(home, account))
-    client = build_client(endpoint, credentials, clock)
+    client = build_client(endpoint, credentials, clock, timeout_s=config.operation.request_timeout_s)
     return Desk(home, credentials.fingerprint, endpoint, client, clock, config)

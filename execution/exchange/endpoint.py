@@ -14,7 +14,7 @@ from execution.exchange.rate_budget import RateBudget
 from execution.exchange.venue_clock import VenueClock
 from execution.runtime.clock import Clock
 from execution.vocabulary.exit_codes import ConfigError
-from execution.vocabulary.limits import RECV_WINDOW_MS, REQUEST_TIMEOUT_S
+from execution.vocabulary.limits import RECV_WINDOW_MS, REQUEST_TIMEOUT_MOST_S, REQUEST_TIMEOUT_S
 from execution.vocabulary.modes import TradeMode
 
 SUPPORTED = ("binance",)
@@ -49,9 +49,10 @@ def build_client(  # noqa: PLR0917
     budget: RateBudget | None = None,
     *,
     reads_only: bool = False,
+    timeout_s: float = REQUEST_TIMEOUT_S,
 ) -> VenueClient:
     """A client for `endpoint`; without credentials it sees public data only, with `reads_only` it can't send an order.
-    Sends nothing yet.
+    Sends nothing yet. A request is given up after `timeout_s`, always within its receive window.
 
     `renewed()` on it builds another, sharing its clock and its rate budget: one each for orders, feed and user stream.
 
@@ -64,12 +65,15 @@ def build_client(  # noqa: PLR0917
 
     def renew() -> VenueClient:
         now = Endpoint(endpoint.exchange_id, client.base_url)
-        return build_client(now, credentials, clock, trade_mode, shared_clock, shared_budget, reads_only=reads_only)
+        same = shared_clock, shared_budget
+        again = build_client(now, credentials, clock, trade_mode, *same, reads_only=reads_only, timeout_s=timeout_s)
+        again.line = client.line
+        return again
 
     config: dict[str, Any] = {
         "enableRateLimit": False,  # its throttle would hold an exit back for seconds
         "verify": not endpoint.embedded,  # plain http on loopback: don't load a CA file for it, at each new client
-        "timeout": int(REQUEST_TIMEOUT_S * 1000),
+        "timeout": int(min(timeout_s, REQUEST_TIMEOUT_MOST_S) * 1000),
         "options": {
             "defaultType": "spot",
             "fetchCurrencies": False,

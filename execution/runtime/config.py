@@ -1,6 +1,7 @@
 """nae.toml: read whole, checked whole, refused whole. Errors name the file, the key, the value, what would be right."""
 
 import difflib
+import logging
 import os
 import re
 import reprlib
@@ -12,15 +13,26 @@ from typing import Any, get_type_hints
 
 import msgspec
 
+from execution.runtime.adjustments import file_in, laid_over, read
 from execution.runtime.settings import CHOICES, RANGES, Config, Strict, VenueConfig
 from execution.vocabulary.exit_codes import ConfigError
 
+log = logging.getLogger("nae.settings")
 MARKETS = '"synthetic", "replay:FILE" or "mirror:EXCHANGE"'
 MARKET_FORM = re.compile(r"synthetic$|(synthetic|replay|mirror):.")
 ENVIRONMENT = {"NAE_MARKET": "market", "NAE_SPEED": "speed", "NAE_VOLUME_UNIT": "volume_unit"}
 
 
-def load(path: Path, environment: Mapping[str, str] = os.environ) -> Config:
+def load(path: Path, environment: Mapping[str, str] = os.environ, process: str = "") -> Config:
+    """What a person has said (see `as_written`), and laid over it what the operation has adjusted by itself for
+    `process`. Raises ConfigError."""
+    rows, problem = read(file_in(path.parent / "data"))
+    if problem:
+        log.warning("%s; the last good ones hold", problem)
+    return laid_over(as_written(path, environment), rows, process)
+
+
+def as_written(path: Path, environment: Mapping[str, str] = os.environ) -> Config:
     """Read nae.toml (defaults when there is none) with what the environment says on top. Raises ConfigError."""
     raw: dict[str, Any] = {}
     try:

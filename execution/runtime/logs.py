@@ -97,6 +97,18 @@ def log_to_file(path: Path, level: str) -> CopyTruncateHandler:
     return handler
 
 
+def set_level(name: str) -> None:
+    """How much is written from now on; of what libraries say, never more than warnings."""
+    logging.getLogger("nae").setLevel(name)
+    for handler in logging.getLogger().handlers:
+        handler.setLevel(name)
+
+
+def level() -> str:
+    """How much of it is written."""
+    return logging.getLevelName(logging.getLogger("nae").level)
+
+
 def _log_the_end(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """What nobody caught goes through the same sink: Python's own print would show an exception's text as it is."""
     if not issubclass(kind, KeyboardInterrupt | SystemExit):

@@ -6,6 +6,8 @@ from decimal import Decimal
 
 import msgspec
 
+from execution.vocabulary.limits import REQUEST_TIMEOUT_MOST_S, REQUEST_TIMEOUT_S
+
 
 class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A section of nae.toml: an unknown key is an error, never ignored."""
@@ -19,6 +21,7 @@ class OperationConfig(Strict, frozen=True):
     memory_max_mib: int = 1024
     standby: bool = True
     log_level: str = "INFO"
+    request_timeout_s: float = REQUEST_TIMEOUT_S
 
 
 class VenueConfig(Strict, frozen=True):
@@ -144,6 +147,7 @@ RANGES = {
     "operation.health_interval_s": Range(least=1, most=3600),
     "operation.memory_max_mib": Range(least=64, most=1_000_000),
     "operation.hang_after_s": Range(least=0.05, most=60),
+    "operation.request_timeout_s": Range(least=0.2, most=REQUEST_TIMEOUT_MOST_S),
     "venue.speed": Range(above=0, most=100_000),
     "venue.history_bars": Range(least=100, most=100_000),
     "venue.taker_fee": Range(least=0, most=0.1),

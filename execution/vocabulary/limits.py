@@ -76,6 +76,7 @@ CLIENT_ORDER_ID_MAX = 36
 RECV_WINDOW_MS = 5_000
 READ_LAG_MARGIN_MS = 1_000  # "no such order" counts only this long after the receive window
 REQUEST_TIMEOUT_S = 4.0
+REQUEST_TIMEOUT_MOST_S = 4.8  # however it is set: within the receive window, and before its process must be gone
 
 PROTECTED_WITHIN_S = 2.0  # what is held has its stop at the venue this soon
 
@@ -87,3 +88,10 @@ LOG_MAX_BYTES = 20 * 1024 * 1024
 LOG_KEEP = 3
 AUDIT_MAX_BYTES = 50 * 1024 * 1024
 CHANGE_LOG_MAX_ENTRIES = 1_000
+
+# healing
+HEALING_CASES_MAX = 200
+CHANGES_PER_HOUR_MAX = 30  # remedies, over the whole operation
+FAULT_GONE_AFTER_S = 300.0  # a fault that nothing was done about counts as gone once it has stayed away so long
+ADJUSTMENTS_MAX = 50
+ADJUSTMENTS_MAX_BYTES = 64 * 1024

@@ -1,19 +1,21 @@
 """A process is whole or it ends: a background part that dies takes it along, so that a sound one is brought back."""
 
 import asyncio
+import logging
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from agents.process import Context, Process, in_background
-from execution.runtime.bus import Bus
+from execution.autonomous.healing.adjustment_book import AdjustmentBook
+from execution.runtime.bus import Bus, Refused, ask_async
 from execution.runtime.clock import SystemClock
 from execution.runtime.errors import ErrorBook
 from execution.runtime.home import Home
 from execution.runtime.settings import Config
 from execution.runtime.tasks import Task
-from execution.vocabulary.health import ComponentHealth
+from execution.vocabulary.health import ComponentHealth, ComponentStatus
 from execution.vocabulary.messages import Fact
 from tests.support import eventually_async
 
@@ -133,5 +135,42 @@ def test_a_part_that_breaks_while_the_agent_still_starts_takes_the_start_along(t
         with pytest.raises(RuntimeError, match="a part that must run has ended"):
             await asyncio.wait_for(Process(context, agent).run(), 10)
         assert agent.cancelled and agent.stopped and not agent.stopped_in_the_middle
+
+    asyncio.run(scene())
+
+
+def test_a_process_takes_up_an_adjusted_log_level_while_it_runs_and_tells_what_it_goes_by(tmp_path: Path) -> None:
+    class Quiet(Agent):
+        async def start(self) -> None:
+            """Nothing in the background."""
+
+    async def scene() -> None:
+        home, clock = Home(tmp_path), SystemClock()
+        home.prepare()
+        context = Context("ralph", home, Config(), clock, Bus(home.run, "ralph", clock), ErrorBook(clock))
+        context.parts["line"] = lambda: ComponentHealth(ComponentStatus.HEALTHY, metrics={"requests": 3})
+        process = Process(context, Quiet(context, None))
+        book, running = AdjustmentBook(home, clock), asyncio.create_task(process.run())
+
+        async def settings() -> dict[str, Any]:
+            return await ask_async(home.run, "ralph", "settings", clock)
+
+        try:
+            await eventually_async((home.run / "ralph.cmd").exists)
+            before = await settings()
+            added = book.add("operation.log_level", "DEBUG", "a new kind of error", "ralph")
+            assert ((await settings())["log_level"], before["log_level"]) == ("DEBUG", "INFO")
+            book.revert(added.id)
+            assert (await settings())["log_level"] == "INFO"
+            assert before["operation"]["request_timeout_s"] == 4.0
+            assert before["parts"]["line"]["metrics"] == {"requests": 3}
+            await eventually_async(lambda: process.heartbeat().components.get("line"))
+            home.config_file.write_text("[operation]\nhang_after_s = 0\n")
+            with pytest.raises(Refused, match="hang_after_s = 0 is out of range"):
+                await settings()
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+            logging.getLogger("nae").setLevel(logging.NOTSET)
 
     asyncio.run(scene())

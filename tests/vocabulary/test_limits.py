@@ -27,6 +27,7 @@ from execution.vocabulary.limits import (
     READ_LAG_MARGIN_MS,
     READY_WITHIN_S,
     RECV_WINDOW_MS,
+    REQUEST_TIMEOUT_MOST_S,
     REQUEST_TIMEOUT_S,
     RESTART_FIRST_BACKOFF_S,
     RESTART_LAST_BACKOFF_S,
@@ -73,6 +74,9 @@ def test_every_limit_carries_its_unit_or_is_a_plain_count() -> None:
         "LOG_KEEP",
         "BACKUPS_KEPT",
         "CHANGE_LOG_MAX_ENTRIES",
+        "ADJUSTMENTS_MAX",
+        "HEALING_CASES_MAX",
+        "CHANGES_PER_HOUR_MAX",
         "EXITS_MAX",
     }
     unmarked = {name for name in vars(limits) if name.isupper() and not name.endswith(units)}
@@ -102,11 +106,14 @@ def test_everything_is_gone_before_stop_gives_up() -> None:
     assert groups * WORKER_STOP_DEADLINE_S <= STOP_ALL_WITHIN_S, "groups stop one after the other"
     assert ORPHAN_DEADLINE_S < 2.0, "workers end within 2 s of supervisord"
     assert WORKER_STOP_DEADLINE_S < STOP_FORCED_AFTER_S < STOP_ALL_WITHIN_S, "by itself, by supervisord, by nae down"
-    assert WORKER_STOP_DEADLINE_S > REQUEST_TIMEOUT_S, "a request on its way must be able to end before its process"
+    assert WORKER_STOP_DEADLINE_S > REQUEST_TIMEOUT_MOST_S, (
+        "a request on its way can end before its process"
+    )
 
 
 def test_a_request_ends_inside_its_receive_window_and_its_proof_comes_after_it() -> None:
-    assert REQUEST_TIMEOUT_S * 1000 < RECV_WINDOW_MS
+    assert REQUEST_TIMEOUT_S <= REQUEST_TIMEOUT_MOST_S, "and so may no setting of it be longer"
+    assert REQUEST_TIMEOUT_MOST_S * 1000 < RECV_WINDOW_MS
     assert READ_LAG_MARGIN_MS > 0
     assert RECV_WINDOW_MS + READ_LAG_MARGIN_MS <= 6_000, "the fence that a takeover waits for is at most 6 s"
     assert CLIENT_ORDER_ID_MAX <= 36
