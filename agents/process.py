@@ -10,12 +10,13 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from agents.context import Agent, Context, in_background
-from execution.runtime import guard
+from execution.runtime import guard, overlay
 from execution.runtime.build import build_id
 from execution.runtime.bus import Bus, Refused
 from execution.runtime.clock import SystemClock
@@ -23,6 +24,7 @@ from execution.runtime.config import load
 from execution.runtime.errors import ErrorBook
 from execution.runtime.files import write_atomically
 from execution.runtime.home import Home
+from execution.runtime.last_word import leave_last_word
 from execution.runtime.logs import level, log_to_file, set_level
 from execution.runtime.pulse import Pulse
 from execution.runtime.settings import Config
@@ -57,10 +59,12 @@ class Process:
         self._started = context.clock.monotonic()
         self._build = build_id()
         self._sequence = 0
+        self._ready = False
         self._pulse = Pulse(context.home.pulse(context.name), context.clock)
         self._stop_asked = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._loop.set_exception_handler(self._stray_error)
+        context.errors.on_new = lambda: self._loop.call_soon_threadsafe(context.changed.set)
 
     async def run(self) -> ExitCode:
         """Live until a signal, the parent's death (UNAVAILABLE then), or an error of the start ends it."""
@@ -104,6 +108,7 @@ class Process:
             return
         starting.result()
         gc.freeze()  # what is loaded now stays: walking through all of it holds the loop up for 50 ms each time
+        self._ready = True
         self._go(ProcessState.READY)
         work = asyncio.create_task(self._runner.run(self._agent.tasks()))
         try:
@@ -170,6 +175,11 @@ class Process:
             self._context.changed.clear()
             await self._context.bus.publish(self.heartbeat())
 
+    @property
+    def phase(self) -> str:
+        """How far it has come: start, until its parts are ready; then run."""
+        return "run" if self._ready else "start"
+
     def heartbeat(self) -> Heartbeat:
         """The whole current state, in one message."""
         self._sequence += 1
@@ -185,7 +195,7 @@ class Process:
             tasks=self._runner.progress(),
             components=self._components() if started else {},
             errors=self._context.errors.rows(),
-            facts=self._agent.facts() if started else {},
+            facts=(self._agent.facts() if started else {}) | overlay.told(),
             garbage=self._context.bus.garbage,
         )
 
@@ -195,6 +205,8 @@ class Process:
     async def _answer(self, command: Command) -> dict[str, Any]:
         if command.verb == "settings":
             return self._settings()
+        if command.verb == "heartbeat":
+            return dict(msgspec.to_builtins(self.heartbeat()))
         if self._state is ProcessState.STARTING:
             raise Refused(f"{self._context.name} is still starting; try again in a moment")
         result = await self._agent.command(command.verb, command.arguments)
@@ -212,6 +224,13 @@ class Process:
         return {"operation": msgspec.to_builtins(context.config.operation), "parts": parts, "log_level": level()}
 
 
+@dataclass
+class _Life:
+    name: str
+    home: Home
+    phase: str = "start"  # how far it came, for its last word
+
+
 def run_process(
     name: str, wire: Callable[[Context], Agent], orphan_deadline_s: float = guard.ORPHAN_DEADLINE_S
 ) -> ExitCode:
@@ -225,6 +244,7 @@ def run_process(
         print(f"{name}: can't write in {home.root}: {error}", file=sys.stderr)
         return ExitCode.OS_ERROR
     home.refusal(name).unlink(missing_ok=True)
+    life = _Life(name, home)
     try:
         config = load(home.config_file, process=name)
         set_level(config.operation.log_level)
@@ -232,13 +252,15 @@ def run_process(
         guard.bound_descriptors(DESCRIPTORS_MAX)
         guard.bound_processes(MEMBERS_NEW_MAX)
         log.info("starting", extra={"fields": {"process": name, "pid": os.getpid(), "home": home.root}})
-        return asyncio.run(_run(name, home, config, wire, orphan_deadline_s))
+        return asyncio.run(_run(life, config, wire, orphan_deadline_s))
     except ConfigError as error:
+        leave_last_word(home, name, life.phase, error)
         return _refuse(home, name, ExitCode.CONFIG, error)
     except BusyError as error:
         return _refuse(home, name, ExitCode.BUSY, error)
-    except Exception:  # the boundary of the process: said in its log, and supervisord brings it back
+    except Exception as error:  # the boundary of the process: said in its log, and supervisord brings it back
         log.exception("ended by an error")
+        leave_last_word(home, name, life.phase, error)
         return ExitCode.SOFTWARE
 
 
@@ -249,10 +271,11 @@ def _refuse(home: Home, name: str, code: ExitCode, error: Exception) -> ExitCode
     return code
 
 
-async def _run(
-    name: str, home: Home, config: Config, wire: Callable[[Context], Agent], orphan_deadline_s: float
-) -> ExitCode:
-    clock = SystemClock()
+async def _run(life: _Life, config: Config, wire: Callable[[Context], Agent], orphan_deadline_s: float) -> ExitCode:
+    clock, name, home = SystemClock(), life.name, life.home
     context = Context(name, home, config, clock, Bus(home.run, name, clock), ErrorBook(clock))
     process = Process(context, wire(context), orphan_deadline_s)
-    return await process.run()
+    try:
+        return await process.run()
+    finally:
+        life.phase = process.phase

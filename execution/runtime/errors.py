@@ -5,7 +5,7 @@ what it says. Bounded: a flood of errors costs neither memory nor the time that 
 import errno
 import hashlib
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from types import CodeType, TracebackType
 
@@ -51,6 +51,7 @@ class about:  # noqa: N801 -- as it is read: with about(symbol=symbol):
 @dataclass
 class _Kind:
     told: ErrorCount
+    first: float = 0.0
     told_at: float = 0.0
     last: float = 0.0
     count: int = 0
@@ -59,13 +60,15 @@ class _Kind:
     def row(self, now: float) -> ErrorCount:
         while self.times and now - self.times[0] > ERROR_WINDOW_S:
             self.times.popleft()
-        return _with(self.told, count=self.count, in_window=len(self.times), last_age_s=now - self.last)
+        ages = {"first_age_s": now - self.first, "last_age_s": now - self.last}
+        return _with(self.told, count=self.count, in_window=len(self.times), **ages)
 
 
 class ErrorBook:
     """The errors of one process, bounded in memory."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, on_new: Callable[[], object] = lambda: None) -> None:
+        self.on_new = on_new  # called at a kind's first occurrence: it needn't wait for the next heartbeat
         self._clock = clock
         self._kinds: dict[str, _Kind] = {}
         self._seen: dict[Hashable, _Kind] = {}  # by their looks: in a flood the same error is described once a second
@@ -87,7 +90,10 @@ class ErrorBook:
             told = self._room_for(told)
         if len(self._seen) >= SEEN_MAX:
             self._seen.clear()
-        kind = self._kinds.setdefault(told.fingerprint, _Kind(told))
+        kind = self._kinds.get(told.fingerprint)
+        if kind is None:
+            kind = self._kinds[told.fingerprint] = _Kind(told, first=self._clock.monotonic())
+            self.on_new()
         kind.told = told
         return kind
 

@@ -72,6 +72,7 @@ class ErrorCount(msgspec.Struct, frozen=True):
     frames: list[str] = []  # module:function:line of the innermost ones, outermost first
     bases: list[str] = []  # names of the types that the exception's type descends from, nearest first
     context: dict[str, str] = {}  # task, symbol, strategy, operation, code, errno, name: given by our code
+    first_age_s: float = 0.0
     issue: str = ""  # what the exception itself says it is; empty when it says nothing
 
 
