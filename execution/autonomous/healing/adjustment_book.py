@@ -54,13 +54,21 @@ class AdjustmentBook:
         """Between what a number may be adjusted. Raises ConfigError."""
         return TUNABLE[key].bounds(key, value_in(as_written(self._home.config_file), key))
 
-    def add(self, key: str, value: Value, cause: str, process: str = "") -> Adjustment:
-        """One more. Raises AdjustmentsRefused when it can't be, ConfigError when nae.toml can't be read."""
+    def free_id(self) -> str:
+        """An id for the next one: what is to be kept for its revert can be written down before it is added."""
+        taken, number = {row.id for row in self.all()}, self._clock.now_ms()
+        while f"a{number:x}" in taken:
+            number += 1
+        return f"a{number:x}"
+
+    def add(self, key: str, value: Value, cause: str, process: str = "", name: str = "") -> Adjustment:
+        """One more, `name` its id. Raises AdjustmentsRefused when it can't be, ConfigError when nae.toml can't be
+        read."""
         if key not in TUNABLE:
             raise AdjustmentsRefused(f"{key} can't be adjusted; what can: {', '.join(TUNABLE)}")
         config, rows = as_written(self._home.config_file), self.all()
         adjustment = Adjustment(
-            id=self._free_id({row.id for row in rows}),
+            id=name or self.free_id(),
             key=key,
             value=value,
             before=value_in(laid_over(config, rows, process), key),
@@ -104,9 +112,3 @@ class AdjustmentBook:
         decode(content)  # what would be refused isn't written
         write_atomically(self.path, content)
         write_atomically(copy, content)
-
-    def _free_id(self, taken: set[str]) -> str:
-        number = self._clock.now_ms()
-        while f"a{number:x}" in taken:
-            number += 1
-        return f"a{number:x}"

@@ -1,0 +1,119 @@
+"""Requests to the exchange are given up too early: the configured time-out is raised after what was measured, within
+bounds that keep every request inside its receive window; who has the trouble is renewed to take it up, its twin first.
+"""
+
+from typing import Any
+
+from execution.autonomous.healing.adjustment_book import AdjustmentBook
+from execution.autonomous.healing.remedy import CannotHeal, Hands, Issue, Terms, Undo
+from execution.runtime.adjustments import AdjustmentsRefused
+from execution.runtime.config import as_written
+from execution.vocabulary.exit_codes import ConfigError
+from execution.vocabulary.issues import IssueType
+from execution.vocabulary.programs import BY_NAME
+
+KEY = "operation.request_timeout_s"
+REQUESTS_LEAST = 10  # fewer measured ones tell nothing
+OVER_P99 = 1.5  # the time-out is to be so many times what 99 of 100 requests take ...
+WHEN_GIVEN_UP = 2.0  # ... and so many times itself while requests are given up: nobody knows what they would take
+STEP_S = 0.1
+
+
+def wanted(line: dict[str, Any], most: float) -> tuple[float, str]:
+    """The time-out that these measurements ask for, and their evidence; or 0 and why they ask for none."""
+    requests, given_up, now = int(line["requests"]), int(line["given_up"]), float(line["timeout_s"])
+    if requests < REQUESTS_LEAST:
+        return 0.0, f"only {requests} requests were measured, too few to tell"
+    p99 = float(line["p99_s"])
+    told = f"of the last {requests} requests {given_up} were given up after {now:g} s, 99 of 100 took up to {p99:.2f} s"
+    asked = now * WHEN_GIVEN_UP if given_up else p99 * OVER_P99
+    value = min(most, round(asked / STEP_S) * STEP_S)
+    if value < now + STEP_S / 2:
+        bound = now >= most - STEP_S / 2
+        return 0.0, f"{told}; " + (f"{now:g} s is the most it may be" if bound else "a longer time-out wouldn't help")
+    return round(value, 1), told
+
+
+class RaiseTimeout:
+    """See the module."""
+
+    name = "raise_timeout"
+    what = "waits longer for the exchange's answers, after what they take, within bounds"
+
+    def __init__(self) -> None:
+        self.fits = {IssueType.TIMEOUT: Terms(after=3, budget=3, quiet_for_s=60.0, deadline_s=60.0)}
+
+    async def obstacle(self, issue: Issue, hands: Hands) -> str:
+        try:
+            line = await self._measured(issue.process, hands)
+            value, evidence = self._asked(line, hands)
+            return "" if value or self._behind(line, hands) else evidence
+        except CannotHeal as problem:
+            return str(problem)
+
+    async def apply(self, issue: Issue, hands: Hands) -> Undo:
+        line = await self._measured(issue.process, hands)
+        processes = _with_twin(issue.process, hands)
+        undo: Undo = {"adjustment": "", "processes": processes}
+        if not self._behind(line, hands):
+            value, evidence = self._asked(line, hands)
+            if not value:
+                raise CannotHeal(evidence)
+            book = AdjustmentBook(hands.home, hands.clock)
+            undo["adjustment"] = book.free_id()
+            hands.keep(undo)
+            try:
+                row = book.add(KEY, value, evidence, name=undo["adjustment"])
+            except (AdjustmentsRefused, ConfigError, OSError) as error:
+                raise CannotHeal(f"the time-out couldn't be raised to {value:g} s: {error}") from error
+            undo |= {"before": row.before, "after": row.value, "evidence": evidence}
+        try:
+            for process in processes:
+                await hands.renew(process, "its time-out for requests was raised")
+        except CannotHeal:
+            await self.revert(undo, hands)
+            raise
+        return undo
+
+    async def revert(self, undo: Undo, hands: Hands) -> None:
+        try:
+            taken_out = AdjustmentBook(hands.home, hands.clock).revert(str(undo["adjustment"]))
+        except OSError as error:
+            raise CannotHeal(f"the time-out couldn't be put back: {error}; make room and revert it again") from error
+        for process in undo["processes"] if taken_out else ():
+            await hands.renew(process, "its time-out for requests was put back")
+
+    async def _measured(self, process: str, hands: Hands) -> dict[str, Any]:
+        """The line of `process` with the most requests given up. Raises CannotHeal."""
+        told = await hands.ask(process, "settings")
+        lines = [dict(part["metrics"]) for name, part in told["parts"].items() if name.startswith("line")]
+        if not lines:
+            raise CannotHeal(f"{process} asks no exchange for anything")
+        return max(lines, key=lambda line: int(line["given_up"]))
+
+    def _behind(self, line: dict[str, Any], hands: Hands) -> bool:
+        """Was it raised already, and the process hasn't taken it up yet?"""
+        try:
+            return float(AdjustmentBook(hands.home, hands.clock).value(KEY)) > float(line["timeout_s"]) + STEP_S / 2
+        except ConfigError as error:
+            raise CannotHeal(str(error)) from error
+
+    def _asked(self, line: dict[str, Any], hands: Hands) -> tuple[float, str]:
+        try:
+            most = AdjustmentBook(hands.home, hands.clock).bounds(KEY)[1]
+        except ConfigError as error:
+            raise CannotHeal(str(error)) from error
+        return wanted(line, most)
+
+
+def _with_twin(process: str, hands: Hands) -> list[str]:
+    """Who has to take it up, in this order: the twin first, so that an account goes to one that has."""
+    twin = BY_NAME[process].twin if process in BY_NAME else None
+    try:
+        twins = as_written(hands.home.config_file).operation.standby
+    except ConfigError as error:
+        raise CannotHeal(str(error)) from error
+    return [twin, process] if twin and twins else [process]
+
+
+RAISE_TIMEOUT = RaiseTimeout()
