@@ -6,6 +6,7 @@ import os
 import sys
 from typing import Any
 
+from agents.healing import ManagerHealing
 from agents.process import Context, in_background, run_process
 from execution.autonomous.caretaker import Caretaker
 from execution.autonomous.commands import CannotBeDone, OperatorCommands
@@ -52,6 +53,7 @@ class ManagerAgent:
         self._stopped_again = False
         most = context.config.operation.memory_max_mib
         self._caretaker = Caretaker(self._overseer, most, self._ask_to_hand_over, context.clock)
+        self._healing = ManagerHealing(context, self._overseer, list, self._ask_to_hand_over)
         self._news = asyncio.Event()
         self._ear: asyncio.DatagramTransport | None = None
         self._tails: dict[str, Tail] = {}
@@ -84,6 +86,7 @@ class ManagerAgent:
             Task("vitals", VITALS_PERIOD_S, self._vitals),
             Task("look_around", LOOK_PERIOD_S, self._look_around),
             Task("tune", VITALS_PERIOD_S, self._tune),
+            self._healing.task(),
         ]
 
     async def _watch_supervisord(self) -> None:
@@ -100,6 +103,8 @@ class ManagerAgent:
         if overseer.link.problem:
             statuses["supervisord"] = HealthStatus.CRITICAL
             causes["supervisord"] = [overseer.link.problem]
+        for subject, cause in self._healing.alerts().items():
+            statuses[subject], causes[subject] = HealthStatus.UNHEALTHY, [cause]
         await self._context.bus.publish(
             OperationHealth(
                 process=MANAGER,
@@ -154,10 +159,12 @@ class ManagerAgent:
             return {"id": self._overseer.changes.add("upgrade", MANAGER, what, cause)}
         if verb == "handover":
             return await self._hand_over(str(arguments.get("reason", "")))
+        if verb == "heal":
+            return await self._healing.command(arguments)
         if verb in PERSONS_VERBS:
             return await self._obey(verb, str(arguments.get("name", "")))
         if verb != "status":
-            raise Refused(f"continuous_operation knows status, handover, {', '.join(PERSONS_VERBS)}, not {verb}")
+            raise Refused(f"continuous_operation knows status, handover, heal, {', '.join(PERSONS_VERBS)}, not {verb}")
         record = self._overseer.changes.read()
         status = self._overseer.status()
         for name, row in status["processes"].items():
@@ -165,6 +172,7 @@ class ManagerAgent:
             row |= {"log_errors": tail.errors, "log_warnings": tail.warnings}
         return status | {
             "enhancements_applied": record["totals"].get("adjustment", 0),
+            "healing": self._healing.status(),
             "learning_active": bool(status["processes"].get("ralph", {}).get("facts", {}).get("learning_active")),
         }
 
@@ -197,6 +205,7 @@ class ManagerAgent:
         return True
 
     async def stop(self) -> None:
+        await self._healing.stop()
         self._logs.stop()
         if self._ear is not None:
             self._ear.close()

@@ -90,6 +90,7 @@ AUDIT_MAX_BYTES = 50 * 1024 * 1024
 CHANGE_LOG_MAX_ENTRIES = 1_000
 
 # healing
+HEAL_PERIOD_S = 0.5
 HEALING_CASES_MAX = 200
 CHANGES_PER_HOUR_MAX = 30  # remedies, over the whole operation
 FAULT_GONE_AFTER_S = 300.0  # a fault that nothing was done about counts as gone once it has stayed away so long

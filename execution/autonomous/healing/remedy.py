@@ -42,8 +42,17 @@ class CannotHeal(Exception):
 class Hands(Protocol):
     """What remedies may use of the operation. All else is out of their reach."""
 
-    home: Home
-    clock: Clock
+    @property
+    def home(self) -> Home:
+        """Where it all lies."""
+
+    @property
+    def clock(self) -> Clock:
+        """Time."""
+
+    @property
+    def pace(self) -> float:
+        """Times every waiting of a remedy's own; 1 but for proofs."""
 
     async def ask(self, process: str, verb: str, **arguments: Any) -> dict[str, Any]:
         """Order a process to do something. Raises CannotHeal when it refuses or doesn't answer."""

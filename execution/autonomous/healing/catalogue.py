@@ -1,0 +1,30 @@
+"""Every remedy there is, in the order in which they are tried while nothing is known yet: the gentlest first."""
+
+from collections.abc import Sequence
+
+from execution.autonomous.healing.choice import Fitting
+from execution.autonomous.healing.remedy import Remedy, Terms
+from execution.vocabulary.issues import IssueType
+
+REMEDIES: tuple[Remedy, ...] = ()
+
+
+class Catalogue:
+    """Remedies by name, and by what they fit."""
+
+    def __init__(self, remedies: Sequence[Remedy] = REMEDIES) -> None:
+        self._named = {remedy.name: remedy for remedy in remedies}
+        assert len(self._named) == len(remedies), "two remedies of one name"
+        self.fitting: Fitting = {kind: self._against(kind) for kind in IssueType}
+
+    def _against(self, kind: IssueType) -> list[tuple[str, Terms]]:
+        return [(remedy.name, remedy.fits[kind]) for remedy in self._named.values() if kind in remedy.fits]
+
+    def named(self, name: str) -> Remedy | None:
+        """The remedy of this name; None when this build has none (another build's record may tell of it)."""
+        return self._named.get(name)
+
+    def terms(self, name: str, kind: IssueType) -> Terms:
+        """The terms on which it is used against `kind`."""
+        remedy = self._named.get(name)
+        return remedy.fits.get(kind, Terms()) if remedy else Terms()

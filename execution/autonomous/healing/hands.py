@@ -1,0 +1,125 @@
+"""What remedies may use of the running operation: its processes' own commands, and supervisord for an orderly renewal.
+A standby is renewed by itself; whoever holds the live account only by handing it over."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from execution.autonomous.healing.remedy import CannotHeal, Undo
+from execution.autonomous.overseer import Overseer
+from execution.autonomous.restart_policy import DOWN
+from execution.autonomous.supervisor_door import ProgramState
+from execution.autonomous.watched import Watched
+from execution.runtime.bus import NoAnswer, Refused, ask_async
+from execution.runtime.clock import Clock
+from execution.runtime.home import Home
+from execution.vocabulary.programs import BY_NAME, MANAGER
+
+RENEWED_WITHIN_S = 20.0
+LOOK_S = 0.1
+SANDBOX = "sandbox_optimus"
+
+
+class OperationHands:
+    """Of a manager at work. `hand_over` asks the holder of an account to give it to its twin; `exposed` reads the
+    books of an account; `kept` keeps what a revert needs."""
+
+    def __init__(
+        self,
+        home: Home,
+        clock: Clock,
+        overseer: Overseer,
+        *,
+        hand_over: Callable[[str, str], Awaitable[bool]],
+        exposed: Callable[[str], bool],
+        kept: Callable[[Undo], None],
+        pace: float = 1.0,
+    ) -> None:
+        self.home = home
+        self.clock = clock
+        self.pace = pace
+        self._overseer = overseer
+        self._hand_over = hand_over
+        self._exposed = exposed
+        self._kept = kept
+
+    async def ask(self, process: str, verb: str, **arguments: Any) -> dict[str, Any]:
+        """Order a process to do something. Raises CannotHeal."""
+        try:
+            return await ask_async(self.home.run, process, verb, self.clock, **arguments)
+        except (NoAnswer, Refused) as refusal:
+            raise CannotHeal(str(refusal)) from refusal
+
+    async def renew(self, process: str, cause: str) -> None:
+        """End it in good order and wait until its successor makes progress. Raises CannotHeal."""
+        if process == MANAGER:
+            raise CannotHeal(f"{MANAGER} can't renew itself; nae restart {MANAGER} does")
+        watched, program = self._find(process)
+        if watched.stopped_by_operator or watched.kept_down:
+            raise CannotHeal(f"a person has stopped {process}; nae start {process} is theirs to say")
+        before = watched.pid
+        if program.state in DOWN:
+            told = await self._overseer.link.start(program)
+        elif watched.role == "active" and BY_NAME[process].twin in self._overseer.watched:
+            told = await self._hand_over(process, cause)
+        else:
+            told = await self._overseer.link.signal(program, "TERM")
+        if not told:
+            raise CannotHeal(f"{process} couldn't be renewed: no standby is ready, or supervisord refused")
+        await self._until_renewed(process, before)
+
+    async def _until_renewed(self, process: str, before: int) -> None:
+        deadline = self.clock.monotonic() + RENEWED_WITHIN_S
+        watched = self._overseer.watched[process]
+        while True:
+            beat = watched.heartbeat
+            if watched.pid not in (0, before) and beat and beat.pid == watched.pid and beat.state == "running":
+                return
+            if self.clock.monotonic() >= deadline:
+                raise CannotHeal(f"{process} was ended, and isn't back at work after {RENEWED_WITHIN_S:g} s")
+            await self.clock.sleep(LOOK_S)
+
+    def _find(self, process: str) -> tuple[Watched, ProgramState]:
+        try:
+            return self._overseer.find(process)
+        except KeyError as error:
+            raise CannotHeal(f"there is no process {process!r} in this operation") from error
+
+    def is_exposed(self, account: str) -> bool:
+        """Does the account hold or may it come to hold something? Unknown counts as yes."""
+        return self._exposed(account)
+
+    def twin_of_sandbox(self) -> str:
+        """The process on which a change is tried first; empty when the operation has no sandbox."""
+        return SANDBOX if SANDBOX in self._overseer.watched else ""
+
+    def keep(self, undo: Undo) -> None:
+        """Durably keep what a revert needs. Raises CannotHeal."""
+        self._kept(undo)
+
+
+class IdleHands:
+    """Of a home whose operation doesn't run: files can be put back, nobody can be asked, nobody need be renewed."""
+
+    def __init__(self, home: Home, clock: Clock) -> None:
+        self.home = home
+        self.clock = clock
+        self.pace = 1.0
+
+    async def ask(self, process: str, verb: str, **arguments: Any) -> dict[str, Any]:
+        """Nobody is there. Raises CannotHeal."""
+        raise CannotHeal(f"{process} isn't running: start the operation first: nae up")
+
+    async def renew(self, process: str, cause: str) -> None:
+        """Whoever starts next starts anew."""
+
+    def is_exposed(self, account: str) -> bool:
+        """Not known from here: yes."""
+        return True
+
+    def twin_of_sandbox(self) -> str:
+        """Nobody runs."""
+        return ""
+
+    def keep(self, undo: Undo) -> None:
+        """Nothing is applied from here. Raises CannotHeal."""
+        raise CannotHeal("nothing is changed while the operation doesn't run")

@@ -1,0 +1,138 @@
+"""What a person may say about healing: approve, reject, revert, heal this now. One writer carries it out: the manager,
+or a command while the operation doesn't run.
+
+An approval is for one case and one attempt. A rejection, and a revert, stand until the case is approved again.
+"""
+
+import logging
+
+import msgspec
+
+from execution.autonomous.change_log import ChangeLog
+from execution.autonomous.healing.cases import BUSY, Attempt, Case, CaseEvent, CaseState, Impossible, Outcome, advance
+from execution.autonomous.healing.healer import Healer
+from execution.autonomous.healing.undo_store import Standing
+from execution.runtime.clock import Clock
+
+log = logging.getLogger("nae.healing")
+AS_GOOD_AS = 1_000  # occurrences that a person's word is worth
+ALL = "all"
+
+
+class CannotObey(Exception):
+    """It makes no sense now; the message says why, and what would."""
+
+
+class PersonsWord:
+    """Of one healer."""
+
+    def __init__(self, healer: Healer, changes: ChangeLog, clock: Clock) -> None:
+        self._healer = healer
+        self._changes = changes
+        self._clock = clock
+
+    def approve(self, case_id: str, by: str) -> Case:
+        """Try what waits; or, of what was rejected or given up, begin again."""
+        case = self._case(case_id)
+        now = self._clock.monotonic()
+        if case.state is CaseState.WAITING:
+            case = self._advance(case, CaseEvent.APPROVED, now, approved=case.wants, said="approved")
+        else:
+            case = self._advance(
+                case, CaseEvent.APPROVED, now, episode=case.episode + 1, obstacles={}, said="approved: tried again"
+            )
+            self._healer.forgive(case.issue.fingerprint)
+        return self._said("approve", msgspec.structs.replace(case, mark=case.seen - AS_GOOD_AS), by)
+
+    def reject(self, case_id: str, by: str) -> Case:
+        """Nothing is done about it any more, until it is approved."""
+        case = self._case(case_id)
+        said = f"rejected by {by}: nae heal approve {case.id} undoes that"
+        case = self._advance(case, CaseEvent.REJECTED, self._clock.monotonic(), said=said, wants="", approved="")
+        return self._said("reject", case, by)
+
+    def heal_now(self, case_id: str, by: str) -> Case:
+        """Try the next remedy without waiting for more occurrences; budgets and pauses hold."""
+        case = self._case(case_id)
+        if case.state is CaseState.ESCALATED:
+            case = self._advance(case, CaseEvent.WAY_FREE, self._clock.monotonic())
+        elif case.state is not CaseState.OPEN:
+            raise CannotObey(f"case {case.id} is {case.state}: {_next_step(case)}")
+        return self._said("heal now", msgspec.structs.replace(case, mark=case.seen - AS_GOOD_AS), by)
+
+    async def revert(self, wanted: str, by: str) -> list[str]:
+        """Put back the change `wanted` (an attempt, an entry of the change log), a case's changes, or all; what was."""
+        standing = self._standing(wanted)
+        done: list[str] = []
+        for one in reversed(standing):
+            case = self._healer.book.cases.get(one.id.partition(".")[0])
+            if case is not None and case.state in BUSY:
+                raise CannotObey(f"case {case.id} is {case.state} at this moment; ask again in a moment")
+            if failure := await self._put_back(one, case):
+                raise CannotObey(f"{one.id} ({one.remedy}) couldn't be put back: {failure}")
+            done.append(f"{one.id} {one.remedy} of {one.process}")
+        self._healer.record.person("revert", wanted, by)
+        return done
+
+    async def _put_back(self, one: Standing, case: Case | None) -> str:
+        if case is None:  # long over, and gone from the book; what it changed still stands
+            return await self._healer.put_back_one(one.id, None)
+        case = self._advance(case, CaseEvent.UNDO, self._clock.monotonic(), said="")  # kept first
+        self._healer.set(case)
+        if failure := await self._healer.put_back_one(one.id, case):
+            self._healer.set(self._advance(case, CaseEvent.NOT_REVERTED, self._clock.monotonic(), said=failure))
+            return failure
+        attempts = [_undone(attempt) if attempt.id == one.id else attempt for attempt in case.attempts]
+        said = f"{one.remedy} put back at a person's word: nae heal approve {case.id} tries again"
+        now = self._clock.monotonic()
+        self._healer.set(self._advance(case, CaseEvent.REJECTED, now, attempts=attempts, said=said, mark=case.seen))
+        return ""
+
+    def _standing(self, wanted: str) -> list[Standing]:
+        there = self._healer.undo.all()
+        attempt = self._attempt_of(wanted)
+        found = [one for one in there if wanted == ALL or one.id == attempt or one.id.partition(".")[0] == attempt]
+        if not found and wanted != ALL:
+            known = ", ".join(one.id for one in there) or "none"
+            raise CannotObey(f"nothing of {wanted!r} stands that could be put back; there stand: {known}")
+        return found
+
+    def _attempt_of(self, wanted: str) -> str:
+        """Of an entry of the change log, the attempt that it tells of."""
+        entries = self._changes.read()["entries"]
+        return next((str(one["heal"]) for one in entries if one.get("id") == wanted and one.get("heal")), wanted)
+
+    def _case(self, case_id: str) -> Case:
+        case = self._healer.book.cases.get(case_id)
+        if case is None:
+            known = ", ".join(list(self._healer.book.cases)[-10:]) or "none yet"
+            raise CannotObey(f"there is no case {case_id!r}; the newest are {known}")
+        return case
+
+    def _advance(self, case: Case, event: CaseEvent, now: float, **changes: object) -> Case:
+        try:
+            return advance(case, event, now, **changes)
+        except Impossible as problem:
+            raise CannotObey(f"{problem}; {_next_step(case)}") from problem
+
+    def _said(self, word: str, case: Case, by: str) -> Case:
+        self._healer.set(case)
+        if not self._healer.keep():
+            raise CannotObey("it couldn't be kept: is the disk full? logs/continuous_operation.log says more")
+        self._healer.record.person(word, case.id, by)
+        return case
+
+
+def _undone(attempt: Attempt) -> Attempt:
+    return msgspec.structs.replace(attempt, outcome=Outcome.REVERTED, standing=False, counted=True)
+
+
+def _next_step(case: Case) -> str:
+    steps = {
+        CaseState.OPEN: f"nae heal reject {case.id} leaves it alone",
+        CaseState.FIXED: f"nae heal revert {case.id} puts back what was done",
+        CaseState.GONE: "there is nothing to do",
+        CaseState.REJECTED: f"nae heal approve {case.id} begins again",
+        CaseState.WATCHING: "it is decided within its quiet time; nae heal show tells more",
+    }
+    return steps.get(case.state, f"nae heal show {case.id} tells more")
