@@ -15,6 +15,7 @@ from execution.runtime.clock import iso
 from execution.runtime.redaction import redact
 from execution.vocabulary.limits import LOG_KEEP, LOG_MAX_BYTES
 
+COMPRESSED = ".gz"
 PLAIN = frozenset(" =\"'\n")
 _SEPARATORS = (*range(9), *range(11, 32), *range(127, 160), 0x2028, 0x2029)  # all but tab and newline
 CONTROL = {code: f"\\x{code:02x}" for code in _SEPARATORS}  # a terminal must not obey what a venue wrote
@@ -73,11 +74,21 @@ class CopyTruncateHandler(logging.Handler):
 
     def _rotate(self) -> None:
         for number in range(self._keep - 1, 0, -1):
-            older = self.path.with_name(f"{self.path.name}.{number}")
-            if older.exists():
-                older.replace(self.path.with_name(f"{self.path.name}.{number + 1}"))
+            self._move(number, number + 1)
+        self._older(1, COMPRESSED).unlink(missing_ok=True)
         shutil.copyfile(self.path, self.path.with_name(f"{self.path.name}.1"))
         os.ftruncate(self.descriptor, 0)
+
+    def _move(self, number: int, to: int) -> None:
+        """One copy grows older, be it compressed since (the disk was low); the one in its new place goes."""
+        for end, other in (("", COMPRESSED), (COMPRESSED, "")):
+            older = self._older(number, end)
+            if older.exists():
+                older.replace(self._older(to, end))
+                self._older(to, other).unlink(missing_ok=True)
+
+    def _older(self, number: int, end: str) -> Path:
+        return self.path.with_name(f"{self.path.name}.{number}{end}")
 
 
 def log_to_file(path: Path, level: str) -> CopyTruncateHandler:
