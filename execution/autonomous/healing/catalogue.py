@@ -3,10 +3,16 @@
 from collections.abc import Sequence
 
 from execution.autonomous.healing.choice import Fitting
+from execution.autonomous.healing.remedies.add_import import ADD_IMPORT, REHEARSE_IMPORT
+from execution.autonomous.healing.remedies.suggest_get import SUGGEST_GET
 from execution.autonomous.healing.remedy import Remedy, Terms
 from execution.vocabulary.issues import IssueType
 
-REMEDIES: tuple[Remedy, ...] = ()
+REMEDIES: tuple[Remedy, ...] = (
+    ADD_IMPORT,
+    REHEARSE_IMPORT,
+    SUGGEST_GET,
+)
 
 
 class Catalogue:

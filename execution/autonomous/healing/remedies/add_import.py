@@ -1,0 +1,215 @@
+"""Adds a missing import to a module's overlay: to the process that failed, or, where that guards the live account, to
+the sandbox trader first, and to the live traders only once it has held there and a person has said yes.
+
+Which import, and whether that module may have it, is import_fix.py's; no file of the code is ever changed.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from execution.autonomous.healing.import_fix import ImportFix, NoFix, find_fix
+from execution.autonomous.healing.overlay_store import OverlayStore
+from execution.autonomous.healing.remedy import CannotHeal, Hands, Issue, Terms, Undo
+from execution.autonomous.healing.source_code import root_of
+from execution.runtime.overlay_rules import SCOPES
+from execution.vocabulary.issues import IssueType
+from execution.vocabulary.programs import BY_NAME
+
+HELD_FOR_S = 45.0  # on the sandbox trader, before it is offered to live
+BACK_WITHIN_S = 20.0  # a renewed process says so long after that the patch is in force
+READY_WITHIN_S = 30.0  # a renewed standby can take over
+ASKED_EVERY_S = 0.25
+CAUSE = "a missing import is added"
+UNDONE = "an added import is taken away"
+
+
+class AddImport:
+    """The patch in force where the fault is."""
+
+    name = "add_import"
+    what = "Add a missing import to the module's overlay; the code itself stays as it is."
+
+    def __init__(self) -> None:
+        self.fits = {IssueType.IMPORT: Terms(budget=2, quiet_for_s=HELD_FOR_S, approval=True, deadline_s=120.0)}
+
+    async def obstacle(self, issue: Issue, hands: Hands) -> str:
+        """Not ours to patch, no fix, one in force already; or for live: not proved on the sandbox trader yet."""
+        try:
+            scope = scope_of(issue.process)
+            fix = await fix_for(issue, hands)
+            if OverlayStore(hands.home, hands.clock).id_of(scope, fix):
+                return f"{fix.line!r} is in force already"
+            return await self._not_proved(issue, fix, hands) if scope == "live" else ""
+        except (NoFix, CannotHeal) as error:
+            return str(error)
+
+    async def _not_proved(self, issue: Issue, fix: ImportFix, hands: Hands) -> str:
+        """Why it can't be offered to live yet."""
+        trier = hands.twin_of_sandbox()
+        if not trier:
+            return "there is no sandbox trader on which it could be tried first; nae up dual starts one"
+        patch = OverlayStore(hands.home, hands.clock).id_of(scope_of(trier), fix)
+        if not patch:
+            return f"{fix.line!r} hasn't been tried on {trier} yet"
+        said = await hands.ask(trier, "heartbeat")
+        if not shows(patch, said):
+            return f"{trier} doesn't run with {fix.line!r}"
+        if any(error["fingerprint"] == issue.fingerprint for error in said["errors"]):
+            return f"{trier} shows the same fault with {fix.line!r}"
+        held_for_s = HELD_FOR_S * hands.pace
+        if said["uptime_s"] < held_for_s:
+            return f"{trier} has held with {fix.line!r} for {said['uptime_s']:.0f} of {held_for_s:g} s"
+        return ""
+
+    async def apply(self, issue: Issue, hands: Hands) -> Undo:
+        """Put the patch in force and see every process of the scope come up with it, or take it all back."""
+        if why := await self.obstacle(issue, hands):  # a person's yes may have come long after the question
+            raise CannotHeal(why)
+        return await put_in_force(issue, issue.process, hands)
+
+    async def revert(self, undo: Undo, hands: Hands) -> None:
+        """The overlay as it was before; whoever runs with the patch is renewed."""
+        await take_away(undo, hands)
+
+
+class RehearseImport:
+    """The patch in force on the sandbox trader alone, for a fault that only the live traders show."""
+
+    name = "rehearse_import"
+    what = "Try a missing import on the sandbox trader, so that it can be offered to the live ones."
+
+    def __init__(self) -> None:
+        self.fits = {IssueType.IMPORT: Terms(budget=1, reverted_when_useless=False, deadline_s=60.0)}
+
+    async def obstacle(self, issue: Issue, hands: Hands) -> str:
+        """Only for live, with a sandbox trader that hasn't got it yet."""
+        try:
+            if scope_of(issue.process) != "live":
+                return f"{issue.process} needs no rehearsal"
+            if not hands.twin_of_sandbox():
+                return "there is no sandbox trader; nae up dual starts one"
+            fix = await fix_for(issue, hands)
+            store = OverlayStore(hands.home, hands.clock)
+            if store.id_of("live", fix) or store.id_of(scope_of(hands.twin_of_sandbox()), fix):
+                return f"{fix.line!r} is in force there already"
+        except (NoFix, CannotHeal) as error:
+            return str(error)
+        return ""
+
+    async def apply(self, issue: Issue, hands: Hands) -> Undo:
+        """Live isn't touched."""
+        return await put_in_force(issue, hands.twin_of_sandbox(), hands)
+
+    async def revert(self, undo: Undo, hands: Hands) -> None:
+        """As for any patch."""
+        await take_away(undo, hands)
+
+
+ADD_IMPORT = AddImport()
+REHEARSE_IMPORT = RehearseImport()
+
+
+def scope_of(process: str) -> str:
+    """Whose overlay a process loads. Raises NoFix when its code is never patched."""
+    if process not in SCOPES:
+        raise NoFix(f"the code of {process} is never patched")
+    return SCOPES[process]
+
+
+async def fix_for(issue: Issue, hands: Hands) -> ImportFix:
+    """The patch for the build that runs. Raises NoFix."""
+    return await asyncio.to_thread(find_fix, issue, root_of(hands.home))  # reads our whole source: not in the loop
+
+
+async def put_in_force(issue: Issue, process: str, hands: Hands) -> Undo:
+    """Write the patch for `process` and its twin, and renew them. Raises CannotHeal, with all taken back."""
+    store = OverlayStore(hands.home, hands.clock)
+    try:
+        fix, scope = await fix_for(issue, hands), scope_of(process)
+    except NoFix as error:
+        raise CannotHeal(str(error)) from error
+    undo = store.plan(scope, fix) | {"process": process}
+    hands.keep(undo)
+    store.add(undo, fix, issue.fingerprint)
+    try:
+        await _renew_all(process, str(undo["id"]), CAUSE, hands)
+    except CannotHeal:
+        await take_away(undo, hands)
+        raise
+    return undo
+
+
+async def take_away(undo: Undo, hands: Hands) -> None:
+    """Remove the patch, then renew whoever runs with it. Raises CannotHeal when somebody still does."""
+    OverlayStore(hands.home, hands.clock).remove(undo)
+    await _renew_all(str(undo["process"]), "", UNDONE, hands, only_with=str(undo["id"]))
+
+
+async def _renew_all(process: str, patch: str, cause: str, hands: Hands, only_with: str = "") -> None:
+    """Have `process`, and a twin of it, run with the patch ('': without any of that id). The one that stands by goes
+    first: should it not come up so, the one that trades is left alone."""
+    twin = BY_NAME[process].twin
+    pair = [process, twin] if twin else [process]
+    said = {name: await _said_by(name, hands) for name in pair}
+    for name in sorted(pair, key=lambda name: _is_active(said[name])):
+        if not said[name]:
+            await _start_again(name, process, cause, hands, must=bool(patch))
+        elif not only_with or shows(only_with, said[name]):
+            if _is_active(said[name]) and twin and all(said.values()):
+                other = next(other for other in pair if other != name)
+                await _until(other, READY_WITHIN_S, "is ready to take over", _is_ready, hands)
+            await hands.renew(name, cause)
+        else:
+            continue
+        if said[name] or (patch and name == process):
+            what = f"runs with {patch}" if patch else f"runs without {only_with}"
+            await _until(name, BACK_WITHIN_S, what, lambda now: _is_as_asked(now, patch, only_with), hands)
+
+
+async def _start_again(name: str, process: str, cause: str, hands: Hands, must: bool) -> None:
+    """Who doesn't answer can't come up, and may be held back for that: it needs no waiting any more. A twin that
+    doesn't answer may not be there at all; when it is, it comes up by itself."""
+    if name != process:
+        return
+    try:
+        await hands.renew(name, cause)
+    except CannotHeal:
+        if must:
+            raise
+
+
+def _is_active(said: dict[str, Any]) -> bool:
+    return bool(said) and said["facts"].get("role") == "active"
+
+
+def _is_ready(said: dict[str, Any]) -> bool:
+    return said["facts"].get("standby_ready") is True
+
+
+def _is_as_asked(said: dict[str, Any], patch: str, only_with: str) -> bool:
+    return shows(patch, said) if patch else not shows(only_with, said)
+
+
+async def _said_by(process: str, hands: Hands) -> dict[str, Any]:
+    """Its state now; empty when it doesn't answer, be it that it can't come up without the patch."""
+    try:
+        return await hands.ask(process, "heartbeat")
+    except CannotHeal:
+        return {}
+
+
+async def _until(
+    process: str, within_s: float, what: str, true: Callable[[dict[str, Any]], bool], hands: Hands
+) -> None:
+    """Ask until `true` of what it says. Raises CannotHeal."""
+    deadline = hands.clock.monotonic() + within_s
+    while not ((said := await _said_by(process, hands)) and true(said)):
+        if hands.clock.monotonic() > deadline:
+            raise CannotHeal(f"{process}: not seen within {within_s:g} s that it {what}")
+        await hands.clock.sleep(ASKED_EVERY_S)
+
+
+def shows(patch: str, said: dict[str, Any]) -> bool:
+    """Is the patch in force in a process, by its own word?"""
+    return patch in said["facts"].get("overlay", {}).get("in_force", {}).values()
