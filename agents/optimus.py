@@ -229,7 +229,7 @@ class OptimusAgent:
         if self._system is not None:
             if verb == "handover":
                 return self._hand_over(str(arguments.get("reason", "")), bool(arguments.get("force")))
-            answer = await carry_out(self._system, verb, arguments)
+            answer = await carry_out(self._system, verb, arguments, self._side)
             return answer | self._part() if verb == "status" else answer
         if verb == "status":
             return self.facts()

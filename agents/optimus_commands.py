@@ -4,6 +4,8 @@ system; the answer is plain values."""
 from collections.abc import Callable
 from typing import Any
 
+from agents.optimus_healing import heal
+from agents.optimus_parts import MarketSide
 from execution.exchange.classify import BadReply, VenueError
 from execution.runtime.bus import Refused
 from execution.trading.quarantine import NotThere
@@ -13,10 +15,16 @@ from execution.vocabulary.lifecycle import TradingState
 Arguments = dict[str, Any]
 
 
-async def carry_out(system: TradingSystem, verb: str, arguments: Arguments) -> dict[str, Any]:
-    """Do it. Refused: unknown, or the account's state doesn't allow it."""
+async def carry_out(
+    system: TradingSystem, verb: str, arguments: Arguments, side: MarketSide | None = None
+) -> dict[str, Any]:
+    """Do it. Refused: unknown, or the account's state doesn't allow it. `side`: the trader's lines to the venue."""
     if verb not in VERBS and verb not in AWAITED:
         raise Refused(f"a trader knows {', '.join(sorted([*VERBS, *AWAITED]))}, handover, not {verb}")
+    if verb == "heal":
+        if side is None:
+            raise Refused("without a line to the venue there is nothing to heal")
+        return await heal(system, side, arguments)
     if verb == "reconcile":
         return await _reconcile(system, arguments)
     return VERBS[verb](system, arguments)
@@ -108,7 +116,7 @@ def _state(state: str, wanted: str) -> dict[str, Any]:
     return {"trading_state": state}
 
 
-AWAITED = ("reconcile",)
+AWAITED = ("heal", "reconcile")
 VERBS: dict[str, Callable[[TradingSystem, Arguments], dict[str, Any]]] = {
     "pause": _pause,
     "resume": _resume,

@@ -57,6 +57,7 @@ def make_assistants(system: "TradingSystem", config: TradingConfig, limits: Risk
         lessons,
         system.quarantine,
         rules=lambda symbol: rules_now(system, symbol),
+        note_error=system.errors.note,
     )
     execution = OrderExecutionAssistant(
         config,
@@ -79,9 +80,17 @@ def make_assistants(system: "TradingSystem", config: TradingConfig, limits: Risk
             slippage=lessons.slippage,
         ),
         signals=SignalGenerationAssistant(
-            config, parts.bars, system.sniper, clock, lessons.standing, note_error=system.errors.note
+            config,
+            parts.bars,
+            system.sniper,
+            clock,
+            lessons.standing,
+            note_error=system.errors.note,
+            quarantined=system.restraints.strategies.why,
         ),
-        risk=RiskManagementAssistant(config, limits, explore, lessons.record, lessons.minimum),
+        risk=RiskManagementAssistant(
+            config, limits, explore, lessons.record, lessons.minimum, restraint=system.restraints.share
+        ),
         execution=execution,
         performance=PerformanceTrackingAssistant(parts.ledger, parts.state_store, clock, lessons),
         exits=UnifiedSellCoordinator(config, parts.bars, clock),

@@ -3,13 +3,16 @@ refusals and fills teach. And what that says of the next entry. Exits are never 
 
 from collections.abc import Callable
 from decimal import Decimal
+from http import HTTPStatus
 
 import msgspec
 
+from execution.exchange.classify import Failure, VenueError, classify
 from execution.learning.order_choice import LIMIT_ABOVE_ASK, choose
 from execution.learning.order_failures import VENUES_OWN, refusal_of
 from execution.ledger.store import Ledger
 from execution.runtime.breaker import CircuitBreaker
+from execution.runtime.errors import about
 from execution.runtime.settings import TradingConfig
 from execution.trading.lessons import Lessons
 from execution.trading.quarantine import Quarantine
@@ -17,7 +20,7 @@ from execution.trading.sizing import smallest_order
 from execution.vocabulary.market import SymbolRules
 from execution.vocabulary.money import ZERO, floor_to_step
 from execution.vocabulary.order_states import OrderState
-from execution.vocabulary.orders import OrderOutcome, OrderRequest, OrderType
+from execution.vocabulary.orders import OrderOutcome, OrderRequest, OrderRow, OrderType
 from execution.vocabulary.reasons import NoTradeReason
 
 
@@ -33,10 +36,12 @@ class OrderFeedback:
         quarantine: Quarantine,
         *,
         rules: Callable[[str], SymbolRules | None] = lambda symbol: None,
+        note_error: Callable[[BaseException], object] = lambda error: None,
     ) -> None:
         self._config = config
         self._ledger = ledger
         self._rules = rules
+        self._note_error = note_error
         self._turns: dict[str, int] = {}
         self._breaker = breaker
         self._lessons = lessons
@@ -84,7 +89,20 @@ class OrderFeedback:
             self._breaker.record_failure(order.note)
         else:
             self._breaker.record_success()  # a refusal by a filter is an answer, too
+        if outcome.state is OrderState.REJECTED and order is not None:
+            self._tell(order)
         self._lessons.ordered(outcome.client_order_id)
+
+    def _tell(self, order: OrderRow) -> None:
+        """The venue has refused what our checks let pass: an error counted, its kind by the venue's number alone."""
+        code, _, words = order.note.partition(" ")
+        if not code.removeprefix("-").isdecimal():
+            return  # the line's own failure, which whoever else asks meets, too
+        try:
+            with about(symbol=order.symbol, strategy=order.strategy, operation=order.purpose.value):
+                raise VenueError(classify(Failure("order", HTTPStatus.BAD_REQUEST, int(code), words)))
+        except VenueError as error:
+            self._note_error(error)
 
 
 def as_immediate(request: OrderRequest, rules: SymbolRules, why: str, least: Decimal = ZERO) -> OrderRequest:

@@ -70,6 +70,7 @@ def notes(system: "TradingSystem", held: Portfolio) -> tuple[str, ...]:
         system.feasibility.why_not,
         f"held without a stop at the venue: {bare}" if bare else "",
         f"no entries in {alone}: nae quarantine says why" if alone else "",
+        *system.restraints.notes(),
     )
 
 

@@ -23,12 +23,13 @@ def state_of(system: "TradingSystem") -> dict[str, Any]:
         "reflections": system.assistants.performance.reflections,
         "breakers": system.dependencies.to_state(),
         "quarantine": system.quarantine.to_state(),
+        "restraints": system.restraints.to_state(),
     }
 
 
 def restore(system: "TradingSystem", state: Mapping[str, Any]) -> None:
     """Put back what state_of() gave. What isn't understood (another build's) is an error counted; the rest is taken."""
-    for part in (_errors, _emergencies, _quarantine, _breakers, _conditions):
+    for part in (_errors, _emergencies, _quarantine, _restraints, _breakers, _conditions):
         try:
             part(system, state)
         except (msgspec.ValidationError, TypeError, ValueError) as error:
@@ -48,6 +49,10 @@ def _emergencies(system: "TradingSystem", state: Mapping[str, Any]) -> None:
 
 def _quarantine(system: "TradingSystem", state: Mapping[str, Any]) -> None:
     system.quarantine.restore(state.get("quarantine", {}))
+
+
+def _restraints(system: "TradingSystem", state: Mapping[str, Any]) -> None:
+    system.restraints.restore(state.get("restraints", {}))
 
 
 def _breakers(system: "TradingSystem", state: Mapping[str, Any]) -> None:

@@ -59,23 +59,25 @@ class NoRecord(msgspec.Struct, frozen=True):
 
 
 class Shares(msgspec.Struct, frozen=True):
-    """What each side allows of the usual size. `record` and `research` are about evidence, the others about risk."""
+    """What each side allows of the usual size. `record` and `research` are about evidence, the others about risk;
+    `healing` comes on top of all, or it would do nothing where orders are small already."""
 
     record: Decimal = ONE
     research: Decimal = ONE
     volatility: Decimal = ONE
     tier: Decimal = ONE
     regime: Decimal = ONE
+    healing: Decimal = ONE
 
     @property
     def risk(self) -> Decimal:
-        """The most that the market's own dangers allow."""
-        return min(self.volatility, self.tier, self.regime)
+        """The most that the market's own dangers, and faults that are being healed, allow."""
+        return min(self.volatility, self.tier, self.regime) * self.healing
 
     @property
     def all(self) -> Decimal:
-        """The smallest."""
-        return min(self.record, self.research, self.risk)
+        """The smallest; of that again, what healing leaves."""
+        return min(self.record * self.healing, self.research * self.healing, self.risk)
 
     @property
     def smallest(self) -> str:
@@ -84,8 +86,11 @@ class Shares(msgspec.Struct, frozen=True):
         return "" if self.all >= ONE else min(pairs, key=lambda name: pairs[name])
 
 
-def shares(listing: Listing, score: float, record: Record, config: TradingConfig, explore: bool) -> Shares:
-    """For one entry. `explore`: the account goes on trying, with the least share, what loses."""
+def shares(
+    listing: Listing, score: float, record: Record, config: TradingConfig, explore: bool, *, healing: Decimal = ONE
+) -> Shares:
+    """For one entry. `explore`: the account goes on trying, with the least share, what loses. `healing`: the share that
+    it leaves; no number above 1 counts."""
     floor = ZERO if hopeless(record) and not explore else LEAST
     return Shares(
         record=max(floor, _share(kelly(record, config))),
@@ -93,6 +98,7 @@ def shares(listing: Listing, score: float, record: Record, config: TradingConfig
         volatility=volatility_share(listing.volatility, config),
         tier=listing.place.size_share,
         regime=SIZE_SHARES[listing.regime],
+        healing=min(ONE, healing),
     )
 
 

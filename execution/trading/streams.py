@@ -24,11 +24,12 @@ class Streams:
         self.note_error = note_error
         self._running: dict[str, asyncio.Task[None]] = {}
         self.restarts = 0
+        self._renewing = False
 
     def keep(self, name: str, run: Callable[[], Awaitable[None]], breaker: CircuitBreaker | None = None) -> None:
         """Start `run` unless it is running. Needs a running event loop."""
         task = self._running.get(name)
-        if task is not None and not task.done():
+        if self._renewing or (task is not None and not task.done()):
             return
         if task is not None:
             del self._running[name]
@@ -44,6 +45,18 @@ class Streams:
         error = None if task.cancelled() else task.exception()
         self.note_error(error or StreamEnded(f"{name} ended by itself"))
         log.error("stream ended", extra={"fields": {"stream": name, "error": repr(error)}})
+
+    async def renew(self) -> list[str]:
+        """End all of them in good order, so that the next keep() starts each anew; that is no error of theirs. Nothing
+        is started meanwhile: a line that is being given back must be gone first. Their names."""
+        if self._renewing:
+            return []
+        self._renewing, names = True, sorted(self._running)
+        try:
+            await self.stop()
+        finally:
+            self._renewing = False
+        return names
 
     async def stop(self) -> None:
         """Cancel all of them and wait until they are gone."""

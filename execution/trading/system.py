@@ -16,6 +16,7 @@ from execution.trading.assembly import make_assistants, make_lessons
 from execution.trading.controls import AccountControls
 from execution.trading.conversion import Converter
 from execution.trading.dependencies import Dependencies
+from execution.trading.easing import Easing
 from execution.trading.entry_rules import entries_off, off_numbers
 from execution.trading.error_log import ErrorLog
 from execution.trading.feasibility import Feasibility
@@ -26,6 +27,7 @@ from execution.trading.quarantine import Quarantine
 from execution.trading.recovery import Recovery
 from execution.trading.report import components, facts, health, loop_stats, status
 from execution.trading.reserve import ReserveBook
+from execution.trading.restraints import Restraints
 from execution.trading.saved_state import restore, state_of
 from execution.trading.sniper import Sniper, refusal
 from execution.trading.streams import Streams
@@ -65,6 +67,7 @@ class TradingSystem(AccountControls):
         self.dependencies = Dependencies(parts.ledger, parts.clock, self._record)
         self.recovery = Recovery(parts, self._record, self.dependencies.venue_data)
         self.quarantine = Quarantine(parts.clock)
+        self.restraints, self.easing = Restraints(parts.clock), Easing(parts.clock)
         self.lessons = make_lessons(self, config)
         self.feasibility = Feasibility(config, limits, self._record)
         self.reserve = ReserveBook(config, parts.ledger, self._record)

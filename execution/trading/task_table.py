@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from execution.ledger.backups import keep_backed_up
 from execution.runtime.tasks import Task
+from execution.trading.easing import reconcile, refresh_rules
 from execution.trading.recovery import RECONCILE_PERIOD_S, RULES_PERIOD_S
 from execution.trading.report import health_line
 from execution.vocabulary.limits import BACKUP_LOOK_PERIOD_S, HEALTH_SAID_PERIOD_S
@@ -48,12 +49,13 @@ def task_table(system: "TradingSystem") -> list[Task]:
         system.watch_dependencies()
         recovery.watch_clocks()
         recovery.hasten()
+        system.restraints.look(system)
 
     async def back_up() -> None:
         await keep_backed_up(parts.ledger, parts.clock)
 
     async def convert() -> None:
-        if not system.entries_off():
+        if not system.entries_off() and system.easing.due("convert", CONVERT_PERIOD_S):
             await system.converter.look(recovery.rules, parts.feed.quote)
 
     async def say_health() -> None:
@@ -66,8 +68,8 @@ def task_table(system: "TradingSystem") -> list[Task]:
         Task("protection", PROTECTION_PERIOD_S, protect, wake=system.protector.wanted),
         Task("cycle", system.config.interval_s, cycle, critical=True, wake=parts.bars.wake),
         Task("losses", LOSSES_PERIOD_S, losses),
-        Task("reconcile", RECONCILE_PERIOD_S, recovery.keep_up, wake=recovery.wanted),
-        Task("rules", RULES_PERIOD_S, recovery.refresh_rules, wake=recovery.rules_wanted),
+        Task("reconcile", RECONCILE_PERIOD_S, lambda: reconcile(system), wake=recovery.wanted),
+        Task("rules", RULES_PERIOD_S, lambda: refresh_rules(system), wake=recovery.rules_wanted),
         Task("state", SAVE_PERIOD_S, save),
         Task("streams", STREAMS_PERIOD_S, streams),
         Task("backup", BACKUP_LOOK_PERIOD_S, back_up),

@@ -80,7 +80,7 @@ def test_tier_and_regime_each_bound_the_size_and_the_smallest_is_named() -> None
 def test_every_share_and_what_it_came_from_is_told() -> None:
     told = numbers(shares(listing(), 1.0, GOOD, CONFIG, explore=True), GOOD, listing())
     assert told["share"] == "1" and told["smallest"] == ""
-    assert set(told["shares"]) == {"record", "research", "volatility", "tier", "regime"}
+    assert set(told["shares"]) == {"record", "research", "volatility", "tier", "regime", "healing"}
     assert told["record"] == {"trades": 200, "wins": 140, "mean_win": 0.006, "mean_loss": 0.006}
 
 

@@ -13,6 +13,7 @@ from execution.ledger.rows import LedgerTaken
 from execution.ledger.store import Ledger
 from execution.runtime.backoff import Backoff
 from execution.runtime.clock import Clock, iso
+from execution.runtime.errors import about
 from execution.runtime.settings import TradingConfig
 from execution.runtime.sqlite import DatabaseError
 from execution.trading.order_feedback import OrderFeedback
@@ -212,7 +213,8 @@ class OrderExecutionAssistant:
         if request.purpose is Purpose.ENTRY and self._feedback is not None:
             request = self._feedback.shaped(request)
         moved = False
-        with _among(self._entering if request.purpose is Purpose.ENTRY else self._in_flight, request.symbol):
+        known = about(symbol=request.symbol, strategy=request.strategy, operation=request.purpose.value)
+        with known, _among(self._entering if request.purpose is Purpose.ENTRY else self._in_flight, request.symbol):
             try:
                 executed = await self._sent(request)
                 moved = executed.moved or executed.filtered == STOP_WAS_FIRST

@@ -15,6 +15,7 @@ from execution.runtime.settings import RiskConfig, TradingConfig
 from execution.trading.assistants.signal_generation import Proposal
 from execution.trading.portfolio import Portfolio, is_dust
 from execution.trading.sizing import (
+    ONE,
     PRICE_RESERVE,
     NoRecord,
     Record,
@@ -44,6 +45,7 @@ REFUSALS = {  # by the share that is nothing
     "volatility": "too_volatile",
     "tier": "tier_without_entries",
     "regime": "regime_without_entries",
+    "healing": "held_back_by_healing",
 }
 
 
@@ -123,7 +125,7 @@ def _numbers(proposal: Proposal, sized: Sized, room: Room, config: TradingConfig
 class RiskManagementAssistant:
     """Sizes proposals against what the account may still take. `explore=False` refuses what research found
     unprofitable; real money always trades so. `record`: what a strategy's trades came to; `minimum`: the least value
-    that the venue was seen to take on a symbol."""
+    that the venue was seen to take on a symbol; `restraint`: the share of the usual size that healing leaves."""
 
     def __init__(
         self,
@@ -132,12 +134,15 @@ class RiskManagementAssistant:
         explore: bool,
         record: Callable[[str], Record] = lambda strategy: NoRecord(),
         minimum: Callable[[str], Decimal] = lambda symbol: ZERO,
+        *,
+        restraint: Callable[[], Decimal] = lambda: ONE,
     ) -> None:
         self._config = config
         self._limits = limits
         self._explore = explore
         self._record = record
         self._minimum = minimum
+        self._restraint = restraint
         self._approved = 0
         self._refused: dict[str, int] = {}
 
@@ -163,7 +168,7 @@ class RiskManagementAssistant:
         """One proposal's size, and all that it was decided by."""
         condition, listing = proposal.condition, proposal.listing
         record, learned = self._record(condition.strategy), self._minimum(proposal.symbol)
-        found = shares(listing, condition.score, record, self._config, self._explore)
+        found = shares(listing, condition.score, record, self._config, self._explore, healing=self._restraint())
         sized = size(proposal, room, self._config, self._limits, found, learned=learned)
         least = max(self._config.minimum_order, listing.rules.notional_min, learned)
         told = _numbers(proposal, sized, room, self._config, self._limits) | {"minimum_order": text(least)}

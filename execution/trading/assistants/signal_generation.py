@@ -17,6 +17,7 @@ from execution.research.exit_terms import exits_of, net_target
 from execution.research.regime import Regime
 from execution.research.strategies import STRATEGIES
 from execution.runtime.clock import Clock, iso
+from execution.runtime.errors import about
 from execution.runtime.settings import TradingConfig
 from execution.trading.assistants.data_analysis import Listing, Universe
 from execution.trading.bars import BarBook, Series
@@ -132,6 +133,7 @@ class SignalGenerationAssistant:
         standing: Callable[[str, str], float] = lambda symbol, strategy: 0.0,
         *,
         note_error: Callable[[BaseException], object] = lambda error: None,
+        quarantined: Callable[[str], str] = lambda strategy: "",
     ) -> None:
         self._config = config
         self._bars = bars
@@ -139,6 +141,7 @@ class SignalGenerationAssistant:
         self._clock = clock
         self._standing = standing  # what closed trades taught of (symbol, strategy); breaks ties among conditions
         self._note_error = note_error
+        self._quarantined = quarantined  # why a strategy opens nothing now, "" when it may
         self._runs: dict[tuple[str, str, tuple[float, ...]], Run] = {}
         self._looked_ms: int | None = None
         self._triggers = 0
@@ -180,10 +183,14 @@ class SignalGenerationAssistant:
             scores: dict[tuple[str, str, tuple[float, ...]], float] = {}
             for condition in self.sniper.active(symbol, series.newest_ms):
                 armed += 1
+                if self._quarantined(condition.strategy):
+                    dropped[condition.id] = "strategy_quarantined"
+                    continue
                 key = (symbol, condition.strategy, tuple(STRATEGIES[condition.strategy].vector(condition.params)))
                 if key not in scores:
                     try:
-                        scores[key] = self._advance(key, series)
+                        with about(symbol=symbol, strategy=key[1], operation="step"):
+                            scores[key] = self._advance(key, series)
                     except Exception as error:  # a fault of one strategy: counted, logged, and told of its condition
                         self._note_error(error)
                         log.exception("strategy failed", extra={"fields": {"symbol": symbol, "strategy": key[1]}})
