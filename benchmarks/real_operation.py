@@ -46,8 +46,8 @@ class Member:
 class RealOperation:
     """One home and what runs in it."""
 
-    def __init__(self, config: str = "", **environment: str) -> None:
-        self.root = Path(tempfile.mkdtemp(prefix="nae-storm-")).resolve()
+    def __init__(self, config: str = "", *, folder: Path | None = None, **environment: str) -> None:
+        self.root = Path(tempfile.mkdtemp(prefix="nae-storm-", dir=folder)).resolve()
         (self.root / "nae.toml").write_text(config)
         self.home = Home.find(self.root)
         self._environment = {**os.environ, "NAE_HOME": str(self.root), **environment}
