@@ -1,19 +1,21 @@
 """The manager's healing: wires the healer to the processes, the books of the accounts, the record and the audit trail,
 and answers for it. The healer's files have one writer: it waits until no command holds them."""
 
+import asyncio
 import logging
 import os
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from agents.process import Context
+from execution.autonomous.healing.answers import ORDERS, answer
 from execution.autonomous.healing.catalogue import Catalogue
 from execution.autonomous.healing.hands import OperationHands
 from execution.autonomous.healing.healer import Healer
 from execution.autonomous.healing.healing_record import HealingRecord
-from execution.autonomous.healing.healing_view import alerts, document, learned, rows, summary
+from execution.autonomous.healing.healing_view import alerts, summary
 from execution.autonomous.healing.memory import LOCK
-from execution.autonomous.healing.persons_word import CannotObey, PersonsWord
+from execution.autonomous.healing.persons_word import CannotObey
 from execution.autonomous.healing.progress import Progress
 from execution.autonomous.healing.remedy import Hands, Issue, Undo, folder_of
 from execution.autonomous.overseer import Overseer
@@ -29,8 +31,8 @@ from execution.vocabulary.programs import MANAGER
 
 log = logging.getLogger("nae.healing")
 PACE = "NAE_HEALING_PACE"  # times every waiting of healing's: proofs hurry it
+TOLD_AFTER_S = 1.0  # of a revert
 SLOWEST, FASTEST = 1.0, 0.01
-WORDS = ("list", "show", "learn", "approve", "reject", "revert", "now")
 
 
 class ManagerHealing:
@@ -54,6 +56,7 @@ class ManagerHealing:
             context.home.audit_trail(MANAGER), context.clock, MANAGER, config=config_hash(context.config)
         )
         self._healer: Healer | None = None
+        self._reverts: dict[str, asyncio.Task[dict[str, Any]]] = {}
 
     def task(self) -> Task:
         """What is to be run with the manager's other work."""
@@ -106,38 +109,41 @@ class ManagerHealing:
         return alerts(self._healer.book) if self._healer else {}
 
     async def command(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        """`act` is one of WORDS. Raises Refused."""
-        act, wanted, by = (str(arguments.get(key, "")) for key in ("act", "id", "by"))
-        healer = self._healer
-        if act not in WORDS:
-            raise Refused(f"heal knows {', '.join(WORDS)}, not {act!r}")
+        """See answers.py. Raises Refused."""
+        healer, changes, clock = self._healer, self._overseer.changes, self._context.clock
         if healer is None:
             raise Refused("healing hasn't begun yet; try again in a moment")
-        if act == "list":
-            return {"cases": rows(healer.book, bool(arguments.get("all")))}
-        if act == "learn":
-            return {"learned": learned(healer.known, healer.catalogue.fitting)}
-        if act == "show":
-            if wanted not in healer.book.cases:
-                raise Refused(f"there is no case {wanted!r}; nae heal list --all shows them")
-            return {"case": document(healer.book.cases[wanted], healer.undo.all())}
-        return await self._obey(healer, act, wanted, by or "a person")
-
-    async def _obey(self, healer: Healer, act: str, wanted: str, by: str) -> dict[str, Any]:
-        person = PersonsWord(healer, self._overseer.changes, self._context.clock)
         try:
-            if act == "revert":
-                return {"reverted": await person.revert(wanted, by)}
-            case = {"approve": person.approve, "reject": person.reject, "now": person.heal_now}[act](wanted, by)
+            if arguments.get("act") == "revert":
+                return await self._reverted(healer, arguments)
+            told = await answer(healer, changes, clock, arguments)
+            if arguments.get("act") in ORDERS and "case" in told:
+                await self._heal()  # what was said is done now, and shown
+                told = await answer(healer, changes, clock, {"act": "show", "id": told["case"]["id"]})
         except CannotObey as problem:
             raise Refused(str(problem)) from problem
-        await self._heal()
-        return {"case": document(healer.book.cases.get(case.id, case), healer.undo.all())}
+        return told
+
+    async def _reverted(self, healer: Healer, arguments: dict[str, Any]) -> dict[str, Any]:
+        """What was put back, or that it is still being done: whoever asks again hears more. A revert may take as long
+        as a process needs to come up, and others want their answers meanwhile."""
+        wanted = str(arguments.get("id", ""))
+        work = self._reverts.get(wanted)
+        if work is None:
+            work = asyncio.create_task(answer(healer, self._overseer.changes, self._context.clock, arguments))
+            self._reverts[wanted] = work
+        await asyncio.wait({work}, timeout=TOLD_AFTER_S)
+        if not work.done():
+            return {"pending": True}
+        del self._reverts[wanted]
+        return work.result()
 
     async def stop(self) -> None:
         """Let go; what is under way is seen to in the next life."""
         if self._healer is not None:
             await self._healer.rest()
+        for work in self._reverts.values():
+            work.cancel()
         self._audit.close()
         self._lock.release()
 

@@ -15,9 +15,11 @@ from execution.console import (
 )
 from execution.console.arm_command import arm
 from execution.console.audit_commands import audit
+from execution.console.heal_command import heal
 from execution.console.keys_commands import keys
 from execution.console.kill_command import kill
 from execution.console.knowledge_command import knowledge
+from execution.console.learn_command import learn
 from execution.console.liquidate_command import liquidate
 from execution.console.output import complain, crashed
 from execution.console.quarantine_command import quarantine
@@ -64,6 +66,8 @@ PANELS = {
 for panel, commands in PANELS.items():
     for command in commands:
         app.command(rich_help_panel=panel)(command)
+app.add_typer(heal, name="heal", rich_help_panel="Look")
+app.add_typer(learn, name="learn", rich_help_panel="Look")
 app.add_typer(service, name="service", rich_help_panel="Run it")
 app.add_typer(audit, name="audit", rich_help_panel="The records")
 app.add_typer(keys, name="keys", rich_help_panel="The accounts")

@@ -38,6 +38,7 @@ def status_parts(status: dict[str, Any]) -> list[RenderableType]:
         return parts + (["", *account_parts(status["accounts"])] if status.get("accounts") else [])
     parts += [Text(f"alert: {subject}: {cause}", style="bold red") for subject, cause in alerts(status).items()]
     parts += [Text(f"alert: {problem}", style="bold red") for problem in keeping_problems(status)]
+    parts += [Text(line) for line in (in_hand(status), *overlays(status)) if line]
     if status["processes"]:
         parts += process_parts(status["processes"])
     return parts + (["", *account_parts(status["accounts"])] if status.get("accounts") else [])
@@ -69,6 +70,26 @@ def keeping(status: dict[str, Any]) -> str:
     if live.get("standby_ready"):
         said.append("standby ready")
     return " · ".join(said)
+
+
+def in_hand(status: dict[str, Any]) -> str:
+    """What healing has in hand, in one line; empty when that is nothing."""
+    healing = status.get("healing") or {}
+    said = [f"{healing['in_hand']} in hand"] if healing.get("in_hand") else []
+    for key, words in (("waiting_for_approval", "waiting for approval"), ("escalated", "for a person to see to")):
+        if names := healing.get(key):
+            said.append(f"{words}: {', '.join(names)}")
+    return f"healing: {' · '.join(said)} (nae heal list)" if said else ""
+
+
+def overlays(status: dict[str, Any]) -> list[str]:
+    """Who runs with code that healing has added to, and which of it doesn't fit, a sentence each."""
+    said = []
+    for name, row in status["processes"].items():
+        overlay = (row.get("facts") or {}).get("overlay") or {}
+        said += [f"{name} runs with a patch: {module} ({id})" for module, id in overlay.get("in_force", {}).items()]
+        said += [f"{name} ignores a patch: {module}: {why}" for module, why in overlay.get("ignored", {}).items()]
+    return said
 
 
 def alerts(status: dict[str, Any]) -> dict[str, str]:

@@ -10,10 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from execution.autonomous.change_log import ChangeLog, fixes
-from execution.autonomous.self_healing import IssueType, SelfHealingSystem
+from execution.autonomous.self_healing import SelfHealingSystem
 from execution.runtime.clock import ManualClock
 from execution.runtime.home import Home
 from execution.vocabulary.exit_codes import ConfigError
+from execution.vocabulary.issues import IssueType
 from execution.vocabulary.limits import CHANGE_LOG_MAX_ENTRIES
 
 
@@ -140,7 +141,7 @@ def test_a_record_without_shape_is_refused_by_name() -> None:
         ("HTTP 418 banned until", IssueType.RATE_LIMIT),
         ("AuthenticationError: Invalid API-key", IssueType.AUTH),
         ('InvalidNonce: {"code":-1021,"msg":"Timestamp ..."}', IssueType.CLOCK),
-        ("InsufficientFunds: account has insufficient balance", IssueType.FUNDS),
+        ("InsufficientFunds: account has insufficient balance", IssueType.INSUFFICIENT_FUNDS),
         ("InvalidOrder: Filter failure: NOTIONAL", IssueType.MINIMUM_SIZE),
         ("RequestTimeout: binance GET timed out", IssueType.TIMEOUT),
         ("TimeoutError", IssueType.TIMEOUT),

@@ -33,7 +33,7 @@ class PersonsWord:
 
     def approve(self, case_id: str, by: str) -> Case:
         """Try what waits; or, of what was rejected or given up, begin again."""
-        case = self._case(case_id)
+        case = self.find(case_id)
         now = self._clock.monotonic()
         if case.state is CaseState.WAITING:
             case = self._advance(case, CaseEvent.APPROVED, now, approved=case.wants, said="approved")
@@ -46,14 +46,14 @@ class PersonsWord:
 
     def reject(self, case_id: str, by: str) -> Case:
         """Nothing is done about it any more, until it is approved."""
-        case = self._case(case_id)
+        case = self.find(case_id)
         said = f"rejected by {by}: nae heal approve {case.id} undoes that"
         case = self._advance(case, CaseEvent.REJECTED, self._clock.monotonic(), said=said, wants="", approved="")
         return self._said("reject", case, by)
 
     def heal_now(self, case_id: str, by: str) -> Case:
         """Try the next remedy without waiting for more occurrences; budgets and pauses hold."""
-        case = self._case(case_id)
+        case = self.find(case_id)
         if case.state is CaseState.ESCALATED:
             case = self._advance(case, CaseEvent.WAY_FREE, self._clock.monotonic())
         elif case.state is not CaseState.OPEN:
@@ -102,7 +102,8 @@ class PersonsWord:
         entries = self._changes.read()["entries"]
         return next((str(one["heal"]) for one in entries if one.get("id") == wanted and one.get("heal")), wanted)
 
-    def _case(self, case_id: str) -> Case:
+    def find(self, case_id: str) -> Case:
+        """The case of this name. Raises CannotObey."""
         case = self._healer.book.cases.get(case_id)
         if case is None:
             known = ", ".join(list(self._healer.book.cases)[-10:]) or "none yet"
