@@ -4,7 +4,9 @@ from collections.abc import Sequence
 
 from execution.autonomous.healing.choice import Fitting
 from execution.autonomous.healing.remedies.add_import import ADD_IMPORT, REHEARSE_IMPORT
+from execution.autonomous.healing.remedies.restart import RESTART
 from execution.autonomous.healing.remedies.suggest_get import SUGGEST_GET
+from execution.autonomous.healing.remedies.trader_orders import TRADER_ORDERS
 from execution.autonomous.healing.remedy import Remedy, Terms
 from execution.vocabulary.issues import IssueType
 
@@ -12,6 +14,8 @@ REMEDIES: tuple[Remedy, ...] = (
     ADD_IMPORT,
     REHEARSE_IMPORT,
     SUGGEST_GET,
+    *TRADER_ORDERS,
+    RESTART,  # last: nothing gentler has helped
 )
 
 

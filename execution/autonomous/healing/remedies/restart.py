@@ -36,3 +36,6 @@ class Restart:
 
     async def revert(self, undo: Undo, hands: Hands) -> None:
         """A process started anew is as it was meant to be."""
+
+
+RESTART = Restart()

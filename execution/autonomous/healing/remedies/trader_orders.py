@@ -17,7 +17,7 @@ HOUR_S, DAY_S = 3600.0, 86_400.0
 CLOCK_PAUSE_S = 600.0
 
 
-@dataclass(frozen=True)
+@dataclass
 class TraderOrder:
     """One row. `lasts`: it changes what outlives the order, and is kept before it is given. `anywhere`: it concerns the
     account, so that whoever of a pair of twins is active carries it out. `needs` says what an issue lacks for it."""
