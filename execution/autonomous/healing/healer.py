@@ -77,6 +77,8 @@ class Healer:
                 else:
                     event = advance(case, CaseEvent.NOT_APPLIED, self._clock.monotonic(), mark=case.seen)
                     self.set(with_last(event, outcome=Outcome.CUT_OFF, why="we ended before anything lasting was done"))
+            if case.state is CaseState.WATCHING and last is not None and not last.by_supervision:
+                self._record_applied(case, last)
             if self.book.cases[case.id].state is CaseState.REVERTING:
                 self._begin(case.id, self.put_back(case.id))
             self._settle(case.id)
@@ -190,7 +192,7 @@ class Healer:
         if failure:
             self._failed(name, failure)
         else:
-            self._applied(name, attempt, remedy)
+            self._applied(name, attempt)
 
     async def _kept_or_reverted(self, name: str, attempt: Attempt, remedy: Remedy, undo: Undo) -> str:
         """What can't be put back later is put back at once: then why, else empty."""
@@ -202,15 +204,20 @@ class Healer:
             return f"{reason}; {failure or 'put back at once'}"
         return ""
 
-    def _applied(self, name: str, attempt: Attempt, remedy: Remedy) -> None:
+    def _applied(self, name: str, attempt: Attempt) -> None:
         case = self.book.cases[name]
         standing = self.undo.find(attempt.id) is not None
         applied = advance(case, CaseEvent.APPLIED, self._clock.monotonic())
         self.set(with_last(applied, standing=standing, applied_ms=self._clock.now_ms()))
         steps.reached("result kept")
         case = self.book.cases[name]
-        self.record.applied(case, case.attempts[-1], f"{remedy.name}: {remedy.what}")
+        self._record_applied(case, case.attempts[-1])
         steps.reached("recorded")
+
+    def _record_applied(self, case: Case, attempt: Attempt) -> None:
+        remedy = self.catalogue.named(attempt.remedy)
+        if not self.record.has("remedy", attempt.id):
+            self.record.applied(case, attempt, f"{attempt.remedy}: {remedy.what if remedy else 'of another build'}")
 
     async def _obstacle(self, remedy: Remedy, issue: Issue, hands: Hands) -> str:
         failure, why = await attempted(remedy.obstacle(issue, hands), OBSTACLE_DEADLINE_S)
@@ -247,6 +254,7 @@ class Healer:
     async def put_back(self, name: str) -> None:
         """Put back what the last attempt of a case changed."""
         case = self.book.cases[name]
+        self.keep()
         steps.reached("revert kept")
         attempt = case.attempts[-1]
         failure = await self.put_back_one(attempt.id, case)

@@ -148,6 +148,18 @@ class Scene:
 
     async def _look(self) -> None:
         await self.healer.look(list(self.issues.values()), self.sight)
+        await self._calm()
+
+    def resume(self) -> None:
+        """As after a start, until nothing is under way."""
+
+        async def resumed() -> None:
+            self.healer.resume()
+            await self._calm()
+
+        asyncio.run(resumed())
+
+    async def _calm(self) -> None:
         while work := list(self.healer._at_work.values()):
             await asyncio.gather(*work)
 
