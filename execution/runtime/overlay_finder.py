@@ -9,6 +9,7 @@ import importlib.machinery
 import importlib.util
 import json
 import os
+import re
 import stat
 import sys
 from collections.abc import Sequence
@@ -60,16 +61,16 @@ def install(data: Path, root: Path, process: str) -> None:
     try:
         rows = modules_of(read_plain(folder, Path(MANIFEST)))
     except (OSError, ValueError, RecursionError) as error:
-        ignored["manifest"] = f"{type(error).__name__}: {error}"[:300]
+        ignored["manifest"] = ascii(f"{type(error).__name__}: {error}")[1:-1][:300]
     patches: dict[str, _Patch] = {}
     for path, row in rows.items():
-        module = path.removesuffix(".py").replace("/", ".")[:200]
+        module = ascii(path.removesuffix(".py").replace("/", "."))[1:200].rstrip("'")  # it may be shown on a terminal
         try:
             patches[module] = _Patch(folder / path, checked(folder, root, path, row))
         except (OSError, ValueError) as error:
-            ignored[module] = str(error)[:300]
+            ignored[module] = ascii(str(error))[1:-1][:300]
         else:
-            in_force[module] = str(row["id"])[:64]
+            in_force[module] = row["id"]
     if patches:
         sys.meta_path.insert(0, _Finder(patches))
 
@@ -95,7 +96,7 @@ def checked(folder: Path, root: Path, path: str, row: dict[str, Any]) -> bytes:
         raise ValueError("the file isn't what the manifest says")
     if refused := patch_refusal(path, original, patched):
         raise ValueError(refused)
-    if not isinstance(row.get("id"), str):
+    if not re.fullmatch("[a-z0-9]{1,20}", str(row.get("id")), re.ASCII) or not isinstance(row["id"], str):
         raise ValueError("the manifest gives it no id")
     return patched
 

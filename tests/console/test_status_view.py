@@ -78,6 +78,16 @@ def test_an_alert_of_the_master_is_a_line_of_its_own_above_the_processes(capsys:
     assert shown.index("alert:") < shown.index("master_controller")
 
 
+def test_who_runs_with_a_patch_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    overlay = {"in_force": {"execution.research.windows": "o12"}, "ignored": {"agents.ralph": "made for another build"}}
+    name, row = next(iter(STATUS["processes"].items()))
+    facts = {**(row.get("facts") or {}), "overlay": overlay}
+    show_status(STATUS | {"processes": STATUS["processes"] | {name: row | {"facts": facts}}})
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"{name} runs with a patch: execution.research.windows (o12)" in said
+    assert f"{name} ignores a patch: agents.ralph: made for another build" in said
+
+
 def test_without_a_master_there_are_no_alerts_to_show() -> None:
     assert alerts(STATUS | {"processes": {}}) == {}
 

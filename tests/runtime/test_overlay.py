@@ -163,6 +163,10 @@ def _without_an_id(place: Place) -> None:
     place.write(place.patched, id=None)
 
 
+def _with_a_strange_id(place: Place) -> None:
+    place.write(place.patched, id="\x1b[2J")
+
+
 WRONG = [
     _of_another_build,
     _changed_since,
@@ -174,6 +178,7 @@ WRONG = [
     _a_pipe,
     _gone,
     _without_an_id,
+    _with_a_strange_id,
 ]
 
 
@@ -208,6 +213,14 @@ def test_a_manifest_cannot_name_what_may_not_be_patched(place: Place, path: str)
     told = place.start()
     assert "in_force" not in told
     assert "isn't among" in next(iter(told["ignored"].values()))
+
+
+def test_what_a_manifest_says_can_steer_no_terminal(place: Place) -> None:
+    row = {"id": "\x1b[2J", "original": "", "patched": ""}
+    place.manifest({"format": FORMAT, "modules": {"\x1b[2Jexecution\r/a.py": row, PATH: row}})
+    told = json.dumps(place.start(), ensure_ascii=False)
+    assert told.isprintable()
+    assert "u001b" not in told
 
 
 def test_nothing_of_it_is_loaded_where_there_is_no_overlay(place: Place) -> None:
