@@ -10,6 +10,7 @@ from agents.healing import ManagerHealing
 from agents.process import Context, in_background, run_process
 from execution.autonomous.caretaker import Caretaker
 from execution.autonomous.commands import CannotBeDone, OperatorCommands
+from execution.autonomous.healing.witness import Witness
 from execution.autonomous.log_watch import LogWatch, Tail
 from execution.autonomous.overseer import Overseer
 from execution.autonomous.supervisor_door import SupervisorDoor
@@ -26,7 +27,7 @@ from execution.runtime.tasks import Task
 from execution.vocabulary.exit_codes import ExitCode
 from execution.vocabulary.health import ComponentHealth, ComponentStatus, HealthStatus
 from execution.vocabulary.limits import JUDGE_PERIOD_S, VITALS_PERIOD_S
-from execution.vocabulary.messages import OperationHealth
+from execution.vocabulary.messages import Fact, OperationHealth
 from execution.vocabulary.modes import Account, OperationMode
 from execution.vocabulary.programs import BY_NAME, MANAGER, programs_of
 
@@ -53,7 +54,8 @@ class ManagerAgent:
         self._stopped_again = False
         most = context.config.operation.memory_max_mib
         self._caretaker = Caretaker(self._overseer, most, self._ask_to_hand_over, context.clock)
-        self._healing = ManagerHealing(context, self._overseer, list, self._ask_to_hand_over)
+        self._witness = Witness(self._overseer, context.home, context.clock)
+        self._healing = ManagerHealing(context, self._overseer, self._witness.issues, self._ask_to_hand_over)
         self._news = asyncio.Event()
         self._ear: asyncio.DatagramTransport | None = None
         self._tails: dict[str, Tail] = {}
@@ -73,11 +75,15 @@ class ManagerAgent:
         ear = bus.ear(overseer.watched)
         try:
             while True:
-                bus.hear(ear, overseer.hear)
+                bus.hear(ear, self._hear)
                 overseer.look_at_pulses()
                 await self._context.clock.sleep(overseer.pulses.period_s)
         finally:
             ear.close()
+
+    def _hear(self, fact: Fact) -> None:
+        self._overseer.hear(fact)
+        self._witness.hear(fact)
 
     def tasks(self) -> list[Task]:
         return [
@@ -94,6 +100,7 @@ class ManagerAgent:
 
     async def _judge(self) -> None:
         await self._overseer.tick()
+        self._witness.look()
         overseer = self._overseer
         if not (self._stopped_again or overseer.link.problem):
             self._stopped_again = True
@@ -128,6 +135,7 @@ class ManagerAgent:
         seconds, self._looked_at = max(now - self._looked_at, LOOK_PERIOD_S / 2), now
         for name, watched in self._overseer.watched.items():
             watched.see_flood(self._tails.get(name, Tail()).grown_bytes, seconds)
+        await self._witness.keep(self._tails)
 
     async def _tune(self) -> None:
         now = self._context.clock.monotonic()

@@ -65,7 +65,8 @@ class Caretaker:
             kin.look()  # those who have left its group, the youngest too
             child.kill_group()
             kin.kill()
-            self._overseer.killed(watched, name, watched.pid, f"fork bomb: it has become {members} processes")
+            cause = f"fork bomb: it has become {members} processes"
+            self._overseer.killed(watched, name, watched.pid, cause, "fork bomb")
 
     async def look(self) -> None:
         """Read everybody; act on who must not go on so."""

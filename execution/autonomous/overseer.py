@@ -5,6 +5,7 @@ Knows processes, never trading. Judgement and policy are pure (judgement.py, res
 
 import functools
 import logging
+from collections import deque
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +19,7 @@ from execution.autonomous.status_document import live_row, plug_in_row, process_
 from execution.autonomous.supervisor_door import Exits, ProgramState, SupervisorDoor
 from execution.autonomous.supervisor_link import SupervisorLink
 from execution.autonomous.vitals import SystemVitals, sample_process, system_resources
-from execution.autonomous.watched import QUIET_AFTER_S, Watched
+from execution.autonomous.watched import QUIET_AFTER_S, Happening, Watched
 from execution.runtime.clock import Clock
 from execution.runtime.home import Home
 from execution.vocabulary.health import HealthStatus, worst
@@ -27,6 +28,7 @@ from execution.vocabulary.messages import Fact, Heartbeat
 from execution.vocabulary.programs import BY_NAME, MANAGER
 
 NEVER_ENDED = Exits(0, 0, 0)
+HAPPENINGS_KEPT = 200
 CRASHED = Exits(1, 0, 1)  # for want of the plug-in's word
 log = logging.getLogger("nae.manager")
 
@@ -40,6 +42,7 @@ class Overseer:
         self.mode = mode
         self.watched = {name: Watched() for name in names}
         self.machine: SystemVitals | None = None
+        self.happened: deque[Happening] = deque(maxlen=HAPPENINGS_KEPT)  # for whoever keeps account of faults
         self.link = SupervisorLink(door)
         self._held: list[str] = []
         self._pulse_at = functools.cache(home.pulse)
@@ -69,9 +72,10 @@ class Overseer:
                 continue  # killed already, or gone by itself: supervisord is about to say so
             self.killed(watched, silent.name, pid, silent.cause)
 
-    def killed(self, watched: Watched, name: str, pid: int, cause: str) -> None:
+    def killed(self, watched: Watched, name: str, pid: int, cause: str, what: str = "hang") -> None:
         """Somebody was killed by us: remember whom, and why."""
         watched.killed = (pid, cause)
+        self.happened.append(Happening(what, name, pid, cause))
         watched.broken = ("hang", self._clock.monotonic())
         fields = {"action": Action.KILL, "process": name, "pid": pid, "cause": cause}
         log.warning("acting", extra={"fields": fields})
@@ -126,9 +130,12 @@ class Overseer:
         watched.restarts += 1
         watched.restarted_at.append(self._clock.monotonic())
         killed = watched.killed and watched.killed[0] == watched.last_pid
+        status = self.link.plug_in.exits.get(program.name, CRASHED).last_status
+        if not killed:
+            self.happened.append(Happening("crash", program.name, watched.last_pid, f"it ended with {status}", status))
         cause = watched.killed[1] if watched.killed and killed else "; ".join(watched.verdict.causes) or "it exited"
         if watched.broken is None:
-            if self.link.plug_in.exits.get(program.name, CRASHED).last_status == 0:
+            if status == 0:
                 cause = "it ended in good order, as it was told"  # nothing was broken, so nothing is mended
             else:
                 watched.broken = ("crash", self._clock.monotonic())

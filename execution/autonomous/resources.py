@@ -54,11 +54,13 @@ AS_SHIPPED = Patience()
 
 @dataclass(frozen=True)
 class Finding:
-    """`leak` says what grows and when it meets its ceiling; `act`: that is so near that it must be renewed now."""
+    """`leak` says what grows and when it meets its ceiling; `act`: that is so near that it must be renewed now;
+    `grows`: memory or descriptor."""
 
     leak: str = ""
     act: bool = False
     spins: bool = False
+    grows: str = ""
 
 
 def slope(points: Sequence[tuple[float, float]]) -> float:
@@ -87,8 +89,9 @@ def find(readings: Sequence[Reading], ceilings: Ceilings, patience: Patience = A
     counted = [(one.at, one.descriptors) for one in readings if one.descriptors is not None]
     most = ceilings.descriptors
     files = _leak("descriptor", counted, most, patience) if most and counted else ("", False)
-    leak, act = max(memory, files, key=lambda found: (found[1], bool(found[0])))
-    return Finding(leak, act, spins(readings, patience))
+    leak, act = found = max(memory, files, key=lambda found: (found[1], bool(found[0])))
+    grows = ("memory" if found is memory else "descriptor") if leak else ""
+    return Finding(leak, act, spins(readings, patience), grows)
 
 
 def _leak(what: str, points: Sequence[tuple[float, float]], ceiling: float, patience: Patience) -> tuple[str, bool]:

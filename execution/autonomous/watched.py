@@ -19,6 +19,17 @@ NOT_STARTED = "Not started"  # supervisord's word for what it hasn't come to yet
 QUIET_AFTER_S = 1.5 * HEARTBEAT_PERIOD_S  # a beat is missing: look, so that a second look can tell when it is silent
 
 
+@dataclass(frozen=True)
+class Happening:
+    """Something befell a process: `what` is hang or fork bomb (we killed it), or crash. `status`: how it ended."""
+
+    what: str
+    process: str
+    pid: int
+    cause: str
+    status: int | None = None
+
+
 @dataclass
 class Watched:
     """One process in the eyes of the manager."""

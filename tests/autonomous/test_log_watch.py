@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from execution.autonomous.log_watch import BEHIND_MAX_BYTES, READ_MAX_BYTES, LogWatch, Tail, count_lines
+from execution.autonomous.log_watch import LINE_MAX, READ_MAX_BYTES, RECENT_LINES, LogWatch, Tail, count_lines
 from execution.runtime.logs import CopyTruncateHandler, LineFormatter
 from tests.support import eventually
 
@@ -20,7 +20,7 @@ INFO = "2026-11-21T08:15:00.123Z INFO    nae.venue: an ERROR in the text is none
 
 @pytest.fixture
 def watch(tmp_path: Path) -> LogWatch:
-    """A watch without its thread: the hints are given by the test."""
+    """A watch that hasn't been started: whatever is there is new."""
     return LogWatch(tmp_path)
 
 
@@ -30,7 +30,6 @@ def append(path: Path, text: str) -> None:
 
 
 def look(watch: LogWatch, name: str = "venue") -> Tail:
-    watch._changed.add(f"{name}.log")
     return watch.read()[name]
 
 
@@ -79,34 +78,89 @@ def test_truncation_by_hand_begins_anew_without_repeating(tmp_path: Path, watch:
 
 
 def test_a_file_that_went_away_is_nothing(tmp_path: Path, watch: LogWatch) -> None:
-    assert look(watch).errors == 0
+    append(tmp_path / "venue.log", ERROR.format(1))
+    assert look(watch).errors == 1
+    (tmp_path / "venue.log").unlink()
+    assert look(watch).errors == 1
+    append(tmp_path / "venue.log", ERROR.format(2))
+    assert look(watch).errors == 2
 
 
 def test_a_flood_is_read_piece_by_piece_to_its_end(tmp_path: Path, watch: LogWatch) -> None:
     lines = 2 * READ_MAX_BYTES // len(ERROR) + 10
     append(tmp_path / "venue.log", ERROR.format(1) * lines)
-    look(watch)
+    first = look(watch).errors
+    assert 0 < first < lines
     for _ in range(3):
         tail = watch.read()["venue"]
-    assert tail.errors == lines
+    assert (tail.errors, tail.lines, tail.skipped_bytes) == (lines, lines, 0)
 
 
-def test_who_falls_too_far_behind_skips_and_says_how_much(tmp_path: Path, watch: LogWatch) -> None:
+def rotate(path: Path, keep: int = 3) -> None:
+    """As our own logs do it: by copy and truncation."""
+    for number in range(keep - 1, 0, -1):
+        older = path.with_name(f"{path.name}.{number}")
+        if older.exists():
+            older.replace(path.with_name(f"{path.name}.{number + 1}"))
+    path.with_name(f"{path.name}.1").write_bytes(path.read_bytes())
+    path.write_text("")
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_several_rotations_between_two_looks_lose_and_repeat_nothing(
+    tmp_path: Path, watch: LogWatch, times: int
+) -> None:
+    path = tmp_path / "venue.log"
+    append(path, "2026-11-21T08:15:00.001Z ERROR   nae.venue: the first\n" * 3)
+    assert look(watch).errors == 3
+    for number in range(times):
+        append(path, ERROR.format(number) * 5)
+        rotate(path)
+    append(path, ERROR.format("last"))
+    tail = look(watch)
+    assert (tail.errors, tail.skipped_bytes) == (3 + 5 * times + 1, 0)
+    assert look(watch).errors == tail.errors
+
+
+def test_what_was_rotated_away_altogether_is_said_to_be_lost(tmp_path: Path, watch: LogWatch) -> None:
+    path = tmp_path / "venue.log"
+    append(path, ERROR.format("first") * (2 * READ_MAX_BYTES // len(ERROR)))
+    assert look(watch).skipped_bytes == 0
+    for number in range(4):  # one more than are kept
+        append(path, f"2026-11-21T08:15:0{number}.000Z ERROR   nae.venue: later\n")
+        rotate(path)
+    while True:
+        before = watch.read()["venue"].lines
+        if watch.read()["venue"].lines == before:
+            break
+    assert watch.read()["venue"].skipped_bytes > READ_MAX_BYTES / 2
+
+
+def test_a_file_truncated_and_grown_beyond_where_we_were_is_a_new_one(tmp_path: Path, watch: LogWatch) -> None:
+    path = tmp_path / "venue.log"
+    append(path, ERROR.format("old"))
+    assert look(watch).errors == 1
+    path.write_text("2026-11-22T00:00:00.000Z ERROR   nae.venue: new\n" * 5)
+    assert look(watch).errors == 6
+
+
+def test_what_grew_is_told_once_for_whoever_looks_for_floods(tmp_path: Path, watch: LogWatch) -> None:
     path = tmp_path / "venue.log"
     append(path, ERROR.format(1))
-    assert look(watch).errors == 1
-    lines = (BEHIND_MAX_BYTES + READ_MAX_BYTES) // len(ERROR.format(2))
-    append(path, ERROR.format(2) * lines)
-    grown = look(watch).grown_bytes
-    assert grown == lines * len(ERROR.format(2))
-    while watch._changed:
-        tail = watch.read()["venue"]
-    assert 0 < tail.skipped_bytes <= READ_MAX_BYTES
-    read = (grown - tail.skipped_bytes) // len(ERROR.format(2))
-    assert abs(tail.errors - 1 - read) <= 1, "but for a line that was cut in two"
-    assert watch.read()["venue"].grown_bytes == 0
+    assert look(watch).grown_bytes == len(ERROR.format(1))
+    append(path, ERROR.format(2))
+    rotate(path)
     append(path, ERROR.format(3))
-    assert look(watch).last_error.endswith("number 3")
+    assert look(watch).grown_bytes == 2 * len(ERROR.format(2))
+    assert look(watch).grown_bytes == 0
+
+
+def test_the_newest_lines_are_kept_to_be_shown_each_of_them_short(tmp_path: Path, watch: LogWatch) -> None:
+    append(tmp_path / "venue.log", "".join(ERROR.format(number) + INFO for number in range(100)))
+    append(tmp_path / "venue.log", ERROR.format("x" * 10_000))
+    recent = list(look(watch).recent)
+    assert len(recent) == RECENT_LINES and recent[-2].endswith("number 99")
+    assert max(map(len, recent)) == LINE_MAX
 
 
 def test_ten_thousand_lines_a_second_are_all_read_in_a_small_part_of_the_second(
@@ -132,8 +186,8 @@ def test_a_line_without_an_end_stops_nothing(tmp_path: Path, watch: LogWatch) ->
 @given(st.text(max_size=200))
 def test_any_text_can_be_counted(text: str) -> None:
     tail = Tail()
-    count_lines(tail, text)
-    assert tail.errors <= text.count("\n") + 1
+    count_lines(tail, text.encode())
+    assert tail.errors <= text.count("\n") + 1 and tail.lines == text.count("\n")
 
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -143,18 +197,19 @@ def test_with_our_own_rotation_and_looks_at_any_moment_every_error_is_counted_on
 ) -> None:
     for path in tmp_path.iterdir():
         path.unlink()
-    log = CopyTruncateHandler(tmp_path / "venue.log", max_bytes=400, keep=2)
+    log = CopyTruncateHandler(tmp_path / "venue.log", max_bytes=400, keep=3)
     watch, errors, unseen = LogWatch(tmp_path), 0, 0
-    for step in steps:
+    for number, step in enumerate(steps):
         unseen = 0 if step == "look" else unseen + 1
-        if step == "look" or unseen > 3:  # looked at before a second rotation
+        if step == "look" or unseen > 6:  # looked at before the copies have gone
             look(watch)
             unseen = 0
         if step != "look":
-            line = ERROR.format(1) if step == "error" else INFO
+            line = ERROR.format(number) if step == "error" else INFO
             errors += step == "error"
             _write(log, line)
-    assert look(watch).errors == errors
+    tail = watch.read().get("venue", Tail())
+    assert (tail.errors, tail.skipped_bytes) == (errors, 0)
 
 
 def _write(log: CopyTruncateHandler, line: str) -> None:
