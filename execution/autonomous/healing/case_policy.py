@@ -21,7 +21,7 @@ from execution.autonomous.healing.cases import (
     advance,
     with_last,
 )
-from execution.autonomous.healing.choice import Fitting, choose, has_way
+from execution.autonomous.healing.choice import PATIENCE_S, RESTARTS_TOLD, SUPERVISED, Fitting, choose, has_way
 from execution.autonomous.healing.experience import Experience
 from execution.autonomous.healing.remedy import Issue, Terms
 from execution.vocabulary.issues import Severity
@@ -135,7 +135,7 @@ def _open(book: Book, case: Case, view: View, now: float, orders: list[Order]) -
     away_s = now - max(case.seen_at, case.at if case.attempts else case.seen_at)
     if sight.well_since is not None and away_s >= FAULT_GONE_AFTER_S * view.pace:
         return book.with_case(advance(case, CaseEvent.QUIET, now, said=BY_ITSELF, mark=case.seen))
-    choice = choose(case, book, view.fitting, view.known, now)
+    choice = choose(case, book, view.fitting, view.known, now, patience_s=PATIENCE_S * view.pace)
     if choice.remedy:
         orders.append(Order(Kind.TRY, case.id))
         return book.with_case(_begun(case, choice.remedy, choice.explored, view, now))
@@ -166,12 +166,17 @@ def _attempt(case: Case, remedy: str, now: float, now_ms: int, *, explored: bool
 
 def _restarted_for(case: Case, sight: Sight, view: View) -> bool:
     """Has supervision restarted the process because of this, or while nothing else was tried?"""
-    if sight.restarted_at is None or RESTART in case.tried():
+    if sight.restarted_at is None:
         return False
-    if all(name != RESTART for name, _ in view.fitting.get(case.issue.type, ())):
+    if case.issue.type in SUPERVISED:
+        if sum(one.episode == case.episode for one in case.attempts) >= RESTARTS_TOLD:
+            return False
+    elif RESTART in case.tried() or all(name != RESTART for name, _ in view.fitting.get(case.issue.type, ())):
         return False
-    since = case.at if case.attempts else case.began_at - RESTART_COUNTS_FOR_S
-    return sight.restarted_at > since
+    last = case.last
+    if last is None or last.episode != case.episode:
+        return sight.restarted_at > case.began_at - RESTART_COUNTS_FOR_S
+    return sight.restarted_at > (last.at if last.by_supervision else case.at)  # what we renew ourselves is no other's
 
 
 def _adopted(case: Case, sight: Sight, view: View, now: float) -> Case:

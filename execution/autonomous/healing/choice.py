@@ -13,7 +13,9 @@ from execution.vocabulary.programs import BY_NAME
 
 ASKED_AGAIN_AFTER_S = 10.0  # an obstacle may have gone
 PATIENCE_S = 60.0  # with obstacles, before a person is told
-ESCALATED_AFTER = 3  # occurrences of a mild fault that nothing fits, until a person is told
+TOLD_FROM = {Severity.NOTE: 3, Severity.WARNING: 3, Severity.SERIOUS: 2, Severity.CRITICAL: 1}  # occurrences
+SUPERVISED = frozenset({IssueType.CRASH, IssueType.HANG})  # supervision brings it back, long before we look
+RESTARTS_TOLD = 4  # in vain, of what supervision has brought back, until a person is told
 HOUR_S = 3600.0
 
 Fitting = Mapping[IssueType, Sequence[tuple[str, Terms]]]
@@ -33,7 +35,9 @@ def is_live(process: str) -> bool:
     return process in BY_NAME and BY_NAME[process].account == "live"
 
 
-def choose(case: Case, book: Book, fitting: Fitting, known: Experience, now: float) -> Choice:
+def choose(
+    case: Case, book: Book, fitting: Fitting, known: Experience, now: float, *, patience_s: float = PATIENCE_S
+) -> Choice:
     """What to do about an open case now."""
     ranked = _ranked(case, fitting.get(case.issue.type, ()), known)
     left_out: dict[str, str] = {}
@@ -55,7 +59,7 @@ def choose(case: Case, book: Book, fitting: Fitting, known: Experience, now: flo
         return _within_bounds(case, book, ready, may_explore, now)
     if pending or not _is_worth_telling(case):
         return Choice(why=pending or "seen, and nothing fits it")
-    if any(now - obstacle.since < PATIENCE_S for name, obstacle in case.obstacles.items() if name in left_out):
+    if any(now - obstacle.since < patience_s for name, obstacle in case.obstacles.items() if name in left_out):
         return Choice(why=_what_was_tried(left_out))
     return Choice(exhausted=True, why=_what_was_tried(left_out))
 
@@ -108,8 +112,10 @@ def _cooling(book: Book, case: Case, name: str, terms: Terms, now: float) -> str
 
 
 def _is_worth_telling(case: Case) -> bool:
-    mild = case.issue.severity in (Severity.NOTE, Severity.WARNING)
-    return bool(case.attempts) or not mild or case.issue.count - case.mark >= ESCALATED_AFTER
+    """Once may be chance, unless it is critical."""
+    if case.issue.type in SUPERVISED:
+        return sum(one.episode == case.episode for one in case.attempts) >= RESTARTS_TOLD
+    return case.issue.in_window >= TOLD_FROM[case.issue.severity]
 
 
 def _what_was_tried(left_out: Mapping[str, str]) -> str:

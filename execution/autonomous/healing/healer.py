@@ -26,7 +26,7 @@ from execution.autonomous.healing.catalogue import Catalogue
 from execution.autonomous.healing.choice import is_live
 from execution.autonomous.healing.healing_record import HealingRecord
 from execution.autonomous.healing.memory import Memory, signature
-from execution.autonomous.healing.remedy import CannotHeal, Hands, Issue, Remedy, Undo
+from execution.autonomous.healing.remedy import LEFT, CannotHeal, Hands, Issue, Remedy, Undo
 from execution.autonomous.healing.undo_store import Standing, UndoStore
 from execution.runtime import steps
 from execution.runtime.clock import Clock
@@ -197,7 +197,7 @@ class Healer:
     async def _kept_or_reverted(self, name: str, attempt: Attempt, remedy: Remedy, undo: Undo) -> str:
         """What can't be put back later is put back at once: then why, else empty."""
         try:
-            if undo:
+            if undo and LEFT not in undo:
                 self._keep_undo(name, attempt, undo)
         except CannotHeal as reason:
             failure, _ = await attempted(remedy.revert(undo, self._hands(lambda undo: None)), REVERT_DEADLINE_S)

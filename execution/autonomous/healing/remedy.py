@@ -13,6 +13,7 @@ from execution.runtime.clock import Clock
 from execution.runtime.home import Home
 from execution.vocabulary.issues import IssueType, Severity
 
+LEFT = "left"  # an undo with this key says that nothing is left to put back
 Undo = dict[str, Any]  # plain values, kept in the record: all that a revert needs, in this life or a later one
 
 

@@ -250,3 +250,37 @@ def test_no_more_changes_in_an_hour_than_the_bound_over_everything(tmp_path: Pat
     scene.look(times=3)
     assert toy.applied == 30
     assert "no more" in {case.said for case in scene.healer.book.cases.values() if not case.attempts}.pop()
+
+
+def test_who_dies_again_and_again_is_told_only_once_supervision_has_brought_it_back_in_vain(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    told = []
+    for _ in range(6):
+        scene.sight[PROCESS] = Sight(restarted_at=scene.clock.monotonic() + 4.5)
+        scene.occurs(type=IssueType.CRASH, severity=Severity.CRITICAL)
+        scene.look(seconds=5, times=2)
+        told.append("escalation" in scene.kinds())
+    assert told == [False, False, False, False, True, True]
+    assert scene.kinds().count("escalation") == 1
+
+
+@pytest.mark.parametrize(("severity", "times"), [(Severity.WARNING, 3), (Severity.SERIOUS, 2), (Severity.CRITICAL, 1)])
+def test_what_nothing_fits_is_told_once_it_is_more_than_chance(tmp_path: Path, severity: Severity, times: int) -> None:
+    scene = Scene(tmp_path)
+    for number in range(1, times + 1):
+        scene.occurs(severity=severity)
+        scene.look()
+        assert (scene.state() is CaseState.ESCALATED) is (number == times)
+
+
+def test_an_undo_that_says_nothing_is_left_is_none(tmp_path: Path) -> None:
+    class Told(Nudge):
+        async def apply(self, issue, hands):  # type: ignore[no-untyped-def]
+            return {"told": "done", "left": "nothing to put back"}
+
+    scene = Scene(tmp_path, Told("first"))
+    scene.occurs()
+    scene.look()
+    scene.occurs()
+    scene.look(seconds=4)
+    assert "revert" not in scene.kinds()
