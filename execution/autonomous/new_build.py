@@ -5,6 +5,7 @@ it takes a full start? Runs a Python and the installer as children of a command;
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from execution.autonomous.builds import compile_all
@@ -67,6 +68,15 @@ def install_again(build: Path) -> str:
     for stamp in Path(sys.prefix).glob("installed-*"):
         stamp.unlink()  # the next start looks anew
     return "" if done.returncode == 0 else "its packages can't be installed again" + _said(done)
+
+
+def stage(lock: Path, prefix: Path, python: Path, options: Sequence[str] = ()) -> str:
+    """Install the whole lock into a folder of its own, laid out as an environment is: nothing that anybody runs is
+    touched. Why that failed, or ''."""
+    command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]
+    command += ["--require-hashes", "--no-deps", "--only-binary", ":all:", "--ignore-installed", "--no-compile"]
+    done = _run([*command, *options, "--prefix", str(prefix), "-r", str(lock)], prefix, INSTALLED_WITHIN_S)
+    return "" if done.returncode == 0 else "the locked packages can't be had" + _said(done)
 
 
 def takes_a_full_start(old: Path, new: Path) -> list[str]:

@@ -16,14 +16,16 @@ from execution.autonomous.ground import (
     check_writable,
     nearest_folder,
 )
+from execution.autonomous.packages import Environment, damage
 from execution.autonomous.service import ASKED_WITHIN_S, Runner, ServiceKeeper, run_command
 from execution.autonomous.service_state import in_words
 from execution.autonomous.supervisor_door import SupervisorDoor, SupervisorUnavailable
 from execution.autonomous.supervisord_config import render
 from execution.ledger.account_lock import holder_of
+from execution.runtime.adjustments import file_in, read, stands
 from execution.runtime.bus import NoAnswer, Refused, ask
 from execution.runtime.clock import SystemClock
-from execution.runtime.config import load
+from execution.runtime.config import as_written, load
 from execution.runtime.home import PROJECT_ROOT, Home
 from execution.runtime.locks import is_held, read_holder
 from execution.vocabulary.exit_codes import ConfigError
@@ -33,14 +35,15 @@ OLDEST_SUPERVISOR = (4, 3, 0)
 Finding = tuple[str, bool, str]
 
 
-def examine(home: Home) -> list[Finding]:
-    """Every check as (name, is it well, what was found)."""
+def examine(home: Home, deep: bool = False) -> list[Finding]:
+    """Every check as (name, is it well, what was found). `deep`: every file of every locked package too."""
     checks: dict[str, Callable[[], str]] = {
         "python": lambda: sys.version.split()[0],
-        "packages": _packages,
+        "packages": _every_file if deep else _packages,
         "folders": lambda: _folders(home),
         "disk": lambda: "; ".join(check_disk(home)) or "enough room",
         "nae.toml": lambda: _config(home),
+        "adjustments": lambda: _adjustments(home),
         "supervisord": lambda: _supervisord(home),
         "user": _user,
         "sleep": lambda: sleep_finding(sys.platform, run_command),
@@ -75,6 +78,30 @@ def _packages() -> str:
     if wrong:
         raise ConfigError(f"{', '.join(wrong[:5])}; remove .venv and start again to install from the lock")
     return "as locked"
+
+
+def _every_file() -> str:
+    """Every file of every locked package is as its record says."""
+    if wrong := damage(Environment.ours()):
+        told = "; ".join(f"{name}: {what}" for name, what in list(wrong.items())[:5])
+        raise ConfigError(f"{told}; remove .venv and start again to install from the lock")
+    return "as locked, every file of them"
+
+
+def _adjustments(home: Home) -> str:
+    """What the operation has changed of its settings by itself, and what nae.toml says there."""
+    rows, problem = read(file_in(home.data))
+    if problem:
+        raise ConfigError(f"{problem}; the last good ones hold, and the next start sets the file aside")
+    config = as_written(home.config_file)
+    told = [
+        f"{row.key.partition('.')[2]} = {row.value} instead of {row.base}"
+        + (f" for {row.process}" if row.process else "")
+        + f" ({row.id}: {row.cause})"
+        for row in rows
+        if stands(row, config)
+    ]
+    return "; ".join(told) or "none: all settings are nae.toml's"
 
 
 def _folders(home: Home) -> str:

@@ -194,12 +194,15 @@ def verify(json: AsJson = False) -> None:
         raise typer.Exit(ExitCode.FAILED if document["running"] else ExitCode.UNAVAILABLE)
 
 
-def doctor(json: AsJson = False) -> None:
+def doctor(
+    deep: Annotated[bool, typer.Option("--deep", help="Every file of every package, by its hash: seconds.")] = False,
+    json: AsJson = False,
+) -> None:
     """Check the ground: Python, packages, folders, disk, nae.toml, and whether an operation runs.
 
     Exit codes: 0 all well · 1 something isn't
     """
-    findings = examine(Home.find())
+    findings = examine(Home.find(), deep)
     if json:
         print_json([{"check": name, "ok": ok, "finding": finding} for name, ok, finding in findings])
     else:

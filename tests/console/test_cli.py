@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from execution.autonomous.healing.adjustment_book import AdjustmentBook
+from execution.autonomous.packages import Environment
 from execution.console import cli
 from execution.console.cli import run
 from execution.console.operation_commands import typed
@@ -164,7 +166,7 @@ def test_doctor_finds_a_fresh_folder_well(say: Say) -> None:
     code, out, _ = say("doctor", "--json")
     findings = {row["check"]: row for row in json.loads(out)}
     ground = {"python", "packages", "folders", "disk", "nae.toml"}
-    assert set(findings) == ground | {"supervisord", "user", "sleep", "service", "operation", "orders"}
+    assert set(findings) == ground | {"adjustments", "supervisord", "user", "sleep", "service", "operation", "orders"}
     wrong = {name for name, row in findings.items() if not row["ok"]}
     assert wrong <= {"packages"}, "only the packages may differ from the lock on a developer's machine"
     assert code == (ExitCode.FAILED if wrong else ExitCode.OK)
@@ -180,6 +182,34 @@ def test_doctor_names_what_is_wrong_and_goes_on(home: Home, say: Say) -> None:
     assert "operation.log_level = 'LOUD' isn't known" in findings["nae.toml"]["finding"]
     assert f"can't write to {home.logs}" in findings["folders"]["finding"]
     assert findings["python"]["ok"]
+
+
+def test_doctor_names_what_the_operation_has_adjusted_and_a_damaged_file_of_it(home: Home, say: Say) -> None:
+    book = AdjustmentBook(home, SystemClock())
+    added = book.add("operation.request_timeout_s", 4.5, "99 of 100 took 3.1 s")
+    _, out, _ = say("doctor", "--json")
+    finding = next(row for row in json.loads(out) if row["check"] == "adjustments")
+    assert finding["finding"] == f"request_timeout_s = 4.5 instead of 4.0 ({added.id}: 99 of 100 took 3.1 s)"
+    book.path.write_text("{}")
+    _, out, _ = say("doctor", "--json")
+    finding = next(row for row in json.loads(out) if row["check"] == "adjustments")
+    assert not finding["ok"]
+    assert "is refused: " in finding["finding"]
+
+
+def test_doctor_deep_reads_every_file_of_every_package(say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[bool] = []
+
+    def found(environment: Environment, deep: bool = True) -> dict[str, str]:
+        looked.append(deep)
+        return {"aiohttp": f"{environment.site}/aiohttp/web.py has other content"}
+
+    monkeypatch.setattr("execution.console.doctor.damage", found)
+    code, out, _ = say("doctor", "--deep", "--json")
+    finding = next(row for row in json.loads(out) if row["check"] == "packages")
+    assert (code, looked, finding["ok"]) == (ExitCode.FAILED, [True], False)
+    assert "aiohttp: " in finding["finding"]
+    assert "web.py has other content" in finding["finding"]
 
 
 def test_doctor_says_when_a_port_is_taken(home: Home, say: Say) -> None:

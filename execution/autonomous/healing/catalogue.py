@@ -4,16 +4,22 @@ from collections.abc import Sequence
 
 from execution.autonomous.healing.choice import Fitting
 from execution.autonomous.healing.remedies.add_import import ADD_IMPORT, REHEARSE_IMPORT
+from execution.autonomous.healing.remedies.free_disk import FREE_DISK
+from execution.autonomous.healing.remedies.raise_timeout import RAISE_TIMEOUT
 from execution.autonomous.healing.remedies.restart import RESTART
+from execution.autonomous.healing.remedies.resync_lock import RESYNC_LOCK
 from execution.autonomous.healing.remedies.suggest_get import SUGGEST_GET
 from execution.autonomous.healing.remedies.trader_orders import TRADER_ORDERS
 from execution.autonomous.healing.remedy import Remedy, Terms
 from execution.vocabulary.issues import IssueType
 
 REMEDIES: tuple[Remedy, ...] = (
+    RESYNC_LOCK,
     ADD_IMPORT,
     REHEARSE_IMPORT,
     SUGGEST_GET,
+    RAISE_TIMEOUT,
+    FREE_DISK,
     *TRADER_ORDERS,
     RESTART,  # last: nothing gentler has helped
 )

@@ -59,7 +59,7 @@ class FreeDisk:
             window_s=21_600.0,
             cool_down_s=300.0,
             reverted_when_useless=False,  # to unpack them again would take the room that there isn't
-            deadline_s=120.0,
+            deadline_s=300.0,
         )
         self.fits = {IssueType.DISK: terms}
 
