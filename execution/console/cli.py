@@ -15,6 +15,7 @@ from execution.console import (
 )
 from execution.console.arm_command import arm
 from execution.console.audit_commands import audit
+from execution.console.errors_command import errors
 from execution.console.heal_command import heal
 from execution.console.keys_commands import keys
 from execution.console.kill_command import kill
@@ -66,6 +67,7 @@ PANELS = {
 for panel, commands in PANELS.items():
     for command in commands:
         app.command(rich_help_panel=panel)(command)
+app.add_typer(errors, name="errors", rich_help_panel="Look")
 app.add_typer(heal, name="heal", rich_help_panel="Look")
 app.add_typer(learn, name="learn", rich_help_panel="Look")
 app.add_typer(service, name="service", rich_help_panel="Run it")

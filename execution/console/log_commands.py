@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from execution.console.output import complain, screen
+from execution.console.output import complain, screen, visible
 from execution.runtime.clock import block
 from execution.runtime.files import tail_lines
 from execution.runtime.home import Home
@@ -79,4 +79,4 @@ def _show(name: str, lines: list[str], names: list[str]) -> None:
     width = max(map(len, names))
     for line in lines:
         screen.print(f"[{colour}]{name:<{width}}[/] ", end="")
-        screen.print(line, markup=False, emoji=False, soft_wrap=True)
+        screen.print(visible(line), markup=False, emoji=False, soft_wrap=True)

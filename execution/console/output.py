@@ -33,14 +33,21 @@ def print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(plain, indent=2) + "\n")
 
 
+def visible(text: str) -> str:
+    """`text` with nothing in it that a terminal obeys, or that hides or turns other text: such signs are spelt out."""
+    if text.isprintable():
+        return text
+    return "".join(sign if sign.isprintable() or sign in "\n\t" else ascii(sign)[1:-1] for sign in text)
+
+
 def say(text: str, style: str = "") -> None:
     """A line for a person, as it is, on standard output."""
-    screen.print(text, style=style, markup=False, emoji=False, soft_wrap=True)
+    screen.print(visible(text), style=style, markup=False, emoji=False, soft_wrap=True)
 
 
 def complain(problem: str) -> None:
     """An error for a person, on standard error."""
-    errors.print(redact(f"nae: {problem}"), style="red", markup=False, emoji=False, soft_wrap=True)
+    errors.print(visible(redact(f"nae: {problem}")), style="red", markup=False, emoji=False, soft_wrap=True)
 
 
 def crashed(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -97,7 +104,7 @@ def cell(value: Any) -> Text:
         return Text("yes" if value else "no")
     if isinstance(value, Decimal):
         return Text(amount_text(round(value, SHOWN_DECIMALS)))
-    text = str(value)
+    text = visible(str(value))
     return Text(text, style=STATUS_STYLE.get(text, ""))
 
 
