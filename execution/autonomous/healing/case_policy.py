@@ -109,7 +109,8 @@ def _hear(book: Book, view: View, now: float, orders: list[Order]) -> Book:
 def _again(case: Case, view: View, now: float, orders: list[Order]) -> Case:
     """It has occurred once more."""
     if case.state is CaseState.WATCHING:
-        return _useless(case, "it came again", now, orders) if now - case.at > _terms(case, view).settle_s else case
+        terms = _terms(case, view)
+        return _useless(case, terms, "it came again", now, orders) if now - case.at > terms.settle_s else case
     if case.state not in (CaseState.FIXED, CaseState.GONE):
         return case
     healed_by = case.last if case.state is CaseState.FIXED else None
@@ -195,7 +196,7 @@ def _watched(case: Case, view: View, now: float, orders: list[Order]) -> Case:
         healed = with_last(case, outcome=Outcome.HELPED, seconds=round(quiet_since - case.began_at, 1))
         return advance(healed, CaseEvent.QUIET, now, said="", mark=case.seen)
     if now - quiet_since > quiet_for_s + NO_PROGRESS_AFTER_S * view.pace:
-        return _useless(case, "its process makes no progress", now, orders)
+        return _useless(case, terms, "its process makes no progress", now, orders)
     return case
 
 
@@ -209,13 +210,13 @@ def _progressed(case: Case, sight: Sight, since: float) -> bool:
     return any(at > since for at in sight.finished.values())
 
 
-def _useless(case: Case, why: str, now: float, orders: list[Order]) -> Case:
-    """The last remedy didn't help: it is put back, if there is something to put back."""
+def _useless(case: Case, terms: Terms, why: str, now: float, orders: list[Order]) -> Case:
+    """The last remedy didn't help: it is put back, if there is something to put back and its terms don't keep it."""
     orders.append(Order(Kind.USELESS, case.id))
     last = case.last
     assert last is not None, "watched without an attempt"
     case = with_last(case, outcome=Outcome.USELESS, why=why)
-    if last.standing:
+    if last.standing and terms.reverted_when_useless:
         orders.append(Order(Kind.PUT_BACK, case.id))
         return advance(case, CaseEvent.UNDO, now, mark=case.seen)
     return advance(case, CaseEvent.USELESS, now, mark=case.seen)

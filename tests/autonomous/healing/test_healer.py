@@ -1,5 +1,6 @@
 """The healer with toy remedies on real files: what it does about a fault, and in what order."""
 
+import asyncio
 from pathlib import Path
 
 import msgspec
@@ -38,6 +39,22 @@ def test_a_remedy_after_which_it_comes_again_is_put_back_and_the_next_one_is_tri
     scene.look(seconds=10, times=8)
     assert scene.state() is CaseState.FIXED
     assert scene.kinds() == ["remedy", "revert", "remedy", "fix"]
+
+
+def test_what_its_terms_keep_stays_though_it_didnt_help_until_a_person_puts_it_back(tmp_path: Path) -> None:
+    terms = msgspec.structs.replace(TERMS, reverted_when_useless=False)
+    scene = Scene(tmp_path, Switch("first", {IssueType.KEY: terms}), Nudge("second"))
+    scene.occurs()
+    scene.look()
+    scene.occurs()
+    scene.look(seconds=4)
+    assert scene.setting() == "first"
+    scene.occurs()
+    scene.look()
+    assert [one.remedy for one in scene.case.attempts] == ["first", "second"]
+    assert scene.kinds() == ["remedy", "remedy"]
+    asyncio.run(scene.person.revert("all", "a person"))
+    assert scene.setting() is None
 
 
 def test_what_still_arrives_in_the_first_seconds_doesnt_count_against_the_remedy(tmp_path: Path) -> None:
