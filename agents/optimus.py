@@ -104,8 +104,8 @@ class OptimusAgent:
         await self._trade(self._side, ledger)
 
     def _open(self, followed: LedgerFollower | None) -> None:
-        path = self._context.home.ledger(self._account)
-        self._ledger = open_or_rebuild(path, self._account, self._context.clock, followed)
+        context, path = self._context, self._context.home.ledger(self._account)
+        self._ledger = open_or_rebuild(path, self._account, context.clock, followed, context.errors.note)
 
     async def _trade(self, side: MarketSide, ledger: Ledger) -> None:
         if not side.endpoint.embedded:  # that account is the same from every home of this machine

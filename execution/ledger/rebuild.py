@@ -7,6 +7,7 @@ The old file is kept aside, never removed. A kill at any moment leaves the old o
 
 import logging
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -52,13 +53,21 @@ def was_begun(path: Path) -> bool:
     return path.exists() or any(path.parent.glob(f"{path.stem}.*")) or bool(backups(path))
 
 
-def open_or_rebuild(path: Path, account: str, clock: Clock, followed: LedgerFollower | None = None) -> Ledger:
-    """The ledger of `account`, opened to trade on; built again first when it can't be trusted. The caller holds the
-    account's lock. Raises as open_ledger does: ConfigError also when there is nothing to build it from."""
+def open_or_rebuild(
+    path: Path,
+    account: str,
+    clock: Clock,
+    followed: LedgerFollower | None = None,
+    note_error: Callable[[BaseException], object] = str,
+) -> Ledger:
+    """The ledger of `account`, opened to trade on; built again first when it can't be trusted, and `note_error` hears
+    why. The caller holds the account's lock. Raises as open_ledger does: ConfigError also when there is nothing to
+    build it from."""
     try:
         return open_ledger(path, account, clock, followed)
     except LedgerUntrusted as refusal:
         LOG.error("%s", refusal)
+        note_error(refusal)
         rebuilt = rebuild(path, account, clock, refusal)
     LOG.warning("%s: %s", path, rebuilt)
     return open_ledger(path, account, clock)

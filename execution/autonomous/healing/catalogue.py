@@ -7,6 +7,7 @@ from execution.autonomous.healing.remedies.add_import import ADD_IMPORT, REHEARS
 from execution.autonomous.healing.remedies.free_disk import FREE_DISK
 from execution.autonomous.healing.remedies.raise_timeout import RAISE_TIMEOUT
 from execution.autonomous.healing.remedies.restart import RESTART
+from execution.autonomous.healing.remedies.restore_database import RESTORE_DATABASE
 from execution.autonomous.healing.remedies.resync_lock import RESYNC_LOCK
 from execution.autonomous.healing.remedies.suggest_get import SUGGEST_GET
 from execution.autonomous.healing.remedies.trader_orders import TRADER_ORDERS
@@ -20,6 +21,7 @@ REMEDIES: tuple[Remedy, ...] = (
     SUGGEST_GET,
     RAISE_TIMEOUT,
     FREE_DISK,
+    RESTORE_DATABASE,
     *TRADER_ORDERS,
     RESTART,  # last: nothing gentler has helped
 )
