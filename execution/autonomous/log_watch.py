@@ -1,22 +1,32 @@
-"""Which log lines say ERROR, counted per process, with the newest ones kept to show. Every file is looked at by its
-size once a second, and read on from where we were: by inode, offset and beginning, through rotation (by copy, by name),
-truncation and floods. A file event for every line written would cost more than all the reading.
+"""The one door to watchdog: which log lines say ERROR, counted per process, with the newest ones kept to show.
+
+Sizes are looked at once a second, and files read on from where we were: by inode, offset and beginning, through
+rotation (by copy, by name), truncation and floods. File events are only hints that files were made or renamed, so that
+several rotations within a second lose nothing; to be told of every line written would cost more than all the reading.
 
 What it finds is evidence for people. Text is never an instruction.
 """
 
+import logging
 import os
 import re
+import threading
 from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from watchdog.events import FileCreatedEvent, FileMovedEvent, FileSystemEvent, FileSystemEventHandler
+from watchdog.observers import Observer
+
+log = logging.getLogger("nae.manager")
 READ_MAX_BYTES = 4 * 2**20  # of one file at one look: some tens of milliseconds, and forty thousand lines
 HEAD_BYTES = 256  # by which a file is known to be the one it was
+COPIES_TRIED = 5
 COPIES_MAX = 9  # name.log.1 to name.log.9
 RECENT_LINES = 20
 LINE_MAX = 300
+LOG_NAME = re.compile(r"\.log(\.\d)?$")
 MARKED = re.compile(rb"^\d[^\n]{0,30}? (ERROR|CRITICAL|WARNING) [^\n]*", re.MULTILINE)  # a record begins with its time
 
 
@@ -24,7 +34,7 @@ MARKED = re.compile(rb"^\d[^\n]{0,30}? (ERROR|CRITICAL|WARNING) [^\n]*", re.MULT
 class Tail:
     """How far one file has been read, and what was counted in it.
 
-    `grown_bytes`: by how much it had grown at the last look; `skipped_bytes`: what was gone before it could be read.
+    `grown_bytes`: by how much it had grown at the last read(); `skipped_bytes`: what was gone before it could be read.
     """
 
     inode: int = 0
@@ -37,6 +47,7 @@ class Tail:
     recent: deque[str] = field(default_factory=lambda: deque(maxlen=RECENT_LINES))
     seen_bytes: int = 0
     grown_bytes: int = 0
+    growing_bytes: int = 0  # since then
     skipped_bytes: int = 0
     touched: tuple[int, int, int] = (0, 0, 0)  # inode, size, time of the last change: as they were
     copies: frozenset[tuple[int, int]] = frozenset()  # the rotated ones that we know, by inode and time
@@ -65,6 +76,8 @@ class LogWatch:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._tails: dict[str, Tail] = {}
+        self._looking = threading.Lock()  # hints come in a thread of their own
+        self._observer = Observer()
 
     def start(self) -> None:
         """Begin at the end of what is there: old errors are not news."""
@@ -72,27 +85,40 @@ class LogWatch:
             tail = self._tails[name] = Tail(offset=status.st_size, seen_bytes=status.st_size)
             try:
                 with (self._folder / name).open("rb") as file:
-                    self._begin(name, tail, file)
+                    self._rotated(name, tail, file)
+                tail.offset = tail.seen_bytes = status.st_size
             except FileNotFoundError:
                 del self._tails[name]  # moved away meanwhile: whatever comes under its name is new
+        hints = [FileCreatedEvent, FileMovedEvent]
+        self._observer.schedule(_Hints(self), str(self._folder), event_filter=hints)
+        self._observer.start()
 
     def stop(self) -> None:
-        """Give back what is open."""
+        """End the watching thread, and give back what is open."""
+        if self._observer.is_alive():
+            logging.getLogger("watchdog").setLevel(logging.CRITICAL)  # its threads call each other's end an error
+            self._observer.stop()
+            self._observer.join(timeout=1)
         for tail in self._tails.values():
             while tail.older:
                 tail.older.popleft()[0].close()
 
     def read(self) -> dict[str, Tail]:
         """Read what is new; the counts per process."""
+        self.look()
         for tail in self._tails.values():
-            tail.grown_bytes = 0
-        for name, status in self._files():
-            tail = self._tails.setdefault(name, Tail())
-            touched = (status.st_ino, status.st_size, status.st_mtime_ns)
-            if touched != tail.touched or tail.older or tail.offset < status.st_size:
-                self._read_on(name, tail)
-                tail.touched = touched
+            tail.grown_bytes, tail.growing_bytes = tail.growing_bytes, 0
         return {name.removesuffix(".log"): tail for name, tail in self._tails.items()}
+
+    def look(self) -> None:
+        """Read what is new."""
+        with self._looking:
+            for name, status in self._files():
+                tail = self._tails.setdefault(name, Tail())
+                touched = (status.st_ino, status.st_size, status.st_mtime_ns)
+                if touched != tail.touched or tail.older or tail.offset < status.st_size:
+                    self._read_on(name, tail)
+                    tail.touched = touched
 
     def _files(self) -> list[tuple[str, os.stat_result]]:
         found = []
@@ -111,62 +137,72 @@ class LogWatch:
         except FileNotFoundError:
             return  # moved away between the two looks; its copy is read when a new one has come
         with file:
-            if not _is_same(file, tail):
+            if not _is_same(file, tail) or (not tail.head and self._newer_copy(name, tail)):
                 self._rotated(name, tail, file)
             elif len(tail.head) < HEAD_BYTES:
                 tail.head = os.pread(file.fileno(), HEAD_BYTES, 0)
-            size = os.fstat(file.fileno()).st_size
-            tail.grown_bytes += max(0, size - tail.seen_bytes)
-            tail.seen_bytes = size
             room = READ_MAX_BYTES
             while tail.older and room > 0:
                 room -= _finish_oldest(tail, room)
-            if room > 0:
-                data = os.pread(file.fileno(), room, tail.offset)
-                whole = data[: data.rfind(b"\n") + 1]
-                tail.offset += len(whole) or (
-                    len(data) if len(data) == room else 0
-                )  # one without an end is passed over
-                count_lines(tail, whole)
+            data = os.pread(file.fileno(), room, tail.offset) if room > 0 else b""
+            size = os.fstat(file.fileno()).st_size
+            if size < tail.offset + len(data) or not _begins_with(file, tail.head):
+                return  # rotated while we read: it is found at the next look, and read from its copy
+            tail.growing_bytes += max(0, size - tail.seen_bytes)
+            tail.seen_bytes = size
+            whole = data[: data.rfind(b"\n") + 1]
+            full = len(data) == READ_MAX_BYTES
+            tail.offset += len(whole) or (len(data) if full else 0)  # a line without an end is passed over
+            count_lines(tail, whole)
+
+    def _newer_copy(self, name: str, tail: Tail) -> bool:
+        """The file was empty, and its like is known by nothing: has there been one in between?"""
+        mark = _mark_of(self._folder / f"{name}.1")
+        return mark is not None and mark not in tail.copies
 
     def _rotated(self, name: str, tail: Tail, file: BinaryIO) -> None:
         """It isn't the file that it was. What we hadn't read of that one stands in a copy, and so does what came and
         went since: all of them are opened now, whatever they are named next."""
-        known, seen, start = tail.copies, tail.seen_bytes, tail.offset
-        for copy in _copies(self._folder, name) if tail.inode else []:
-            if _mark(copy) in known:
-                copy.close()
-                continue
-            if seen and not _is_of(copy, tail):  # the one we were in has come and gone: so much of it at least
-                tail.skipped_bytes += seen - start
-                seen = start = 0
-            tail.grown_bytes += max(0, os.fstat(copy.fileno()).st_size - seen)
-            tail.older.append((copy, start))
-            seen = start = 0
-        tail.offset = tail.seen_bytes = 0
-        self._begin(name, tail, file)
-
-    def _begin(self, name: str, tail: Tail, file: BinaryIO) -> None:
-        tail.inode = os.fstat(file.fileno()).st_ino
-        tail.head = os.pread(file.fileno(), HEAD_BYTES, 0)
         copies = _copies(self._folder, name)
+        if copies and tail.inode and _begins_with(file, _head(copies[-1])):
+            copies.pop().close()  # the copy of what is still to be truncated
+        fresh = [copy for copy in copies if _mark(copy) not in tail.copies] if tail.inode else []
+        ours = next((number for number, copy in enumerate(fresh) if _is_of(copy, tail)), None)
+        if ours is None:  # the one we were in has come and gone: so much of it at least
+            tail.skipped_bytes += tail.seen_bytes - tail.offset if fresh else 0
+            tail.offset = tail.seen_bytes = 0
+        for copy in fresh[ours or 0 :]:
+            tail.growing_bytes += max(0, os.fstat(copy.fileno()).st_size - tail.seen_bytes)
+            tail.older.append((copy, tail.offset))
+            tail.offset = tail.seen_bytes = 0
+        tail.offset = tail.seen_bytes = 0
         tail.copies = frozenset(map(_mark, copies))
+        taken = {id(copy) for copy, _ in tail.older}
         for copy in copies:
-            copy.close()
+            if id(copy) not in taken:
+                copy.close()
+        tail.inode, tail.head = os.fstat(file.fileno()).st_ino, os.pread(file.fileno(), HEAD_BYTES, 0)
+
+
+def _begins_with(file: BinaryIO, head: bytes) -> bool:
+    return os.pread(file.fileno(), len(head), 0) == head
+
+
+def _head(file: BinaryIO) -> bytes:
+    return os.pread(file.fileno(), HEAD_BYTES, 0)
 
 
 def _is_same(file: BinaryIO, tail: Tail) -> bool:
     status = os.fstat(file.fileno())
     if status.st_ino != tail.inode or status.st_size < tail.seen_bytes:
         return False
-    return os.pread(file.fileno(), len(tail.head), 0) == tail.head
+    return _begins_with(file, tail.head)
 
 
 def _is_of(copy: BinaryIO, tail: Tail) -> bool:
     """Is it what we were reading, moved or copied away?"""
     status = os.fstat(copy.fileno())
-    same = status.st_ino == tail.inode or os.pread(copy.fileno(), len(tail.head), 0) == tail.head
-    return same and status.st_size >= tail.offset
+    return status.st_size >= tail.offset and (status.st_ino == tail.inode or _begins_with(copy, tail.head))
 
 
 def _mark(copy: BinaryIO) -> tuple[int, int]:
@@ -175,14 +211,29 @@ def _mark(copy: BinaryIO) -> tuple[int, int]:
 
 
 def _copies(folder: Path, name: str) -> list[BinaryIO]:
-    """The rotated ones, oldest first."""
+    """The rotated ones, oldest first, as they stood at one moment."""
     found: list[BinaryIO] = []
-    for number in range(COPIES_MAX, 0, -1):
-        try:
-            found.append((folder / f"{name}.{number}").open("rb"))
-        except FileNotFoundError:
-            continue  # there are fewer
+    for _ in range(COPIES_TRIED):
+        for copy in found:
+            copy.close()  # they were renamed while we opened them
+        found = []
+        names = [folder / f"{name}.{number}" for number in range(COPIES_MAX, 0, -1)]
+        for path in names:
+            try:
+                found.append(path.open("rb"))
+            except FileNotFoundError:
+                continue  # there are fewer
+        if [_mark(copy) for copy in found] == [mark for path in names if (mark := _mark_of(path))]:
+            break
     return found
+
+
+def _mark_of(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_mtime_ns
 
 
 def _finish_oldest(tail: Tail, room: int) -> int:
@@ -197,3 +248,16 @@ def _finish_oldest(tail: Tail, room: int) -> int:
     copy.close()
     count_lines(tail, data)
     return len(data)
+
+
+class _Hints(FileSystemEventHandler):
+    def __init__(self, watch: LogWatch) -> None:
+        self._watch = watch
+
+    def on_any_event(self, event: FileSystemEvent) -> None:
+        names = (os.fsdecode(event.src_path), os.fsdecode(event.dest_path or ""))
+        if any(LOG_NAME.search(name) for name in names):
+            try:
+                self._watch.look()
+            except OSError as error:  # the next look, within a second, is the one that counts
+                log.warning("logs not looked at", extra={"fields": {"error": error}})

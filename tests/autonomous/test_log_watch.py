@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from execution.autonomous.log_watch import LINE_MAX, READ_MAX_BYTES, RECENT_LINES, LogWatch, Tail, count_lines
 from execution.runtime.logs import CopyTruncateHandler, LineFormatter
-from tests.support import eventually
+from tests.support import child, eventually, rounds
 
 ERROR = "2026-11-21T08:15:00.123Z ERROR   nae.venue: number {}\n"
 WARNING = "2026-11-21T08:15:00.123Z WARNING nae.venue: careful\n"
@@ -235,6 +235,41 @@ def test_the_real_watch_sees_new_lines_in_old_and_new_files_and_old_errors_are_n
     append(tmp_path / "notes.txt", ERROR.format(3))
     eventually(lambda: {name: tail.errors for name, tail in started.read().items()} == {"ralph": 1, "venue": 1})
     assert started.read()["venue"].warnings == 1
+
+
+FLOOD = """
+import logging, sys, time
+from pathlib import Path
+from execution.runtime.logs import CopyTruncateHandler
+handler = CopyTruncateHandler(Path(sys.argv[1]), max_bytes=300_000)
+handler.setFormatter(logging.Formatter("2026-11-21T08:15:00.123Z ERROR   nae.venue: %(message)s"))
+began = time.monotonic()
+for number in range(int(sys.argv[2])):
+    handler.emit(logging.LogRecord("nae", logging.ERROR, "", 1, f"number {number} {'x' * 50}", (), None))
+    while number % 100 == 0 and time.monotonic() < began + number / 10_000:
+        time.sleep(0.001)
+"""
+
+
+def test_of_ten_thousand_lines_a_second_rotated_several_times_a_second_none_is_lost_or_read_twice(
+    tmp_path: Path, started: LogWatch
+) -> None:
+    lines = 10_000 * rounds()
+    with child(FLOOD, str(tmp_path / "venue.log"), str(lines)):
+        eventually(lambda: started.read().get("venue", Tail()).errors >= lines, within_s=60, every_s=1.0)
+        tail = started.read()["venue"]
+    assert (tail.errors, tail.lines, tail.skipped_bytes) == (lines, lines, 0)
+    assert tail.last_error.split()[4] == str(lines - 1)
+
+
+def test_a_line_written_wakes_nobody(tmp_path: Path, started: LogWatch, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[None] = []
+    monkeypatch.setattr(started, "look", lambda: looks.append(None))
+    for number in range(50):
+        append(tmp_path / "ralph.log", ERROR.format(number))
+    append(tmp_path / "new.log", ERROR.format(1))  # a hint, and so the ones before would have come by now
+    eventually(lambda: looks)
+    assert len(looks) == 1
 
 
 def test_what_our_own_logs_write_is_what_is_counted(tmp_path: Path, watch: LogWatch) -> None:
