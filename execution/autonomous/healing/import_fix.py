@@ -9,6 +9,7 @@ import itertools
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from execution.autonomous.healing.remedy import Issue
@@ -16,6 +17,7 @@ from execution.runtime.build import ROOMS
 from execution.runtime.overlay_rules import bound_names, import_refusal, patch_refusal, path_refusal
 
 NAME_MAX = 100
+REMEMBERED = 32
 _FUTURE, _STANDARD, _FOREIGN, _OURS = range(4)  # the order in which sections of imports stand
 
 
@@ -60,15 +62,26 @@ def find_fix(issue: Issue, root: Path) -> ImportFix:
     place = Place.of(issue)
     if refused := path_refusal(place.path):
         raise NoFix(refused)
-    original = source_of(root, place.path)
-    _check_missing(ast.parse(original), name, place)
-    line = only_import_of(name, root)
+    found = _found(root, place, name, source_of(root, place.path))
+    if isinstance(found, str):
+        raise NoFix(found)
+    return found
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _found(root: Path, place: Place, name: str, original: bytes) -> ImportFix | str:
+    """The patch, or why there is none. Asked again and again while a case is open; a build's code never changes."""
+    try:
+        _check_missing(ast.parse(original), name, place)
+        line = only_import_of(name, root)
+    except NoFix as error:
+        return str(error)
+    except (SyntaxError, ValueError) as error:
+        return f"the code that runs can't be read: {error}"
     if refused := import_refusal(place.path, line):
-        raise NoFix(refused)
+        return refused
     patched = with_import(original, line)
-    if refused := patch_refusal(place.path, original, patched):
-        raise NoFix(refused)
-    return ImportFix(place.path, line, original, patched)
+    return patch_refusal(place.path, original, patched) or ImportFix(place.path, line, original, patched)
 
 
 def source_of(root: Path, path: str) -> bytes:

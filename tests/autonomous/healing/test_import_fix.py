@@ -119,6 +119,15 @@ def test_a_name_that_only_type_checkers_know_is_not_fixed(code: Path) -> None:
         find_fix(issue(frame=f"{MODULE}:root:11"), code)
 
 
+def test_code_that_cannot_be_read_is_left_alone(code: Path) -> None:
+    (code / "execution/learning/broken.py").write_text("import math\ndef (:\n")
+    with pytest.raises(NoFix, match="can't be read"):
+        find_fix(issue(), code)
+    (code / "execution/research/windows.py").write_text("def (:\n" * 9)
+    with pytest.raises(NoFix, match="can't be read"):
+        find_fix(issue(), code)
+
+
 def _single_imports(source: bytes) -> list[tuple[str, bytes]]:
     """Each import of one thing on one line, and the source without it."""
     lines = source.split(b"\n")

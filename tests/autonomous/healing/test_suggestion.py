@@ -83,6 +83,12 @@ def test_other_errors_and_the_code_of_others_get_no_suggestion(code: Path) -> No
         suggestion(foreign, code)
 
 
+def test_code_that_cannot_be_read_is_not_the_code_that_ran(code: Path) -> None:
+    (code / PATH).write_text("def (:\n" * 9)
+    with pytest.raises(NoFix, match="another build"):
+        suggestion(issue("KeyError", 6), code)
+
+
 def _fields(row: Issue) -> dict[str, Any]:
     return {name: getattr(row, name) for name in row.__struct_fields__}
 

@@ -16,7 +16,7 @@ from execution.runtime.overlay_rules import SCOPES
 from execution.vocabulary.issues import IssueType
 from execution.vocabulary.programs import BY_NAME
 
-HELD_FOR_S = 45.0  # on the sandbox trader, before it is offered to live
+HELD_FOR_S = 90.0  # on the sandbox trader, before it is offered to live: a bar of a minute closes in that time
 BACK_WITHIN_S = 20.0  # a renewed process says so long after that the patch is in force
 READY_WITHIN_S = 30.0  # a renewed standby can take over
 ASKED_EVERY_S = 0.25
@@ -80,7 +80,7 @@ class RehearseImport:
     what = "Try a missing import on the sandbox trader, so that it can be offered to the live ones."
 
     def __init__(self) -> None:
-        self.fits = {IssueType.IMPORT: Terms(budget=1, reverted_when_useless=False, deadline_s=60.0)}
+        self.fits = {IssueType.IMPORT: Terms(reverted_when_useless=False, deadline_s=60.0)}
 
     async def obstacle(self, issue: Issue, hands: Hands) -> str:
         """Only for live, with a sandbox trader that hasn't got it yet."""
