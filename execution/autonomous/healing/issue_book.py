@@ -111,7 +111,7 @@ class IssueBook:
 
     def read_last_word(self, told: LastWord) -> None:
         """A process has ended by an error."""
-        row = self._report(told.process, told.error, 1, ends_process=True)
+        row = self._report(told.process, told.error, 1, ended_ms=min(told.at_ms, self._clock.now_ms()))
         row.context = row.context | {"phase": told.phase}
 
     def find(self, found: Found) -> None:
@@ -123,14 +123,16 @@ class IssueBook:
         row.context, row.ends_process = dict(found.context), found.ends_process
         self._count(row, 1, 1, now_ms)
 
-    def _report(self, process: str, report: ErrorCount, new: int, ends_process: bool = False) -> Row:
+    def _report(self, process: str, report: ErrorCount, new: int, ended_ms: int | None = None) -> Row:
+        """`ended_ms`: when the process ended by it."""
         now_ms = self._clock.now_ms()
         kind = classify(report)
-        row = self._row(report.fingerprint, process, kind, now_ms - round(report.first_age_s * 1000), now_ms)
+        first_ms, last_ms = (now_ms - round(age * 1000) for age in (report.first_age_s, report.last_age_s))
+        row = self._row(report.fingerprint, process, kind, ended_ms or first_ms, now_ms)
         row.type, row.exception, row.place, row.template = kind, report.kind, report.place, report.template
         row.message, row.frames, row.context = report.message, report.frames, report.context
-        row.ends_process = row.ends_process or ends_process
-        self._count(row, new, min(new, report.in_window), now_ms - round(report.last_age_s * 1000))
+        row.ends_process = row.ends_process or ended_ms is not None
+        self._count(row, new, min(new, report.in_window), ended_ms or last_ms)
         return row
 
     def _row(self, fingerprint: str, process: str, kind: IssueType, first_ms: int, now_ms: int) -> Row:

@@ -1,5 +1,6 @@
 """What is seen from outside: who died without a word, who hangs, what grows: by fields, never by words of a cause."""
 
+import asyncio
 import re
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from execution.autonomous import overseer as overseer_module
 from execution.autonomous.healing.findings import CLOCK_STEP_MAX_S
 from execution.autonomous.healing.remedy import Issue
 from execution.autonomous.healing.witness import SAID_EVERY_S, Witness
+from execution.autonomous.log_watch import LogWatch
 from execution.autonomous.resources import Finding
 from execution.autonomous.restart_policy import History
 from execution.autonomous.vitals import ProcessVitals, SystemVitals
@@ -21,6 +23,7 @@ from execution.vocabulary.issues import IssueType, Severity
 from execution.vocabulary.limits import DISK_LOW_BYTES, JUDGE_PERIOD_S, MEMORY_LOW_SHARE, TASK_OVERDUE_LEAST_S
 from execution.vocabulary.programs import MANAGER
 from tests.autonomous.test_overseer import TRADER, Scene
+from tests.injected import TEXTS
 
 PLENTY = SystemVitals(0.1, 0.1, 2**34, 0.5, 2**40, 0.5)
 
@@ -166,3 +169,15 @@ def test_an_error_in_a_heartbeat_is_an_issue_at_once(scene: Seeing) -> None:
     scene.witness.hear(msgspec.structs.replace(beat, errors=book.rows()))
     (issue,) = scene.witness.issues()
     assert (issue.type, issue.context) == (IssueType.KEY, {"task": "cycle"})
+
+
+def test_whatever_is_written_into_the_logs_is_no_issue_and_shows_none(scene: Seeing) -> None:
+    watch = LogWatch(scene.home.logs)
+    record = "2026-11-21T08:15:00.123Z ERROR   nae.healing: {}\n"
+    with scene.home.log_file(TRADER).open("w") as log:
+        for text in TEXTS:
+            log.write(f"{text}\n" + record.format(text))
+    tails = watch.read()
+    assert tails[TRADER].errors >= len(TEXTS)
+    asyncio.run(scene.witness.keep(tails))
+    assert scene.look(3) == []
