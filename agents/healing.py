@@ -15,6 +15,7 @@ from execution.autonomous.healing.healer import Healer
 from execution.autonomous.healing.healing_record import HealingRecord
 from execution.autonomous.healing.healing_view import alerts, summary
 from execution.autonomous.healing.memory import LOCK
+from execution.autonomous.healing.next_life import resume
 from execution.autonomous.healing.persons_word import CannotObey
 from execution.autonomous.healing.progress import Progress
 from execution.autonomous.healing.remedy import Hands, Issue, Undo, folder_of
@@ -77,8 +78,10 @@ class ManagerHealing:
             return None
         context = self._context
         record = HealingRecord(self._overseer.changes, self._audit.record)
-        made = Healer(context.home, context.clock, Catalogue(), hands=self._hands, record=record, pace=self._pace)
-        made.resume()
+        made = Healer(
+            context.home, context.clock, Catalogue(pace=self._pace), hands=self._hands, record=record, pace=self._pace
+        )
+        resume(made, context.clock.monotonic())
         self._healer = made
         return made
 

@@ -120,10 +120,11 @@ def lines_of(case: dict[str, Any]) -> list[str]:
     """One case for a person, line by line."""
     issue = case["issue"]
     context = ", ".join(f"{key} {value}" for key, value in issue["context"].items())
+    at = f" at {issue['place']}" if issue["place"] else ""
     found = [
         f"case {case['id']}: {case['state']}" + (f" - {_one_line(case['said'])}" if case["said"] else ""),
         f"  {issue['type']} ({issue['severity']}) in {issue['process']}, fault {issue['fingerprint']}",
-        f"  {issue['exception'] or 'seen from outside'} at {issue['place'] or '?'}: {issue['template'] or '-'}",
+        f"  {issue['exception'] or 'seen from outside'}{at}: {issue['template'] or '-'}",
         f"  seen {issue['count']} times, first {iso(issue['first_ms'])}, last {iso(issue['last_ms'])}",
         *([f"  with {context}"] if context else []),
         *([f"  most likely: {issue['cause']}"] if issue["cause"] else []),

@@ -7,6 +7,7 @@ whoever adds one has the process take it up.
 import logging
 from collections.abc import Sequence
 
+from execution.autonomous.healing.remedy import CannotHeal, Hands
 from execution.runtime.adjustments import (
     TUNABLE,
     Adjustment,
@@ -25,6 +26,7 @@ from execution.runtime.clock import Clock, file_stamp
 from execution.runtime.config import as_written
 from execution.runtime.files import sync_folder, write_atomically
 from execution.runtime.home import Home
+from execution.vocabulary.programs import MANAGER
 
 log = logging.getLogger("nae.healing")
 
@@ -112,3 +114,19 @@ class AdjustmentBook:
         decode(content)  # what would be refused isn't written
         write_atomically(self.path, content)
         write_atomically(copy, content)
+
+
+async def put_back(name: str, hands: Hands) -> str:
+    """Take the adjustment of this id out, and have who runs take that up; what was put back. Raises CannotHeal."""
+    try:
+        row = AdjustmentBook(hands.home, hands.clock).revert(name)
+    except OSError as error:
+        raise CannotHeal(f"{name} couldn't be put back: {error}; make room and say it again") from error
+    if row is None:
+        raise CannotHeal(f"there is no adjustment {name} any more; nae doctor shows those in force")
+    done = f"{row.key} is {row.before} again" + (f" for {row.process}" if row.process else "")
+    try:
+        await hands.ask(row.process or MANAGER, "settings")
+    except CannotHeal:
+        return f"{done}, from the next start on"
+    return done if row.key != "operation.request_timeout_s" else f"{done}, for each process from its next start on"

@@ -188,14 +188,13 @@ def _adopted(case: Case, sight: Sight, view: View, now: float) -> Case:
 def _watched(case: Case, view: View, now: float, orders: list[Order]) -> Case:
     terms, sight = _terms(case, view), view.sight.get(case.issue.process, Sight())
     quiet_since = max(case.at, case.seen_at)
-    quiet_for_s = terms.quiet_for_s * view.pace
-    if now - quiet_since < quiet_for_s:
+    if now - quiet_since < terms.quiet_for_s:
         return case
     if _progressed(case, sight, quiet_since):
         orders.append(Order(Kind.FIXED, case.id))
         healed = with_last(case, outcome=Outcome.HELPED, seconds=round(quiet_since - case.began_at, 1))
         return advance(healed, CaseEvent.QUIET, now, said="", mark=case.seen)
-    if now - quiet_since > quiet_for_s + NO_PROGRESS_AFTER_S * view.pace:
+    if now - quiet_since > terms.quiet_for_s + NO_PROGRESS_AFTER_S * view.pace:
         return _useless(case, terms, "its process makes no progress", now, orders)
     return case
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import msgspec
+
 from execution.autonomous.healing.choice import Fitting
 from execution.autonomous.healing.remedies.add_import import ADD_IMPORT, REHEARSE_IMPORT
 from execution.autonomous.healing.remedies.free_disk import FREE_DISK
@@ -28,15 +30,16 @@ REMEDIES: tuple[Remedy, ...] = (
 
 
 class Catalogue:
-    """Remedies by name, and by what they fit."""
+    """Remedies by name, and by what they fit. `pace`: times all waiting."""
 
-    def __init__(self, remedies: Sequence[Remedy] = REMEDIES) -> None:
+    def __init__(self, remedies: Sequence[Remedy] = REMEDIES, pace: float = 1.0) -> None:
         self._named = {remedy.name: remedy for remedy in remedies}
         assert len(self._named) == len(remedies), "two remedies of one name"
+        self._pace = pace
         self.fitting: Fitting = {kind: self._against(kind) for kind in IssueType}
 
     def _against(self, kind: IssueType) -> list[tuple[str, Terms]]:
-        return [(remedy.name, remedy.fits[kind]) for remedy in self._named.values() if kind in remedy.fits]
+        return [(remedy.name, self.terms(remedy.name, kind)) for remedy in self._named.values() if kind in remedy.fits]
 
     def named(self, name: str) -> Remedy | None:
         """The remedy of this name; None when this build has none (another build's record may tell of it)."""
@@ -45,4 +48,7 @@ class Catalogue:
     def terms(self, name: str, kind: IssueType) -> Terms:
         """The terms on which it is used against `kind`."""
         remedy = self._named.get(name)
-        return remedy.fits.get(kind, Terms()) if remedy else Terms()
+        terms = remedy.fits.get(kind, Terms()) if remedy else Terms()
+        return msgspec.structs.replace(
+            terms, quiet_for_s=terms.quiet_for_s * self._pace, cool_down_s=terms.cool_down_s * self._pace
+        )

@@ -17,7 +17,6 @@ from execution.autonomous.healing.cases import (
     Attempt,
     Case,
     CaseEvent,
-    CaseState,
     Outcome,
     advance,
     with_last,
@@ -66,23 +65,6 @@ class Healer:
         self._kept = signature(self.book)
         self._at_work: dict[str, asyncio.Task[None]] = {}
 
-    def resume(self) -> None:
-        """After a start: what was cut off is put back, or watched when nothing lasting had begun."""
-        for case in list(self.book.cases.values()):
-            last = case.last
-            if case.state is CaseState.APPLYING and last is not None:
-                if self.undo.find(last.id):
-                    event = advance(case, CaseEvent.CUT_OFF, self._clock.monotonic())
-                    self.set(with_last(event, outcome=Outcome.CUT_OFF, standing=True, why="we ended in the middle"))
-                else:
-                    event = advance(case, CaseEvent.NOT_APPLIED, self._clock.monotonic(), mark=case.seen)
-                    self.set(with_last(event, outcome=Outcome.CUT_OFF, why="we ended before anything lasting was done"))
-            if case.state is CaseState.WATCHING and last is not None and not last.by_supervision:
-                self._record_applied(case, last)
-            if self.book.cases[case.id].state is CaseState.REVERTING:
-                self._begin(case.id, self.put_back(case.id))
-            self._settle(case.id)
-
     async def look(self, issues: Sequence[Issue], sight: Mapping[str, Sight]) -> None:
         """One look at what is wrong now: decide, keep, begin."""
         fitting, now = self.catalogue.fitting, self._clock.monotonic()
@@ -96,18 +78,18 @@ class Healer:
     def _obey(self, order: Order) -> None:
         case = self.book.cases[order.case]
         if order.kind is Kind.TRY:
-            self._begin(case.id, self._try(case.id))
+            self.begin(case.id, self._try(case.id))
         elif order.kind is Kind.PUT_BACK:
-            self._begin(case.id, self.put_back(case.id))
+            self.begin(case.id, self.put_back(case.id))
         elif order.kind is Kind.RECURRED and case.last is not None:
             self.known = self.known.recurred(case.issue.type, case.issue.fingerprint, case.last.remedy)
             self.record.recurred(case)
         elif order.kind is Kind.ESCALATED:
             self.record.escalated(case)
         else:
-            self._settle(case.id)
+            self.settle(case.id)
 
-    def _settle(self, name: str) -> None:
+    def settle(self, name: str) -> None:
         """What became of an attempt is learned and recorded, once."""
         case = self.book.cases[name]
         last = case.last
@@ -152,7 +134,8 @@ class Healer:
         self._kept = now
         return True
 
-    def _begin(self, name: str, work: Awaitable[None]) -> None:
+    def begin(self, name: str, work: Awaitable[None]) -> None:
+        """Work on a case, beside everything else."""
         task = asyncio.ensure_future(work)
         self._at_work[name] = task
         task.add_done_callback(lambda done: self._done(name, done))
@@ -200,7 +183,7 @@ class Healer:
             if undo and LEFT not in undo:
                 self._keep_undo(name, attempt, undo)
         except CannotHeal as reason:
-            failure, _ = await attempted(remedy.revert(undo, self._hands(lambda undo: None)), REVERT_DEADLINE_S)
+            failure, _ = await attempted(remedy.revert(undo, self.hands()), REVERT_DEADLINE_S)
             return f"{reason}; {failure or 'put back at once'}"
         return ""
 
@@ -211,10 +194,11 @@ class Healer:
         self.set(with_last(applied, standing=standing, applied_ms=self._clock.now_ms()))
         steps.reached("result kept")
         case = self.book.cases[name]
-        self._record_applied(case, case.attempts[-1])
+        self.record_applied(case, case.attempts[-1])
         steps.reached("recorded")
 
-    def _record_applied(self, case: Case, attempt: Attempt) -> None:
+    def record_applied(self, case: Case, attempt: Attempt) -> None:
+        """Once."""
         remedy = self.catalogue.named(attempt.remedy)
         if not self.record.has("remedy", attempt.id):
             self.record.applied(case, attempt, f"{attempt.remedy}: {remedy.what if remedy else 'of another build'}")
@@ -229,11 +213,11 @@ class Healer:
         if self.undo.find(case.attempts[-1].id):
             case = with_last(advance(case, CaseEvent.CUT_OFF, now), outcome=Outcome.CUT_OFF, why=why, standing=True)
             self.set(case)
-            self._begin(name, self.put_back(name))
+            self.begin(name, self.put_back(name))
             return
         case = advance(case, CaseEvent.NOT_APPLIED, now, mark=case.seen)
         self.set(with_last(case, outcome=Outcome.NOT_APPLIED, why=why))
-        self._settle(name)
+        self.settle(name)
 
     def _keep_undo(self, name: str, attempt: Attempt, undo: Undo) -> None:
         case = self.book.cases[name]
@@ -266,7 +250,7 @@ class Healer:
             return
         self.set(with_last(advance(case, CaseEvent.REVERTED, now, mark=case.seen), standing=False))
         steps.reached("settled")
-        self._settle(name)
+        self.settle(name)
 
     async def put_back_one(self, attempt: str, case: Case | None) -> str:
         """Why a change couldn't be put back; empty when it is as it was."""
@@ -276,8 +260,7 @@ class Healer:
         remedy = self.catalogue.named(standing.remedy)
         if remedy is None:
             return f"this build knows no remedy {standing.remedy!r}"
-        hands = self._hands(lambda undo: None)
-        failure, _ = await attempted(remedy.revert(standing.undo, hands), REVERT_DEADLINE_S)
+        failure, _ = await attempted(remedy.revert(standing.undo, self.hands()), REVERT_DEADLINE_S)
         if failure:
             return failure
         steps.reached("reverted")
@@ -285,6 +268,10 @@ class Healer:
         why = next((one.why for one in (case.attempts if case else []) if one.id == attempt and one.why), "asked for")
         self.record.reverted(standing, case, why)
         return ""
+
+    def hands(self) -> Hands:
+        """For a revert: there is nothing to keep."""
+        return self._hands(lambda undo: None)
 
     async def rest(self) -> None:
         """Let go of everything; what is cut off is seen to in the next life."""

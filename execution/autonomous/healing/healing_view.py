@@ -49,6 +49,8 @@ def row(case: Case) -> dict[str, Any]:
 
 def next_step(case: Case) -> str:
     """What a person can do now; empty when there is nothing to do."""
+    if case.state is CaseState.FIXED and not any(one.standing for one in case.attempts):
+        return ""
     return NEXT.get(case.state, "").format(id=case.id, fingerprint=case.issue.fingerprint)
 
 

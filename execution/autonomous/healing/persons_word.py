@@ -5,14 +5,18 @@ An approval is for one case and one attempt. A rejection, and a revert, stand un
 """
 
 import logging
+from typing import Any
 
 import msgspec
 
 from execution.autonomous.change_log import ChangeLog
+from execution.autonomous.healing.adjustment_book import AdjustmentBook, put_back
 from execution.autonomous.healing.cases import BUSY, Attempt, Case, CaseEvent, CaseState, Impossible, Outcome, advance
 from execution.autonomous.healing.healer import Healer
+from execution.autonomous.healing.remedy import CannotHeal
 from execution.autonomous.healing.undo_store import Standing
 from execution.runtime.clock import Clock
+from execution.vocabulary.programs import MANAGER
 
 log = logging.getLogger("nae.healing")
 AS_GOOD_AS = 1_000  # occurrences that a person's word is worth
@@ -61,8 +65,10 @@ class PersonsWord:
         return self._said("heal now", msgspec.structs.replace(case, mark=case.seen - AS_GOOD_AS), by)
 
     async def revert(self, wanted: str, by: str) -> list[str]:
-        """Put back the change `wanted` (an attempt, an entry of the change log), a case's changes, or all; what was."""
-        standing = self._standing(wanted)
+        """Put back the change `wanted` (an attempt, an adjustment, an entry of the change log), a case's changes, or
+        all; what was."""
+        adjustments = self._adjustments(wanted)
+        standing = [] if adjustments and wanted != ALL else self._standing(wanted)
         done: list[str] = []
         for one in reversed(standing):
             case = self._healer.book.cases.get(one.id.partition(".")[0])
@@ -71,6 +77,8 @@ class PersonsWord:
             if failure := await self._put_back(one, case):
                 raise CannotObey(f"{one.id} ({one.remedy}) couldn't be put back: {failure}")
             done.append(f"{one.id} {one.remedy} of {one.process}")
+        for name in self._adjustments(wanted):
+            done.append(await self._put_back_adjustment(name))
         self._healer.record.person("revert", wanted, by)
         return done
 
@@ -88,6 +96,21 @@ class PersonsWord:
         self._healer.set(self._advance(case, CaseEvent.REJECTED, now, attempts=attempts, said=said, mark=case.seen))
         return ""
 
+    def _adjustments(self, wanted: str) -> list[str]:
+        """The ids of the adjustments that are meant."""
+        there = [one.id for one in AdjustmentBook(self._healer.hands().home, self._clock).all()]
+        return (
+            there if wanted == ALL else [one for one in there if one == self._entry(wanted).get("adjustment", wanted)]
+        )
+
+    async def _put_back_adjustment(self, name: str) -> str:
+        try:
+            done = await put_back(name, self._healer.hands())
+        except CannotHeal as problem:
+            raise CannotObey(str(problem)) from problem
+        self._changes.add("revert", MANAGER, f"{name} put back: {done}", "asked for", adjustment=name)
+        return f"{name} {done}"
+
     def _standing(self, wanted: str) -> list[Standing]:
         there = self._healer.undo.all()
         attempt = self._attempt_of(wanted)
@@ -99,8 +122,11 @@ class PersonsWord:
 
     def _attempt_of(self, wanted: str) -> str:
         """Of an entry of the change log, the attempt that it tells of."""
-        entries = self._changes.read()["entries"]
-        return next((str(one["heal"]) for one in entries if one.get("id") == wanted and one.get("heal")), wanted)
+        return str(self._entry(wanted).get("heal", wanted))
+
+    def _entry(self, wanted: str) -> dict[str, Any]:
+        entries: list[dict[str, Any]] = self._changes.read()["entries"]
+        return next((one for one in entries if one.get("id") == wanted), {})
 
     def find(self, case_id: str) -> Case:
         """The case of this name. Raises CannotObey."""
@@ -129,6 +155,8 @@ def _undone(attempt: Attempt) -> Attempt:
 
 
 def _next_step(case: Case) -> str:
+    if case.state is CaseState.FIXED and not any(one.standing for one in case.attempts):
+        return "there is nothing to do"
     steps = {
         CaseState.OPEN: f"nae heal reject {case.id} leaves it alone",
         CaseState.FIXED: f"nae heal revert {case.id} puts back what was done",

@@ -100,8 +100,8 @@ class Remedy(Protocol):
         """Do it, wholly or not at all. Raises CannotHeal."""
 
     async def revert(self, undo: Undo, hands: Hands) -> None:
-        """Put back what was there before, byte for byte; harmless when repeated, and when it was never done. Raises
-        CannotHeal."""
+        """Put back what was there before, byte for byte; in any order with other remedies' reverts; harmless when
+        repeated, and when it was never done. Raises CannotHeal."""
 
 
 def folder_of(home: Home) -> Path:

@@ -13,6 +13,7 @@ from execution.autonomous.healing.cases import Case, CaseState
 from execution.autonomous.healing.catalogue import Catalogue
 from execution.autonomous.healing.healer import Healer
 from execution.autonomous.healing.healing_record import HealingRecord
+from execution.autonomous.healing.next_life import resume
 from execution.autonomous.healing.persons_word import PersonsWord
 from execution.autonomous.healing.remedy import CannotHeal, Hands, Issue, Terms, Undo
 from execution.runtime.clock import ManualClock
@@ -154,7 +155,7 @@ class Scene:
         """As after a start, until nothing is under way."""
 
         async def resumed() -> None:
-            self.healer.resume()
+            resume(self.healer, self.clock.monotonic())
             await self._calm()
 
         asyncio.run(resumed())
