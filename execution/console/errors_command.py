@@ -18,6 +18,7 @@ from execution.vocabulary.issues import Severity
 from execution.vocabulary.programs import BY_NAME
 
 WORST_FIRST = list(reversed(Severity))
+RATE_FROM_HOURS = 1 / 60  # of less than a minute no rate is told
 LOOKED_THROUGH = 5_000  # lines of a log, for those that name a fault
 COLUMNS = ["fault", "type", "severity", "count", "per hour", "first", "last ago", "processes", "because"]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document instead of text.")]
@@ -121,7 +122,7 @@ def document(group: list[Row]) -> dict[str, Any]:
         "template": newest.template,
         "processes": sorted({row.process for row in group}),
         "count": count,
-        "per_hour": round((count - 1) / hours, 1) if count > 1 and hours > 0 else None,
+        "per_hour": round((count - 1) / hours, 1) if hours >= RATE_FROM_HOURS else None,
         "first": iso(first_ms),
         "last": iso(newest.last_ms),
         "recurrences": sum(row.recurrences for row in group),

@@ -64,6 +64,18 @@ def test_the_same_fault_of_two_processes_is_one_line_with_both(home: Home, say: 
     assert code == 0 and fingerprint in out and "live_optimus, sandbox_optimus" in out and "nae errors show" in out
 
 
+def test_how_often_it_comes_is_told_once_it_was_seen_for_a_minute(home: Home, say: Say) -> None:
+    written = Written(home)
+    for _ in range(3):
+        written.word("ralph", KeyError("x"))
+    written.keep()
+    assert json.loads(say("errors", "--json")[1])["errors"][0]["per_hour"] is None
+    written.clock.advance(1800 - WRITE_EVERY_S)
+    written.word("ralph", KeyError("x"))
+    written.keep()
+    assert json.loads(say("errors", "--json")[1])["errors"][0]["per_hour"] == 6.0
+
+
 def test_it_can_be_asked_for_one_process_and_for_the_last_hour(home: Home, say: Say) -> None:
     old = Written(home, ago_s=7200)
     old.word("venue", KeyError("x"))
