@@ -5,21 +5,16 @@ Which import, and whether that module may have it, is import_fix.py's; no file o
 """
 
 import asyncio
-from collections.abc import Callable
-from typing import Any
 
 from execution.autonomous.healing.import_fix import ImportFix, NoFix, find_fix
 from execution.autonomous.healing.overlay_store import OverlayStore
+from execution.autonomous.healing.patched import run_with, run_without, shows
 from execution.autonomous.healing.remedy import CannotHeal, Hands, Issue, Terms, Undo
 from execution.autonomous.healing.source_code import root_of
 from execution.runtime.overlay_rules import SCOPES
 from execution.vocabulary.issues import IssueType
-from execution.vocabulary.programs import BY_NAME
 
 HELD_FOR_S = 90.0  # on the sandbox trader, before it is offered to live: a bar of a minute closes in that time
-BACK_WITHIN_S = 20.0  # a renewed process says so long after that the patch is in force
-READY_WITHIN_S = 30.0  # a renewed standby can take over
-ASKED_EVERY_S = 0.25
 CAUSE = "a missing import is added"
 UNDONE = "an added import is taken away"
 
@@ -133,7 +128,7 @@ async def put_in_force(issue: Issue, process: str, hands: Hands) -> Undo:
     hands.keep(undo)
     store.add(undo, fix, issue.fingerprint)
     try:
-        await _renew_all(process, str(undo["id"]), CAUSE, hands)
+        await run_with(str(undo["id"]), process, CAUSE, hands)
     except CannotHeal:
         await take_away(undo, hands)
         raise
@@ -143,73 +138,4 @@ async def put_in_force(issue: Issue, process: str, hands: Hands) -> Undo:
 async def take_away(undo: Undo, hands: Hands) -> None:
     """Remove the patch, then renew whoever runs with it. Raises CannotHeal when somebody still does."""
     OverlayStore(hands.home, hands.clock).remove(undo)
-    await _renew_all(str(undo["process"]), "", UNDONE, hands, only_with=str(undo["id"]))
-
-
-async def _renew_all(process: str, patch: str, cause: str, hands: Hands, only_with: str = "") -> None:
-    """Have `process`, and a twin of it, run with the patch ('': without any of that id). The one that stands by goes
-    first: should it not come up so, the one that trades is left alone."""
-    twin = BY_NAME[process].twin
-    pair = [process, twin] if twin else [process]
-    said = {name: await _said_by(name, hands) for name in pair}
-    for name in sorted(pair, key=lambda name: _is_active(said[name])):
-        if not said[name]:
-            await _start_again(name, process, cause, hands, must=bool(patch))
-        elif not only_with or shows(only_with, said[name]):
-            if _is_active(said[name]) and twin and all(said.values()):
-                other = next(other for other in pair if other != name)
-                await _until(other, READY_WITHIN_S, "is ready to take over", _is_ready, hands)
-            await hands.renew(name, cause)
-        else:
-            continue
-        if said[name] or (patch and name == process):
-            what = f"runs with {patch}" if patch else f"runs without {only_with}"
-            await _until(name, BACK_WITHIN_S, what, lambda now: _is_as_asked(now, patch, only_with), hands)
-
-
-async def _start_again(name: str, process: str, cause: str, hands: Hands, must: bool) -> None:
-    """Who doesn't answer can't come up, and may be held back for that: it needs no waiting any more. A twin that
-    doesn't answer may not be there at all; when it is, it comes up by itself."""
-    if name != process:
-        return
-    try:
-        await hands.renew(name, cause)
-    except CannotHeal:
-        if must:
-            raise
-
-
-def _is_active(said: dict[str, Any]) -> bool:
-    return bool(said) and said["facts"].get("role") == "active"
-
-
-def _is_ready(said: dict[str, Any]) -> bool:
-    return said["facts"].get("standby_ready") is True
-
-
-def _is_as_asked(said: dict[str, Any], patch: str, only_with: str) -> bool:
-    return shows(patch, said) if patch else not shows(only_with, said)
-
-
-async def _said_by(process: str, hands: Hands) -> dict[str, Any]:
-    """Its state now; empty when it doesn't answer, be it that it can't come up without the patch."""
-    try:
-        return await hands.ask(process, "heartbeat")
-    except CannotHeal:
-        return {}
-
-
-async def _until(
-    process: str, within_s: float, what: str, true: Callable[[dict[str, Any]], bool], hands: Hands
-) -> None:
-    """Ask until `true` of what it says. Raises CannotHeal."""
-    deadline = hands.clock.monotonic() + within_s
-    while not ((said := await _said_by(process, hands)) and true(said)):
-        if hands.clock.monotonic() > deadline:
-            raise CannotHeal(f"{process}: not seen within {within_s:g} s that it {what}")
-        await hands.clock.sleep(ASKED_EVERY_S)
-
-
-def shows(patch: str, said: dict[str, Any]) -> bool:
-    """Is the patch in force in a process, by its own word?"""
-    return patch in said["facts"].get("overlay", {}).get("in_force", {}).values()
+    await run_without(str(undo["id"]), str(undo["process"]), UNDONE, hands)
