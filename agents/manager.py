@@ -15,7 +15,7 @@ from execution.autonomous.log_watch import LogWatch, Tail
 from execution.autonomous.overseer import Overseer
 from execution.autonomous.supervisor_door import SupervisorDoor
 from execution.autonomous.supervisor_link import hear_news
-from execution.autonomous.tuning import Interval, tune
+from execution.autonomous.tuner import Tuner
 from execution.autonomous.vitals import sample_system
 from execution.autonomous.watcher import SupervisordWatch, outlive
 from execution.ledger.account_lock import holder_of
@@ -60,8 +60,7 @@ class ManagerAgent:
         self._ear: asyncio.DatagramTransport | None = None
         self._tails: dict[str, Tail] = {}
         self._looked_at = context.clock.monotonic()
-        base_s = context.config.operation.health_interval_s
-        self._interval = Interval(base_s, base_s, context.clock.monotonic())
+        self._tuner = Tuner(self._overseer, context.home, context.clock, self._take_up)
         self._next_report = context.clock.monotonic()
 
     async def start(self) -> None:
@@ -138,16 +137,18 @@ class ManagerAgent:
         await self._witness.keep(self._tails)
 
     async def _tune(self) -> None:
+        await self._tuner.look()
         now = self._context.clock.monotonic()
-        errors = self._overseer.errors_per_minute()
-        tuned = tune(self._interval, errors, now)
-        if tuned.current_s != self._interval.current_s:
-            what = f"full health report every {tuned.current_s:g} s (was {self._interval.current_s:g} s)"
-            self._overseer.changes.add("adjustment", MANAGER, what, f"{errors:.2f} errors per minute")
-        self._interval = tuned
         if now >= self._next_report:
-            self._next_report = now + tuned.current_s
+            self._next_report = now + self._tuner.interval_s
             self._report()
+
+    async def _take_up(self, process: str) -> None:
+        """Have a process read its settings again; one that can't be asked reads them when it starts."""
+        try:
+            await ask_async(self._context.home.run, process, "settings", self._context.clock)
+        except (NoAnswer, Refused) as refusal:
+            log.info("settings not taken up", extra={"fields": {"process": process, "why": refusal}})
 
     def _report(self) -> None:
         status = self._overseer.status()

@@ -5,6 +5,7 @@ renewed ends in good order.
 
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from execution.autonomous.family import Family
 from execution.autonomous.overseer import Overseer
@@ -18,7 +19,18 @@ from execution.vocabulary.programs import MANAGER
 log = logging.getLogger("nae.manager")
 MIB = 2**20
 KIN_PERIOD_S = 30.0  # at least so often: others may end while a bomb grows
+JUDGED_AFTER_S = 60.0  # a new life has come up by then
+HELPED_SHARE = 0.8  # of what the former life used, of memory or descriptors
 HEAVY = {"ralph": 2}  # times what others may use: it holds candles and compiled kernels
+
+
+@dataclass(frozen=True)
+class Renewed:
+    """Who was ended for its leak: its pid then, its last reading, and when."""
+
+    pid: int
+    reading: Reading
+    at: float
 
 
 class Caretaker:
@@ -39,6 +51,7 @@ class Caretaker:
         self._patience = patience
         self._fewest: int | None = None  # processes on the machine, since kin were counted last
         self._kin_due = 0.0
+        self._on_trial: dict[str, Renewed] = {}
 
     def count(self) -> None:
         """End who has become too many: by its group, and where there are many more than there were by its kin too."""
@@ -80,6 +93,7 @@ class Caretaker:
             reading = Reading(now, vitals.rss_bytes, vitals.descriptors, vitals.cpu_s)
             most = self._memory_max_mib * MIB * HEAVY.get(name, 1)
             watched.read(reading, Ceilings(most, child.descriptors_max()), self._patience)
+            self._judge(name, reading, pid)
             if watched.finding.act:
                 await self._renew(name, watched, now)
 
@@ -97,4 +111,26 @@ class Caretaker:
         else:
             return
         log.warning("renewed", extra={"fields": {"process": name, "what": what, "cause": cause}})
-        self._overseer.record("adjustment", name, what, cause)
+        reading = watched.readings[-1]
+        evidence = {
+            "metric": "rss_bytes",
+            "metric_before": reading.rss_bytes,
+            "descriptors_before": reading.descriptors,
+        }
+        self._overseer.record("adjustment", name, what, cause, **evidence)
+        self._on_trial[name] = Renewed(watched.last_pid, reading, now)
+
+    def _judge(self, name: str, reading: Reading, pid: int) -> None:
+        """Did a new life help? Once it has lasted a while: what it uses then, against what the former one had come
+        to. A restart can't be taken back; one that didn't help isn't repeated before its time, and says so."""
+        before = self._on_trial.get(name)
+        if before is None or pid == before.pid or reading.at - before.at < JUDGED_AFTER_S:
+            return
+        del self._on_trial[name]
+        helped = reading.rss_bytes < HELPED_SHARE * before.reading.rss_bytes or (
+            (reading.descriptors or 0) < HELPED_SHARE * (before.reading.descriptors or 0)
+        )
+        metric = {"metric": "rss_bytes", "metric_before": before.reading.rss_bytes, "metric_after": reading.rss_bytes}
+        metric |= {"descriptors_before": before.reading.descriptors, "descriptors_after": reading.descriptors}
+        verdict = "kept" if helped else "didn't help"
+        self._overseer.record("verdict", name, f"new life: {verdict}", "ahead of a leak", verdict=verdict, **metric)

@@ -12,7 +12,7 @@ from typing import Any
 from execution.autonomous.change_log import ChangeLog
 from execution.autonomous.crash_memory import CrashMemory
 from execution.autonomous.judgement import Sample, Verdict, judge, judge_machine
-from execution.autonomous.pulse_watch import PulseWatch
+from execution.autonomous.pulse_watch import STOPPED, PulseWatch
 from execution.autonomous.resources import Finding
 from execution.autonomous.restart_policy import DOWN, Action, Seen, decide
 from execution.autonomous.status_document import live_row, plug_in_row, process_row
@@ -42,6 +42,7 @@ class Overseer:
         self.mode = mode
         self.watched = {name: Watched() for name in names}
         self.machine: SystemVitals | None = None
+        self.asleep_killed = 0  # for their silence, though nobody had stopped them: starved perhaps
         self.happened: deque[Happening] = deque(maxlen=HAPPENINGS_KEPT)  # for whoever keeps account of faults
         self.link = SupervisorLink(door)
         self._held: list[str] = []
@@ -70,6 +71,7 @@ class Overseer:
             pid = silent.child.pid
             if (watched.killed and watched.killed[0] == pid) or not silent.child.kill():
                 continue  # killed already, or gone by itself: supervisord is about to say so
+            self.asleep_killed += not silent.cause.startswith(STOPPED)
             self.killed(watched, silent.name, pid, silent.cause)
 
     def killed(self, watched: Watched, name: str, pid: int, cause: str, what: str = "hang") -> None:

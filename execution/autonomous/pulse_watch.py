@@ -15,6 +15,7 @@ from execution.vocabulary.limits import LOOKS_PER_SILENCE, SILENT_AND_BUSY_AFTER
 LATE_SHARE = 0.5  # of the limit: a longer gap between two looks of ours is our own lateness
 FIRST_LOOK_SHARE = 0.4  # of the limit: from here on we know how much CPU it uses in its silence
 IDLE_CPU_SHARE = 0.02  # of a core, in the silence: less is nothing
+STOPPED = "stopped by a signal"
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def stopped_turning(silent_s: float, limit_s: float, life: Life, used_share: flo
     if silent_s <= limit_s:
         return ""
     if life.status == "stopped":
-        return f"stopped by a signal, no pulse for {silent_s:.2f} s"
+        return f"{STOPPED}, no pulse for {silent_s:.2f} s"
     if silent_s > SILENT_AND_BUSY_AFTER_S:
         return f"no pulse for {silent_s:.1f} s"
     if life.wants_core or used_share is None or used_share > IDLE_CPU_SHARE:

@@ -55,7 +55,7 @@ class Tunable(msgspec.Struct, frozen=True):
 
 
 TUNABLE: dict[str, Tunable] = {
-    "operation.health_interval_s": Tunable(lowest_share=1 / 30),  # closer looks only
+    "operation.health_interval_s": Tunable(lowest_share=0.0),  # closer looks only
     "operation.hang_after_s": Tunable(highest_share=1.5),  # a little more patience, for a machine that is overloaded
     "operation.request_timeout_s": Tunable(highest_share=8.0),  # longer only; its range keeps it within recvWindow
     "operation.log_level": Tunable(words=("DEBUG",), per_process=True),

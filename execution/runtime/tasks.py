@@ -110,6 +110,9 @@ class TaskRunner:
         else:
             record.runs += 1
             record.finished = self._clock.monotonic()
+            if log.isEnabledFor(logging.DEBUG):
+                took_s = round(record.finished - (record.started or record.finished), 4)
+                log.debug("task ran", extra={"fields": {"task": task.name, "took_s": took_s, "runs": record.runs}})
         finally:
             record.started = None
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from execution.autonomous import overseer as overseer_module
-from execution.autonomous.caretaker import Caretaker
+from execution.autonomous.caretaker import JUDGED_AFTER_S, Caretaker
 from execution.autonomous.vitals import Child, ProcessVitals, group_sizes
 from execution.vocabulary.limits import LEAK_RESTART_EVERY_S, MEMBERS_MAX
 from execution.vocabulary.programs import MANAGER
@@ -83,6 +83,26 @@ def test_who_nears_its_ceiling_is_ended_in_good_order_once_in_half_an_hour(scene
         scene.clock.advance(LEAK_RESTART_EVERY_S)
         asyncio.run(caretaker.look())
         assert scene.door.told == [("TERM", NAME)] * 2
+
+
+def test_a_new_life_is_judged_by_what_it_uses_beside_the_former_one(scene: Scene) -> None:
+    hoarder = "import sys; kept = bytearray(120 * 2**20); print('up', flush=True); sys.stdin.read()"
+    caretaker = caretaker_of(scene, memory_max_mib=64)
+    with child(hoarder) as former:
+        assert line_of(former) == "up"
+        scene.door.set(NAME, pid=former.pid)
+        scene.tick(beating=(NAME, MANAGER))
+        asyncio.run(caretaker.look())
+    with child("import sys; print('up', flush=True); sys.stdin.read()") as successor:
+        assert line_of(successor) == "up"
+        scene.door.set(NAME, pid=successor.pid, since_s=0.1)
+        scene.tick(beating=(NAME, MANAGER))
+        for _ in range(3):
+            scene.clock.advance(JUDGED_AFTER_S / 2)
+            asyncio.run(caretaker.look())
+    (verdict,) = [entry for entry in scene.changes.read()["entries"] if entry["kind"] == "verdict"]
+    assert (verdict["process"], verdict["verdict"]) == (NAME, "kept")
+    assert verdict["metric_before"] > 120 * 2**20 > verdict["metric_after"]
 
 
 def test_the_holder_of_an_account_hands_it_over_instead(scene: Scene) -> None:
