@@ -57,14 +57,14 @@ class Process:
         self._runner = context.runner
         self._state = ProcessState.STARTING
         self._started = context.clock.monotonic()
-        self._build = build_id()
+        self.build = build_id()
         self._sequence = 0
         self._ready = False
         self._pulse = Pulse(context.home.pulse(context.name), context.clock)
         self._stop_asked = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._loop.set_exception_handler(self._stray_error)
-        context.errors.on_new = lambda: self._loop.call_soon_threadsafe(context.changed.set)
+        context.errors.on_new = self._tell_at_once
 
     async def run(self) -> ExitCode:
         """Live until a signal, the parent's death (UNAVAILABLE then), or an error of the start ends it."""
@@ -153,7 +153,7 @@ class Process:
     def _go(self, state: ProcessState) -> None:
         if self._state is not ProcessState.STOPPING and self._state is not state:
             self._state = advance(self._state, state)
-            log.info("state", extra={"fields": {"state": state, "build": self._build, "pid": os.getpid()}})
+            log.info("state", extra={"fields": {"state": state, "build": self.build, "pid": os.getpid()}})
 
     async def _show_pulse(self) -> None:
         period_s = self._context.config.operation.hang_after_s / PULSES_PER_SILENCE
@@ -175,6 +175,10 @@ class Process:
             self._context.changed.clear()
             await self._context.bus.publish(self.heartbeat())
 
+    def _tell_at_once(self) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._context.changed.set)
+
     @property
     def phase(self) -> str:
         """How far it has come: start, until its parts are ready; then run."""
@@ -188,7 +192,7 @@ class Process:
             process=self._context.name,
             sent_ms=self._context.clock.now_ms(),
             pid=os.getpid(),
-            build=self._build,
+            build=self.build,
             state=self._state,
             sequence=self._sequence,
             uptime_s=round(self._context.clock.monotonic() - self._started, 3),
@@ -228,7 +232,8 @@ class Process:
 class _Life:
     name: str
     home: Home
-    phase: str = "start"  # how far it came, for its last word
+    phase: str = "start"  # how far it came, and on what build: for its last word
+    build: str = ""
 
 
 def run_process(
@@ -254,13 +259,13 @@ def run_process(
         log.info("starting", extra={"fields": {"process": name, "pid": os.getpid(), "home": home.root}})
         return asyncio.run(_run(life, config, wire, orphan_deadline_s))
     except ConfigError as error:
-        leave_last_word(home, name, life.phase, error)
+        leave_last_word(home, name, life.phase, error, life.build)
         return _refuse(home, name, ExitCode.CONFIG, error)
     except BusyError as error:
         return _refuse(home, name, ExitCode.BUSY, error)
     except Exception as error:  # the boundary of the process: said in its log, and supervisord brings it back
         log.exception("ended by an error")
-        leave_last_word(home, name, life.phase, error)
+        leave_last_word(home, name, life.phase, error, life.build)
         return ExitCode.SOFTWARE
 
 
@@ -278,4 +283,4 @@ async def _run(life: _Life, config: Config, wire: Callable[[Context], Agent], or
     try:
         return await process.run()
     finally:
-        life.phase = process.phase
+        life.phase, life.build = process.phase, process.build

@@ -17,6 +17,7 @@ from execution.vocabulary.limits import ERROR_WINDOW_S
 KINDS_MAX = 50
 REPORTED_MAX = 20
 SEEN_MAX = 200
+NEW_TOLD_EVERY_S = 0.2
 SEEN_FOR_S = 1.0
 SHAPES_MAX = 5  # of one type at one place: beyond that, what others wrote into the message tells nothing
 MESSAGE_MAX = 300
@@ -69,6 +70,7 @@ class ErrorBook:
 
     def __init__(self, clock: Clock, on_new: Callable[[], object] = lambda: None) -> None:
         self.on_new = on_new  # called at a kind's first occurrence: it needn't wait for the next heartbeat
+        self._newest_told_at = clock.monotonic() - NEW_TOLD_EVERY_S
         self._clock = clock
         self._kinds: dict[str, _Kind] = {}
         self._seen: dict[Hashable, _Kind] = {}  # by their looks: in a flood the same error is described once a second
@@ -92,8 +94,11 @@ class ErrorBook:
             self._seen.clear()
         kind = self._kinds.get(told.fingerprint)
         if kind is None:
-            kind = self._kinds[told.fingerprint] = _Kind(told, first=self._clock.monotonic())
-            self.on_new()
+            now = self._clock.monotonic()
+            kind = self._kinds[told.fingerprint] = _Kind(told, first=now)
+            if now - self._newest_told_at >= NEW_TOLD_EVERY_S:  # of many new kinds at once the heartbeat tells the rest
+                self._newest_told_at = now
+                self.on_new()
         kind.told = told
         return kind
 

@@ -26,12 +26,12 @@ SIZE_MAX_BYTES = 64_000
 NAMED_BY = "SUPERVISOR_PROCESS_NAME"  # in the environment of whatever supervisord starts
 
 
-def leave_last_word(home: Home, process: str, phase: str, error: BaseException) -> None:
+def leave_last_word(home: Home, process: str, phase: str, error: BaseException, build: str = "") -> None:
     """For the manager. A full disk costs the word, never more: the death is seen without it."""
     told = LastWord(
         process=process,
         pid=os.getpid(),
-        build=build_id(),
+        build=build or build_id(),
         at_ms=SystemClock().now_ms(),
         phase=phase,
         error=describe(error, phase=phase),

@@ -222,3 +222,17 @@ def test_a_flood_of_errors_costs_less_than_a_hundredth_of_writing_them_down() ->
         book.note(error, task="cycle")
     assert time.process_time() - began < 0.3, "30 us each; some 3 on a quiet machine"
     assert book.rows()[0].in_window == 1000
+
+
+def test_a_new_kind_is_told_at_once_and_many_new_kinds_not_one_by_one() -> None:
+    clock, told = ManualClock(), []
+    book = ErrorBook(clock, on_new=lambda: told.append(clock.monotonic()))
+    for _ in range(3):
+        book.note(raised(KeyError))
+    assert len(told) == 1
+    for number in range(30):
+        book.note(raised(type(f"Kind{number}", (Exception,), {})))
+    assert len(told) == 1
+    clock.advance(1.0)
+    book.note(raised(ValueError))
+    assert len(told) == 2
