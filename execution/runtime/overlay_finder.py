@@ -54,12 +54,14 @@ class _Finder(MetaPathFinder):
 def install(data: Path, root: Path, process: str) -> None:
     """Have this process load what is in force for it. `root` is the code's; called before any of it is loaded."""
     scope = SCOPES.get(process)
-    if scope is None or not (folder_of(data, scope) / MANIFEST).exists():
+    if scope is None:
         return
     folder = folder_of(data, scope)
     rows: dict[str, Any] = {}
     try:
         rows = modules_of(read_plain(folder, Path(MANIFEST)))
+    except FileNotFoundError:
+        return  # there is nothing for this scope
     except (OSError, ValueError, RecursionError) as error:
         ignored["manifest"] = ascii(f"{type(error).__name__}: {error}")[1:-1][:300]
     patches: dict[str, _Patch] = {}

@@ -203,6 +203,23 @@ def test_a_damaged_manifest_keeps_nobody_from_starting(place: Place, text: str) 
     assert told["ignored"]["manifest"]
 
 
+def test_something_else_in_the_folders_place_keeps_nobody_from_starting(place: Place) -> None:
+    shutil.rmtree(place.folder)
+    place.folder.write_text("no folder")
+    assert "no plain folder" in place.start()["ignored"]["manifest"]
+    place.folder.unlink()
+    assert place.start() == {"missing": "math"}
+    place.file.parent.mkdir(parents=True)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may enter everywhere")
+def test_a_folder_that_cannot_be_entered_keeps_nobody_from_starting(place: Place) -> None:
+    place.folder.chmod(0)
+    told = place.start()
+    place.folder.chmod(0o700)
+    assert "PermissionError" in told["ignored"]["manifest"]
+
+
 @pytest.mark.parametrize(
     "path", ["../../../out.py", "/etc/passwd", "execution/exchange/gateway.py", "agents/process.py"]
 )
