@@ -1,6 +1,7 @@
 """Log lines counted once each: through rotation by copy or by name, truncation, and lines that come in pieces."""
 
 import logging
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from execution.autonomous import log_watch
 from execution.autonomous.log_watch import LINE_MAX, READ_MAX_BYTES, RECENT_LINES, LogWatch, Tail, count_lines
 from execution.runtime.logs import CopyTruncateHandler, LineFormatter
 from tests.support import child, eventually, rounds
@@ -262,14 +264,41 @@ def test_of_ten_thousand_lines_a_second_rotated_several_times_a_second_none_is_l
     assert tail.last_error.split()[4] == str(lines - 1)
 
 
-def test_a_line_written_wakes_nobody(tmp_path: Path, started: LogWatch, monkeypatch: pytest.MonkeyPatch) -> None:
-    looks: list[None] = []
-    monkeypatch.setattr(started, "look", lambda: looks.append(None))
-    for number in range(50):
-        append(tmp_path / "ralph.log", ERROR.format(number))
-    append(tmp_path / "new.log", ERROR.format(1))  # a hint, and so the ones before would have come by now
-    eventually(lambda: looks)
-    assert len(looks) == 1
+def test_a_line_written_wakes_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(
+        log_watch._Hints, "on_any_event", lambda hints, event: told.append(Path(os.fsdecode(event.src_path)).name)
+    )
+    append(tmp_path / "ralph.log", ERROR.format(0))
+    watch = LogWatch(tmp_path)
+    watch.start()
+    try:
+        for number in range(50):
+            append(tmp_path / "ralph.log", ERROR.format(number))
+            watch.read()
+        append(tmp_path / "new.log", ERROR.format(1))  # a hint, which comes after all that came before
+        eventually(lambda: "new.log" in told)
+    finally:
+        watch.stop()
+    assert "ralph.log" not in told
+
+
+def test_the_copy_of_what_is_still_to_be_truncated_is_not_read_as_one_more(tmp_path: Path, watch: LogWatch) -> None:
+    path = tmp_path / "venue.log"
+    append(path, "2026-11-21T08:15:00.001Z ERROR   nae.venue: the first\n")
+    assert look(watch).errors == 1
+    append(path, ERROR.format(2))
+    rotate(path)
+    append(path, "2026-11-21T08:15:02.001Z ERROR   nae.venue: of the second file\n" * 2)
+    (tmp_path / "venue.log.1").rename(tmp_path / "venue.log.2")
+    (tmp_path / "venue.log.1").write_bytes(path.read_bytes())  # copied, not truncated yet
+    assert look(watch).errors == 4
+    append(path, ERROR.format(5))
+    (tmp_path / "venue.log.1").write_bytes(path.read_bytes())
+    path.write_text("")
+    append(path, ERROR.format(6))
+    tail = look(watch)
+    assert (tail.errors, tail.skipped_bytes) == (6, 0)
 
 
 def test_what_our_own_logs_write_is_what_is_counted(tmp_path: Path, watch: LogWatch) -> None:
