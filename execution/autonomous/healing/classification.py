@@ -15,8 +15,8 @@ CRITICAL_FROM = 3  # a process that came back at once is one thing, one that doe
 _OURS = {
     "LedgerDamaged": IssueType.DATABASE,
     "LedgerUntrusted": IssueType.DATABASE,
-    "LedgerTaken": IssueType.DATABASE,
-    "LedgerFromLater": IssueType.DATABASE,
+    "LedgerTaken": IssueType.UNKNOWN,  # another process has it: nothing is damaged
+    "LedgerFromLater": IssueType.CONFIG,  # a later build's: a person has to run that one
     "BooksDiffer": IssueType.DATABASE,
     "WrongAccount": IssueType.CONFIG,
     "NoAnswer": IssueType.TIMEOUT,

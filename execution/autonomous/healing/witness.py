@@ -61,8 +61,7 @@ class Witness:
             self._say(found)
         apart_s = self._clock.now_ms() / 1000 - self._clock.monotonic()
         stepped = findings.of_clock(apart_s - self._apart_s) if self._apart_s is not None else None
-        if stepped is not None or self._apart_s is None:
-            self._apart_s = apart_s
+        self._apart_s = apart_s  # at each look: two clocks that drift apart slowly are no fault
         if stepped is not None:
             self.book.find(stepped)
 

@@ -89,6 +89,8 @@ def test_a_type_or_a_number_tells_the_kind(error: Exception, kind: IssueType) ->
     [
         ("LedgerDamaged", IssueType.DATABASE),
         ("LedgerUntrusted", IssueType.DATABASE),  # by descent a ConfigError, which a person would have to mend
+        ("LedgerTaken", IssueType.UNKNOWN),
+        ("LedgerFromLater", IssueType.CONFIG),
         ("WrongAccount", IssueType.CONFIG),
         ("NoAnswer", IssueType.TIMEOUT),
         ("StreamEnded", IssueType.CONNECTION),

@@ -146,9 +146,9 @@ def test_a_clock_that_was_set_is_told_once(scene: Seeing, by_s: float) -> None:
     assert (issue.type, issue.count, issue.process) == (IssueType.CLOCK, 1, MANAGER)
 
 
-def test_a_clock_that_is_slewed_is_left_alone_until_it_is_far_off(scene: Seeing) -> None:
+def test_two_clocks_that_drift_apart_slowly_are_no_fault_however_far(scene: Seeing) -> None:
     for _ in range(100):
-        scene.clock.step_wall(CLOCK_STEP_MAX_S / 1000)
+        scene.clock.step_wall(CLOCK_STEP_MAX_S / 20)
         assert scene.look() == []
 
 
