@@ -102,9 +102,9 @@ def test_errors_of_our_own_have_their_kind(name: str, kind: IssueType) -> None:
 
 
 def every_exception() -> list[type[BaseException]]:
-    builtin = [one for one in vars(builtins).values() if isinstance(one, type) and issubclass(one, BaseException)]
-    theirs = [one for one in vars(ccxt).values() if isinstance(one, type) and issubclass(one, ccxt.BaseError)]
-    return [one for one in (*builtin, *theirs, *house_errors().values()) if not issubclass(one, BaseExceptionGroup)]
+    classes = [one for module in (builtins, ccxt) for one in vars(module).values() if isinstance(one, type)]
+    found = [one for one in (*classes, *house_errors().values()) if issubclass(one, BaseException)]
+    return [one for one in found if not issubclass(one, BaseExceptionGroup)]
 
 
 def test_every_class_of_exception_gets_a_kind_and_a_cause() -> None:
