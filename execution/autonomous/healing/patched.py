@@ -46,6 +46,17 @@ async def run_without(patch: str, process: str, cause: str, hands: Hands) -> Non
                 raise
 
 
+async def renew_by_turns(process: str, cause: str, hands: Hands) -> None:
+    """Renew a process and a twin of it, the one that trades last and only once the other can take over. Raises
+    CannotHeal."""
+    said = await _said_by_all(process, hands)
+    for name in _active_last(said):
+        if said[name]:
+            await _renewed(name, said, cause, hands)
+        elif name == process:
+            await hands.renew(name, cause)
+
+
 def shows(patch: str, said: State) -> bool:
     """Is the patch in force in a process, by its own word?"""
     return bool(said) and patch in said["facts"].get("overlay", {}).get("in_force", {}).values()

@@ -119,7 +119,7 @@ def test_a_process_that_never_comes_back_leaves_the_setting_as_it_was(tmp_path: 
             self.kept: list[dict[str, Any]] = []
 
         async def ask(self, process: str, verb: str, **arguments: Any) -> dict[str, Any]:
-            return {"parts": {"line": {"metrics": measured(given_up=5)}}}
+            return {"parts": {"line": {"metrics": measured(given_up=5)}}, "facts": {}, "pid": 7}
 
         async def renew(self, process: str, cause: str) -> None:
             raise CannotHeal(f"{process} isn't back")

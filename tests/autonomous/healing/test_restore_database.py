@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,12 @@ import pytest
 
 from execution.autonomous.healing.remedies.restore_database import RESTORE_DATABASE, kept_aside
 from execution.autonomous.healing.remedy import CannotHeal
+from execution.runtime.home import Home
 from execution.vocabulary.issues import IssueType
 from tests.autonomous.healing.family_hands import FamilyHands, issue_of
+from tests.autonomous.healing.idle_hands import QuietHands
 from tests.chaos.family import Family, family_in
+from tests.chaos.test_kills import paused
 from tests.support import eventually, eventually_async
 
 TRADER = "sandbox_optimus"
@@ -77,20 +81,28 @@ def test_a_damaged_ledger_and_knowledge_file_are_restored_and_kept_as_they_were(
         undo = asyncio.run(RESTORE_DATABASE.apply(later, hands))
         assert (undo["renewed"], undo["aside"]) == (TRADER, []), "found while it ran: it is renewed, and looks itself"
         asyncio.run(RESTORE_DATABASE.revert(undo, hands))
+        eventually(partial(paused, family, TRADER), 30)
+        eventually(partial(family.is_quiet, "sandbox"), 60)
+        family.stop(TRADER)
+        family.stop("venue")
         family.is_sound()
 
 
 @pytest.mark.parametrize(
-    ("process", "code", "said"),
+    ("process", "exception", "code", "said"),
     [
-        (TRADER, "SQLITE_BUSY_SNAPSHOT", "that may pass"),
-        (TRADER, "SQLITE_FULL", "that may pass"),
-        ("ralph", "SQLITE_CORRUPT", "only reads databases of others"),
-        ("nobody", "", "only reads databases of others"),
+        (TRADER, "OperationalError", "SQLITE_BUSY_SNAPSHOT", "that may pass"),
+        (TRADER, "OperationalError", "SQLITE_FULL", "that may pass"),
+        (TRADER, "LedgerTaken", "", "somebody else has the ledger"),
+        (TRADER, "LedgerFromLater", "", "a newer build has written the ledger"),
+        ("ralph", "DatabaseError", "SQLITE_CORRUPT", "only reads databases of others"),
+        ("nobody", "DatabaseError", "", "only reads databases of others"),
     ],
 )
-def test_what_may_pass_and_who_only_reads_is_left_alone(tmp_path: Path, process: str, code: str, said: str) -> None:
-    with family_in(tmp_path / "home") as family:
-        issue = issue_of(IssueType.DATABASE, process, context={"code": code})
-        assert said in asyncio.run(RESTORE_DATABASE.obstacle(issue, FamilyHands(family)))
-        assert not kept_aside(family.home, "sandbox")
+def test_what_is_no_damage_and_who_only_reads_is_left_alone(
+    tmp_path: Path, process: str, exception: str, code: str, said: str
+) -> None:
+    issue = issue_of(IssueType.DATABASE, process, exception=exception, context={"code": code})
+    hands = QuietHands(Home(tmp_path))
+    assert said in asyncio.run(RESTORE_DATABASE.obstacle(issue, hands))
+    assert not kept_aside(hands.home, "sandbox")

@@ -3,7 +3,6 @@ code of builds that nobody runs is removed (Python makes it anew). Never a ledge
 journal, a key, a log that is being written; and nothing outside of the home.
 """
 
-import asyncio
 import gzip
 import hashlib
 import os
@@ -14,6 +13,7 @@ from typing import Any
 
 from execution.autonomous.builds import Builds
 from execution.autonomous.healing.remedy import CannotHeal, Hands, Issue, Terms, Undo
+from execution.autonomous.healing.worker_thread import finished
 from execution.runtime.clock import Clock
 from execution.runtime.files import sync_folder
 from execution.runtime.home import Home
@@ -71,10 +71,10 @@ class FreeDisk:
     async def apply(self, issue: Issue, hands: Hands) -> Undo:
         logs, caches = rotated_logs(hands.home, hands.clock), idle_caches(hands.home, await _in_use(hands))
         try:
-            names = await asyncio.to_thread(lambda: {path.name: _digest(path) for path in logs})
+            names = await finished(lambda: {path.name: _digest(path) for path in logs})
             undo: Undo = {"compressed": names, "freed_bytes": 0, "rebuilt_by_itself": []}
             hands.keep(undo)
-            await asyncio.to_thread(_make_room, logs, caches, hands.home, undo)
+            await finished(lambda: _make_room(logs, caches, hands.home, undo))
         except OSError as error:
             raise CannotHeal(f"no room could be made: {error}; make some on the disk of {hands.home.root}") from error
         if not undo["freed_bytes"]:
@@ -83,7 +83,7 @@ class FreeDisk:
 
     async def revert(self, undo: Undo, hands: Hands) -> None:
         try:
-            await asyncio.to_thread(_unpack_all, hands.home.logs, set(undo["compressed"].values()))
+            await finished(lambda: _unpack_all(hands.home.logs, set(undo["compressed"].values())))
         except (OSError, EOFError, gzip.BadGzipFile) as error:
             raise CannotHeal(f"logs couldn't be unpacked: {error}; they stay compressed, gunzip reads them") from error
 

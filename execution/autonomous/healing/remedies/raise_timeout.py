@@ -5,12 +5,11 @@ bounds that keep every request inside its receive window; who has the trouble is
 from typing import Any
 
 from execution.autonomous.healing.adjustment_book import AdjustmentBook
+from execution.autonomous.healing.patched import renew_by_turns
 from execution.autonomous.healing.remedy import CannotHeal, Hands, Issue, Terms, Undo
 from execution.runtime.adjustments import AdjustmentsRefused
-from execution.runtime.config import as_written
 from execution.vocabulary.exit_codes import ConfigError
 from execution.vocabulary.issues import IssueType
-from execution.vocabulary.programs import BY_NAME
 
 KEY = "operation.request_timeout_s"
 REQUESTS_LEAST = 10  # fewer measured ones tell nothing
@@ -41,7 +40,7 @@ class RaiseTimeout:
     what = "waits longer for the exchange's answers, after what they take, within bounds"
 
     def __init__(self) -> None:
-        self.fits = {IssueType.TIMEOUT: Terms(after=3, budget=3, quiet_for_s=60.0, deadline_s=60.0)}
+        self.fits = {IssueType.TIMEOUT: Terms(after=3, budget=3, quiet_for_s=60.0, deadline_s=150.0)}
 
     async def obstacle(self, issue: Issue, hands: Hands) -> str:
         try:
@@ -53,8 +52,7 @@ class RaiseTimeout:
 
     async def apply(self, issue: Issue, hands: Hands) -> Undo:
         line = await self._measured(issue.process, hands)
-        processes = _with_twin(issue.process, hands)
-        undo: Undo = {"adjustment": "", "processes": processes}
+        undo: Undo = {"adjustment": "", "process": issue.process}
         if not self._behind(line, hands):
             value, evidence = self._asked(line, hands)
             if not value:
@@ -68,8 +66,7 @@ class RaiseTimeout:
                 raise CannotHeal(f"the time-out couldn't be raised to {value:g} s: {error}") from error
             undo |= {"before": row.before, "after": row.value, "evidence": evidence}
         try:
-            for process in processes:
-                await hands.renew(process, "its time-out for requests was raised")
+            await renew_by_turns(issue.process, "its time-out for requests was raised", hands)
         except CannotHeal:
             await self.revert(undo, hands)
             raise
@@ -80,8 +77,8 @@ class RaiseTimeout:
             taken_out = AdjustmentBook(hands.home, hands.clock).revert(str(undo["adjustment"]))
         except OSError as error:
             raise CannotHeal(f"the time-out couldn't be put back: {error}; make room and revert it again") from error
-        for process in undo["processes"] if taken_out else ():
-            await hands.renew(process, "its time-out for requests was put back")
+        if taken_out:
+            await renew_by_turns(str(undo["process"]), "its time-out for requests was put back", hands)
 
     async def _measured(self, process: str, hands: Hands) -> dict[str, Any]:
         """The line of `process` with the most requests given up. Raises CannotHeal."""
@@ -104,16 +101,6 @@ class RaiseTimeout:
         except ConfigError as error:
             raise CannotHeal(str(error)) from error
         return wanted(line, most)
-
-
-def _with_twin(process: str, hands: Hands) -> list[str]:
-    """Who has to take it up, in this order: the twin first, so that an account goes to one that has."""
-    twin = BY_NAME[process].twin if process in BY_NAME else None
-    try:
-        twins = as_written(hands.home.config_file).operation.standby
-    except ConfigError as error:
-        raise CannotHeal(str(error)) from error
-    return [twin, process] if twin and twins else [process]
 
 
 RAISE_TIMEOUT = RaiseTimeout()

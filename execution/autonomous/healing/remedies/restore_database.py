@@ -14,6 +14,10 @@ from execution.vocabulary.issues import IssueType
 from execution.vocabulary.programs import BY_NAME, PROGRAMS
 
 PASSING = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_READONLY")
+NO_DAMAGE = {  # by the type of the error: nothing that a new life would mend
+    "LedgerTaken": "somebody else has the ledger by now: there is nothing to restore",
+    "LedgerFromLater": "a newer build has written the ledger: nae upgrade to it, or go back to its backup",
+}
 AGREES_WITHIN_S = 60.0
 LOOK_S = 0.25
 RESTORED_LATELY_S = 120.0  # before it was reported: it stands at the beginning of a process's life
@@ -34,6 +38,8 @@ class RestoreDatabase:
         code = issue.context.get("code", "")
         if code.startswith(PASSING):
             return f"{code}: the database is in use, or the disk refuses: that may pass, and isn't damage"
+        if issue.exception in NO_DAMAGE:
+            return NO_DAMAGE[issue.exception]
         program = BY_NAME.get(issue.process)
         if program is None or program.account is None:
             return f"{issue.process} only reads databases of others"

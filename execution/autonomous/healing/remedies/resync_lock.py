@@ -3,13 +3,13 @@ is damaged in the environment is exchanged for what stands there, file by file. 
 isn't in the lock, never while the live account holds anything. Until the exchange nothing is touched.
 """
 
-import asyncio
 import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from execution.autonomous.healing.remedy import CannotHeal, Hands, Issue, Terms, Undo, folder_of
+from execution.autonomous.healing.worker_thread import finished
 from execution.autonomous.new_build import stage
 from execution.autonomous.packages import Environment, damage, installed, is_damaged, package_of, wrong_file
 from execution.runtime.files import sync_folder
@@ -40,7 +40,7 @@ class ResyncLock:
         if issue.exception not in IMPORT_ERRORS:
             return "nothing failed to be imported"
         try:
-            if why := await asyncio.to_thread(_not_ours, environment, issue.context.get("name", "")):
+            if why := await finished(lambda: _not_ours(environment, issue.context.get("name", ""))):
                 return why
         except OSError as error:
             return f"the lock can't be read: {error}"
@@ -56,23 +56,22 @@ class ResyncLock:
         staged, aside = place / "staged", place / "aside"
         staged.mkdir(parents=True)
         try:
-            wrong = await asyncio.to_thread(damage, environment)
-            if problem := await asyncio.to_thread(
-                stage, environment.lock, staged, environment.python, tuple(self._options)
-            ):
+            wrong = await finished(lambda: damage(environment))
+            options = tuple(self._options)
+            if problem := await finished(lambda: stage(environment.lock, staged, environment.python, options)):
                 raise CannotHeal(f"{problem}\nthe environment is as it was; scripts/install.sh tells more")
             fresh = _staged_environment(environment, staged)
-            undo = await asyncio.to_thread(_plan, environment, fresh, wrong, aside)
+            undo = await finished(lambda: _plan(environment, fresh, wrong, aside))
             if hands.is_exposed(Account.LIVE):
                 raise CannotHeal("the live account has come to hold something meanwhile: nothing was exchanged")
-            await asyncio.to_thread(_keep_aside, environment, undo)
+            await finished(lambda: _keep_aside(environment, undo))
             hands.keep(undo)
             try:
-                await asyncio.to_thread(_exchange, environment, fresh, undo)
-                if left := await asyncio.to_thread(damage, environment):
+                await finished(lambda: _exchange(environment, fresh, undo))
+                if left := await finished(lambda: damage(environment)):
                     raise CannotHeal(f"still not as locked: {', '.join(left)}")
             except (OSError, CannotHeal):
-                await asyncio.to_thread(_put_back, environment, undo)
+                await finished(lambda: _put_back(environment, undo))
                 raise
         except OSError as error:
             raise CannotHeal(
@@ -84,10 +83,12 @@ class ResyncLock:
         return undo
 
     async def revert(self, undo: Undo, hands: Hands) -> None:
-        if hands.is_exposed(Account.LIVE) and undo["replaced"]:
-            raise CannotHeal("the live account holds something: packages aren't exchanged under it")
+        kept = Path(undo["aside"])
+        if hands.is_exposed(Account.LIVE) and await finished(kept.exists):
+            why = "the live account holds something, or nobody runs who could say: packages aren't exchanged under it"
+            raise CannotHeal(f"{why}; nae up, and revert it when the account is flat")
         try:
-            await asyncio.to_thread(_put_back, self._environment, undo)
+            await finished(lambda: _put_back(self._environment, undo))
         except OSError as error:
             raise CannotHeal(f"the files couldn't be put back: {error}; scripts/install.sh installs anew") from error
 
