@@ -21,6 +21,7 @@ from execution.autonomous.healing.progress import Progress
 from execution.autonomous.healing.remedy import Hands, Issue, Undo, folder_of
 from execution.autonomous.overseer import Overseer
 from execution.console.drain import exposure_of
+from execution.ledger.account_lock import holder_of
 from execution.ledger.audit_log import AuditLogger, config_hash
 from execution.runtime.bus import Refused
 from execution.runtime.locks import FileLock
@@ -28,7 +29,7 @@ from execution.runtime.sqlite import DatabaseError
 from execution.runtime.tasks import Task
 from execution.vocabulary.exit_codes import BusyError, ConfigError
 from execution.vocabulary.limits import HEAL_PERIOD_S
-from execution.vocabulary.programs import MANAGER
+from execution.vocabulary.programs import BY_NAME, MANAGER
 
 log = logging.getLogger("nae.healing")
 PACE = "NAE_HEALING_PACE"  # times every waiting of healing's: proofs hurry it
@@ -91,10 +92,15 @@ class ManagerHealing:
             self._context.clock,
             self._overseer,
             hand_over=self._hand_over,
+            holds=self._holds,
             exposed=self._exposed,
             kept=kept,
             pace=self._pace,
         )
+
+    def _holds(self, process: str) -> bool:
+        account = BY_NAME[process].account  # by the lock: heartbeats tell it a moment later
+        return account is not None and holder_of(self._context.home, account) == process
 
     def _exposed(self, account: str) -> bool:
         try:

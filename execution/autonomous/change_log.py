@@ -8,6 +8,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from execution.runtime.clock import Clock, iso
 from execution.runtime.files import write_atomically
 from execution.vocabulary.exit_codes import ConfigError
@@ -58,7 +60,7 @@ class ChangeLog:
         record["entries"] = [*record["entries"], entry][-CHANGE_LOG_MAX_ENTRIES:]
         if kind == "fix":
             record["fixed_by_type"] = dict(Counter(record["fixed_by_type"]) + Counter([str(details.get("type", what))]))
-        write_atomically(self._path, json.dumps(record, indent=1) + "\n")
+        write_atomically(self._path, msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n")
         return str(entry["id"])
 
 

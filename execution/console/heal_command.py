@@ -139,7 +139,8 @@ def lines_of(case: dict[str, Any]) -> list[str]:
     for remedy, why in case["obstacles"].items():
         found += [f"  {remedy} can't be tried:", *[f"    {line}" for line in why.splitlines()]]
     if case["waits_for"]:
-        found.append(f"  {case['waits_for']} waits for your word")
+        found.append(f"  {case['waits_for']} waits for your word; it would do this:")
+        found += [f"    {line}" for line in case["plan"].splitlines()]
     return [*found, *([f"next: {case['next']}"] if case["next"] else [])]
 
 
@@ -193,8 +194,13 @@ def revert(change: Change, json: AsJson = False) -> None:
 
     Exit codes: 0 put back · 1 nothing of it stands, or it couldn't be put back · 69 the manager doesn't answer
     """
-    done = told(Home.find(), "revert", id=change, by=getpass.getuser())["reverted"]
+    answer = told(Home.find(), "revert", id=change, by=getpass.getuser())
+    done, failed = answer["reverted"], answer["failed"]
     if json:
-        print_json({"reverted": done})
-    else:
+        print_json({"reverted": done, "failed": failed})
+    elif done or not failed:
         say("\n".join(f"put back: {printable(one)}" for one in done) or "nothing stands that could be put back")
+    for one in failed:
+        complain(f"not put back: {one}")
+    if failed:
+        raise typer.Exit(ExitCode.FAILED)

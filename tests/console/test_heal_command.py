@@ -57,6 +57,7 @@ def waiting() -> Case:
     return case(
         state=CaseState.WAITING,
         wants="add_import",
+        plan="adds one import\n+ import json",
         attempts=[tried],
         obstacles={"suggest_get": Obstacle(STRANGE, 0.0, 0.0)},
     )
@@ -90,7 +91,8 @@ def test_a_case_is_shown_whole_and_what_strangers_wrote_moves_no_cursor(home: Ho
     assert "\x1b" not in out and "\r" not in out
     assert "\\x1b[31mred" in out and "[bold]markup[/bold]" in out
     assert "KeyError at execution.trading.system:step" in out
-    assert "add_import waits for your word" in out
+    assert "add_import waits for your word; it would do this:" in out
+    assert "    + import json" in out
 
 
 def test_a_rejection_is_kept_and_an_approval_undoes_it(home: Home, say: Say) -> None:

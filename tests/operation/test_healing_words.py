@@ -42,7 +42,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TinyOperation]:
 def case(name: str, state: CaseState, **changes: Any) -> Case:
     now = CLOCK.monotonic()
     issue = Issue(fingerprint=f"f{name}", type=IssueType.KEY, severity=Severity.SERIOUS, process="ralph", count=3)
-    times = {"opened_ms": CLOCK.now_ms(), "at": now, "began_at": now, "seen_at": now}
+    times: dict[str, Any] = {"opened_ms": CLOCK.now_ms(), "at": now, "began_at": now, "seen_at": now}
     return Case(id=name, issue=issue, state=state, seen=3, mark=0, **times, **changes)
 
 

@@ -23,7 +23,8 @@ async def answer(healer: Healer, changes: ChangeLog, clock: Clock, arguments: di
     if act == "show":
         return _shown(healer, person.find(wanted).id)
     if act == "revert":
-        return {"reverted": await person.revert(wanted, by)}
+        done, failed = await person.revert(wanted, by)
+        return {"reverted": done, "failed": failed}
     if act in ORDERS:
         word = {"approve": person.approve, "reject": person.reject, "now": person.heal_now}[act]
         return _shown(healer, word(wanted, by).id)

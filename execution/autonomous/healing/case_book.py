@@ -43,7 +43,8 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, cases={**self.cases, case.id: case})
 
     def opened(self, issue: Issue, now: float, now_ms: int) -> "Book":
-        """With a new case for `issue`; where there are too many, the oldest that are over go."""
+        """With a new case for `issue`; where there are too many, the oldest that are over go, and when none is over
+        there is no room for another."""
         case = Case(
             id=f"h{self.next}",
             issue=issue,
@@ -57,6 +58,8 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
         too_many = len(self.cases) + 1 - HEALING_CASES_MAX
         over = [one.id for one in self.cases.values() if one.state in CLOSED or one.state is CaseState.REJECTED]
         gone = set(over[: max(0, too_many)])
+        if len(gone) < too_many:
+            return self
         cases = {name: one for name, one in self.cases.items() if name not in gone}
         return msgspec.structs.replace(self, cases={**cases, case.id: case}, next=self.next + 1)
 
@@ -86,6 +89,7 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
                 case,
                 at=case.at + by_s,
                 began_at=case.began_at + by_s,
+                approved_at=case.approved_at + by_s,
                 seen_at=case.seen_at + by_s,
                 attempts=[msgspec.structs.replace(one, at=one.at + by_s) for one in case.attempts],
                 obstacles={},

@@ -30,6 +30,9 @@ from execution.vocabulary.limits import FAULT_GONE_AFTER_S
 BY_ITSELF = "it went away by itself"
 RESTART = "restart"  # the remedy that supervision applies by itself
 RESTART_COUNTS_FOR_S = 10.0  # a fault told so long after a restart is the one that led to it
+ORDERS_MAX = 5  # at one look: each is written down, and others want to be looked at, too
+ATTEMPTS_KEPT = 20  # of each case
+APPROVAL_HOLDS_S = 900.0  # what stood in the way may go; after this a person is asked again
 NO_PROGRESS_AFTER_S = 300.0  # beyond its quiet time a remedy without progress has had its chance
 
 
@@ -77,12 +80,16 @@ def decide(book: Book, view: View, now: float) -> tuple[Book, list[Order]]:
     book = _hear(book, view, now, orders)
     for name in list(book.cases):
         case = book.cases[name]
+        if len(orders) >= ORDERS_MAX:
+            break
         if case.state is CaseState.OPEN:
             book = _open(book, case, view, now, orders)
         elif case.state is CaseState.WATCHING:
             book = book.with_case(_watched(case, view, now, orders))
         elif case.state is CaseState.ESCALATED:
             book = _escalated(book, case, view, now)
+        elif case.state is CaseState.WAITING and _is_gone(case, view, now):
+            book = book.with_case(_gone(case, now))
     return book, orders
 
 
@@ -103,6 +110,8 @@ def _hear(book: Book, view: View, now: float, orders: list[Order]) -> Book:
         if grown:
             case = _again(msgspec.structs.replace(case, seen_at=now), view, now, orders)
         book = book.with_case(case)
+        if len(orders) >= ORDERS_MAX:
+            break  # the rest is told again at the next look
     return book
 
 
@@ -126,6 +135,8 @@ def _again(case: Case, view: View, now: float, orders: list[Order]) -> Case:
         began_at=now,
         obstacles={},
         said="",
+        approved="",
+        wants="",
     )
 
 
@@ -133,28 +144,41 @@ def _open(book: Book, case: Case, view: View, now: float, orders: list[Order]) -
     sight = view.sight.get(case.issue.process, Sight())
     if _restarted_for(case, sight, view):
         return book.with_case(_adopted(case, sight, view, now))
-    away_s = now - max(case.seen_at, case.at if case.attempts else case.seen_at)
-    if sight.well_since is not None and away_s >= FAULT_GONE_AFTER_S * view.pace:
-        return book.with_case(advance(case, CaseEvent.QUIET, now, said=BY_ITSELF, mark=case.seen))
+    if case.approved and now - case.approved_at > APPROVAL_HOLDS_S:
+        case = msgspec.structs.replace(case, approved="", wants="")
+    if not case.approved and _is_gone(case, view, now):
+        return book.with_case(_gone(case, now))
     choice = choose(case, book, view.fitting, view.known, now, patience_s=PATIENCE_S * view.pace)
     if choice.remedy:
         orders.append(Order(Kind.TRY, case.id))
         return book.with_case(_begun(case, choice.remedy, choice.explored, view, now))
     if not choice.exhausted:
-        return book if case.said == choice.why else book.with_case(msgspec.structs.replace(case, said=choice.why))
+        return book.with_case(msgspec.structs.replace(case, said=choice.why))
     if case.told_in != case.episode:
         orders.append(Order(Kind.ESCALATED, case.id))
-    return book.with_case(advance(case, CaseEvent.EXHAUSTED, now, said=choice.why, told_in=case.episode))
+    left = {"said": choice.why, "told_in": case.episode, "approved": "", "wants": ""}
+    return book.with_case(advance(case, CaseEvent.EXHAUSTED, now, **left))
+
+
+def _is_gone(case: Case, view: View, now: float) -> bool:
+    """Has it stayed away long enough without anything being done?"""
+    sight = view.sight.get(case.issue.process, Sight())
+    away_s = now - max(case.seen_at, case.at if case.attempts else case.seen_at)
+    return sight.well_since is not None and away_s >= FAULT_GONE_AFTER_S * view.pace
+
+
+def _gone(case: Case, now: float) -> Case:
+    return advance(case, CaseEvent.QUIET, now, said=BY_ITSELF, mark=case.seen, approved="", wants="")
 
 
 def _begun(case: Case, remedy: str, explored: bool, view: View, now: float) -> Case:
     attempt = _attempt(case, remedy, now, view.now_ms, explored=explored)
-    return advance(case, CaseEvent.CHOSEN, now, attempts=[*case.attempts, attempt], said="")
+    return advance(case, CaseEvent.CHOSEN, now, attempts=[*_recent(case.attempts), attempt], said="")
 
 
 def _attempt(case: Case, remedy: str, now: float, now_ms: int, *, explored: bool = False, ours: bool = True) -> Attempt:
     return Attempt(
-        id=f"{case.id}.{len(case.attempts) + 1}",
+        id=f"{case.id}.{int(case.attempts[-1].id.rpartition('.')[2]) + 1 if case.attempts else 1}",
         remedy=remedy,
         at=now,
         at_ms=now_ms,
@@ -163,6 +187,11 @@ def _attempt(case: Case, remedy: str, now: float, now_ms: int, *, explored: bool
         by_supervision=not ours,
         applied_ms=0 if ours else now_ms,
     )
+
+
+def _recent(attempts: list[Attempt]) -> list[Attempt]:
+    """The newest ones, and whatever still stands."""
+    return [one for number, one in enumerate(attempts, 1) if one.standing or len(attempts) - number < ATTEMPTS_KEPT]
 
 
 def _restarted_for(case: Case, sight: Sight, view: View) -> bool:
@@ -182,7 +211,7 @@ def _restarted_for(case: Case, sight: Sight, view: View) -> bool:
 
 def _adopted(case: Case, sight: Sight, view: View, now: float) -> Case:
     attempt = _attempt(case, RESTART, now, view.now_ms, ours=False)
-    return advance(case, CaseEvent.ADOPTED, now, attempts=[*case.attempts, attempt], said="")
+    return advance(case, CaseEvent.ADOPTED, now, attempts=[*_recent(case.attempts), attempt], said="")
 
 
 def _watched(case: Case, view: View, now: float, orders: list[Order]) -> Case:
@@ -222,9 +251,8 @@ def _useless(case: Case, terms: Terms, why: str, now: float, orders: list[Order]
 
 
 def _escalated(book: Book, case: Case, view: View, now: float) -> Book:
-    sight = view.sight.get(case.issue.process, Sight())
-    if sight.well_since is not None and now - max(case.seen_at, case.at) >= FAULT_GONE_AFTER_S * view.pace:
-        return book.with_case(advance(case, CaseEvent.QUIET, now, said=BY_ITSELF, mark=case.seen))
+    if now - case.at >= FAULT_GONE_AFTER_S * view.pace and _is_gone(case, view, now):
+        return book.with_case(_gone(case, now))
     if case.seen_at > case.at and has_way(case, book, view.fitting, view.known, now):
         return book.with_case(advance(case, CaseEvent.WAY_FREE, now))
     return book

@@ -68,6 +68,7 @@ TRANSITIONS: dict[tuple[CaseState, CaseEvent], CaseState] = {
     (_S.WAITING, _E.APPROVED): _S.OPEN,
     (_S.WAITING, _E.REJECTED): _S.REJECTED,
     (_S.WAITING, _E.UNDO): _S.REVERTING,
+    (_S.WAITING, _E.QUIET): _S.GONE,
     (_S.FIXED, _E.AGAIN): _S.OPEN,
     (_S.FIXED, _E.UNDO): _S.REVERTING,
     (_S.GONE, _E.AGAIN): _S.OPEN,
@@ -140,7 +141,10 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     obstacles: dict[str, Obstacle] = {}  # by remedy
     told_in: int = 0  # the episode in which a person was told that nothing is left to try
     wants: str = ""  # the remedy that waits for a person's word
-    approved: str = ""  # the remedy that a person has said yes to, once
+    plan: str = ""  # what exactly it would do, as a person was shown it
+    approved: str = ""  # the remedy that a person has said yes to, once ...
+    approved_at: float = 0.0  # ... and for a while
+    undoing: str = ""  # the attempt that a person wants to be put back
     said: str = ""  # why nothing is done now, or what a person should do
 
     @property
@@ -175,6 +179,23 @@ def with_last(case: Case, **changes: object) -> Case:
     """The same case, its newest attempt changed."""
     last = msgspec.structs.replace(case.attempts[-1], **changes)
     return msgspec.structs.replace(case, attempts=[*case.attempts[:-1], last])
+
+
+def waiting(case: Case, now: float, plan: str) -> Case:
+    """Its next attempt waits for a person, who sees `plan`."""
+    wants, attempts = case.attempts[-1].remedy, case.attempts[:-1]
+    return advance(case, CaseEvent.NEEDS_APPROVAL, now, attempts=attempts, wants=wants, plan=plan, approved="")
+
+
+def put_back_of(case: Case, attempt: Attempt, now: float) -> Case:
+    """The case once this attempt has been put back; at a person's word it isn't tried again until they say so."""
+    undone: dict[str, object] = {"standing": False}
+    if case.undoing:
+        undone |= {"outcome": Outcome.REVERTED, "counted": True}
+    attempts = [msgspec.structs.replace(one, **undone) if one.id == attempt.id else one for one in case.attempts]
+    event = CaseEvent.REJECTED if case.undoing else CaseEvent.REVERTED
+    said = f"{attempt.remedy} put back at a person's word: nae heal approve {case.id} tries again" * bool(case.undoing)
+    return advance(case, event, now, attempts=attempts, mark=case.seen, undoing="", said=said)
 
 
 def diagram() -> str:

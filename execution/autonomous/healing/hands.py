@@ -20,8 +20,8 @@ SANDBOX = "sandbox_optimus"
 
 
 class OperationHands:
-    """Of a manager at work. `hand_over` asks the holder of an account to give it to its twin; `exposed` reads the
-    books of an account; `kept` keeps what a revert needs."""
+    """Of a manager at work. `hand_over` asks the holder of an account to give it to its twin; `holds`: does a process
+    hold its account, by the lock itself? `exposed` reads the books of an account; `kept` keeps what a revert needs."""
 
     def __init__(
         self,
@@ -30,6 +30,7 @@ class OperationHands:
         overseer: Overseer,
         *,
         hand_over: Callable[[str, str], Awaitable[bool]],
+        holds: Callable[[str], bool],
         exposed: Callable[[str], bool],
         kept: Callable[[Undo], None],
         pace: float = 1.0,
@@ -39,6 +40,7 @@ class OperationHands:
         self.pace = pace
         self._overseer = overseer
         self._hand_over = hand_over
+        self._holds = holds
         self._exposed = exposed
         self._kept = kept
 
@@ -59,8 +61,10 @@ class OperationHands:
         before = watched.pid
         if program.state in DOWN:
             told = await self._overseer.link.start(program)
-        elif watched.role == "active" and BY_NAME[process].twin in self._overseer.watched:
+        elif self._holds(process) and BY_NAME[process].twin in self._overseer.watched:
             told = await self._hand_over(process, cause)
+        elif self._holds(process) and BY_NAME[process].guards and self.is_exposed(BY_NAME[process].account or ""):
+            raise CannotHeal(f"{process} holds the live account, which isn't flat, and there is no standby to take it")
         else:
             told = await self._overseer.link.signal(program, "TERM")
         if not told:

@@ -19,13 +19,16 @@ from execution.autonomous.healing.cases import (
     CaseEvent,
     Outcome,
     advance,
+    put_back_of,
+    waiting,
     with_last,
 )
 from execution.autonomous.healing.catalogue import Catalogue
 from execution.autonomous.healing.choice import is_live
 from execution.autonomous.healing.healing_record import HealingRecord
+from execution.autonomous.healing.lost_book import numbered, with_uses
 from execution.autonomous.healing.memory import Memory, signature
-from execution.autonomous.healing.remedy import LEFT, CannotHeal, Hands, Issue, Remedy, Undo
+from execution.autonomous.healing.remedy import LEFT, CannotHeal, Hands, Issue, Planned, Remedy, Undo
 from execution.autonomous.healing.undo_store import Standing, UndoStore
 from execution.runtime import steps
 from execution.runtime.clock import Clock
@@ -60,10 +63,11 @@ class Healer:
         self._pace = pace
         self._memory = Memory(home, clock)
         self.undo = UndoStore(home)
-        self.book: Book = self._memory.book()
+        recalled = with_uses(self._memory.book(), record.uses(), clock)
+        self.book: Book = numbered(recalled, [*record.attempts(), *self.undo.ids()])
         self.known = self._memory.experience()
         self._kept = signature(self.book)
-        self._at_work: dict[str, asyncio.Task[None]] = {}
+        self._at_work: dict[str, asyncio.Future[object]] = {}
 
     async def look(self, issues: Sequence[Issue], sight: Mapping[str, Sight]) -> None:
         """One look at what is wrong now: decide, keep, begin."""
@@ -134,13 +138,13 @@ class Healer:
         self._kept = now
         return True
 
-    def begin(self, name: str, work: Awaitable[None]) -> None:
+    def begin(self, name: str, work: Awaitable[object]) -> None:
         """Work on a case, beside everything else."""
         task = asyncio.ensure_future(work)
         self._at_work[name] = task
         task.add_done_callback(lambda done: self._done(name, done))
 
-    def _done(self, name: str, task: "asyncio.Future[None]") -> None:
+    def _done(self, name: str, task: "asyncio.Future[object]") -> None:
         if self._at_work.get(name) is task:
             del self._at_work[name]
         if not task.cancelled() and (error := task.exception()) is not None:
@@ -153,12 +157,13 @@ class Healer:
         terms = self.catalogue.terms(remedy.name, case.issue.type)
         hands = self._hands(lambda undo: self._keep_undo(name, attempt, undo))
         why = await self._obstacle(remedy, case.issue, hands)
-        case, now = self.book.cases[name], self._clock.monotonic()
         if why:
-            self.book = self.book.with_case(obstructed(case, why, now))
+            self.book = self.book.with_case(obstructed(self.book.cases[name], why, self._clock.monotonic()))
             return
-        if terms.approval and is_live(case.issue.process) and case.approved != remedy.name:
-            self.set(_waiting(case, now))
+        plan = await self._plan(remedy, case.issue, hands) if terms.approval else ""
+        case, now = self.book.cases[name], self._clock.monotonic()
+        if terms.approval and is_live(case.issue.process) and (case.approved, case.plan) != (remedy.name, plan):
+            self.set(waiting(case, now, plan))
             log.warning("waits for a person: nae heal approve %s", name, extra={"fields": {"remedy": remedy.name}})
             return
         self.book = self.book.used(remedy.name, case.issue.process, now).with_case(
@@ -189,7 +194,7 @@ class Healer:
 
     def _applied(self, name: str, attempt: Attempt) -> None:
         case = self.book.cases[name]
-        standing = self.undo.find(attempt.id) is not None
+        standing = self.undo.has(attempt.id)
         applied = advance(case, CaseEvent.APPLIED, self._clock.monotonic())
         self.set(with_last(applied, standing=standing, applied_ms=self._clock.now_ms()))
         steps.reached("result kept")
@@ -203,6 +208,12 @@ class Healer:
         if not self.record.has("remedy", attempt.id):
             self.record.applied(case, attempt, f"{attempt.remedy}: {remedy.what if remedy else 'of another build'}")
 
+    async def _plan(self, remedy: Remedy, issue: Issue, hands: Hands) -> str:
+        if not isinstance(remedy, Planned):
+            return remedy.what
+        failure, plan = await attempted(remedy.plan(issue, hands), OBSTACLE_DEADLINE_S)
+        return plan or failure
+
     async def _obstacle(self, remedy: Remedy, issue: Issue, hands: Hands) -> str:
         failure, why = await attempted(remedy.obstacle(issue, hands), OBSTACLE_DEADLINE_S)
         return failure or why or ""
@@ -210,7 +221,7 @@ class Healer:
     def _failed(self, name: str, why: str) -> None:
         """An attempt that came to nothing; what it had begun is put back."""
         case, now = self.book.cases[name], self._clock.monotonic()
-        if self.undo.find(case.attempts[-1].id):
+        if self.undo.has(case.attempts[-1].id):
             case = with_last(advance(case, CaseEvent.CUT_OFF, now), outcome=Outcome.CUT_OFF, why=why, standing=True)
             self.set(case)
             self.begin(name, self.put_back(name))
@@ -235,26 +246,30 @@ class Healer:
             raise CannotHeal(f"what a revert needs couldn't be kept: {error}") from error
         steps.reached("undo kept")
 
-    async def put_back(self, name: str) -> None:
-        """Put back what the last attempt of a case changed."""
+    async def put_back(self, name: str) -> str:
+        """Put back what the last attempt of a case changed, or the one that a person means: why not, or empty."""
         case = self.book.cases[name]
         self.keep()
         steps.reached("revert kept")
-        attempt = case.attempts[-1]
+        attempt = next((one for one in case.attempts if one.id == case.undoing), case.attempts[-1])
         failure = await self.put_back_one(attempt.id, case)
         case, now = self.book.cases[name], self._clock.monotonic()
         if failure:
             said = f"{attempt.remedy} couldn't be put back: {failure}"
-            self.set(advance(case, CaseEvent.NOT_REVERTED, now, said=said, told_in=case.episode))
+            self.set(advance(case, CaseEvent.NOT_REVERTED, now, said=said, told_in=case.episode, undoing=""))
             self.record.escalated(self.book.cases[name])
-            return
-        self.set(with_last(advance(case, CaseEvent.REVERTED, now, mark=case.seen), standing=False))
+            return failure
+        self.set(put_back_of(case, attempt, now))
         steps.reached("settled")
         self.settle(name)
+        return ""
 
     async def put_back_one(self, attempt: str, case: Case | None) -> str:
         """Why a change couldn't be put back; empty when it is as it was."""
-        standing = self.undo.find(attempt)
+        try:
+            standing = self.undo.find(attempt)
+        except CannotHeal as damage:
+            return str(damage)
         if standing is None:
             return ""  # it has been put back already
         remedy = self.catalogue.named(standing.remedy)
@@ -279,8 +294,3 @@ class Healer:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _waiting(case: Case, now: float) -> Case:
-    wants = case.attempts[-1].remedy
-    return advance(case, CaseEvent.NEEDS_APPROVAL, now, attempts=case.attempts[:-1], wants=wants)

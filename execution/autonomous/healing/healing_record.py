@@ -23,7 +23,8 @@ class HealingRecord:
 
     def applied(self, case: Case, attempt: Attempt, what: str) -> None:
         """A remedy has been applied."""
-        self._add("remedy", case.issue, attempt.id, what, undo=attempt.standing, explored=attempt.explored)
+        details = {"remedy": attempt.remedy, "at_ms": attempt.applied_ms}
+        self._add("remedy", case.issue, attempt.id, what, undo=attempt.standing, explored=attempt.explored, **details)
 
     def not_applied(self, case: Case, attempt: Attempt) -> None:
         """A remedy couldn't be applied; nothing has changed."""
@@ -76,6 +77,15 @@ class HealingRecord:
     def has(self, kind: str, attempt: str) -> bool:
         """Is this in the record already?"""
         return any(entry["kind"] == kind and entry.get("heal") == attempt for entry in self._changes.read()["entries"])
+
+    def attempts(self) -> list[str]:
+        """The names of all attempts and cases that the record tells of."""
+        return [str(entry["heal"]) for entry in self._changes.read()["entries"] if entry.get("heal")]
+
+    def uses(self) -> list[tuple[str, str, int]]:
+        """Which remedy was used on which process, and when, as far as the record tells."""
+        entries = [one for one in self._changes.read()["entries"] if one["kind"] == "remedy" and one.get("remedy")]
+        return [(str(one["remedy"]), str(one["process"]), int(one.get("at_ms", 0))) for one in entries]
 
     def _add(self, kind: str, issue: Issue, heal: str, what: str, **details: Any) -> None:
         evidence = {

@@ -77,6 +77,7 @@ def document(case: Case, standing: Iterable[Standing]) -> dict[str, Any]:
         "issue": msgspec.to_builtins(case.issue),
         "obstacles": {name: obstacle.why for name, obstacle in case.obstacles.items()},
         "waits_for": case.wants,
+        "plan": case.plan if case.wants else "",
         "standing": {one.id: kept[one.id] for one in case.attempts if one.id in kept},
     }
 

@@ -10,7 +10,7 @@ def resume(healer: Healer, now: float) -> None:
     for case in list(healer.book.cases.values()):
         last = case.last
         if case.state is CaseState.APPLYING and last is not None:
-            healer.set(_cut_off(case, now, begun=healer.undo.find(last.id) is not None))
+            healer.set(_cut_off(case, now, begun=healer.undo.has(last.id)))
         if case.state is CaseState.WATCHING and last is not None and not last.by_supervision:
             healer.record_applied(case, last)
         if healer.book.cases[case.id].state is CaseState.REVERTING:

@@ -11,10 +11,9 @@ import msgspec
 
 from execution.autonomous.change_log import ChangeLog
 from execution.autonomous.healing.adjustment_book import AdjustmentBook, put_back
-from execution.autonomous.healing.cases import BUSY, Attempt, Case, CaseEvent, CaseState, Impossible, Outcome, advance
+from execution.autonomous.healing.cases import BUSY, Case, CaseEvent, CaseState, Impossible, advance
 from execution.autonomous.healing.healer import Healer
 from execution.autonomous.healing.remedy import CannotHeal
-from execution.autonomous.healing.undo_store import Standing
 from execution.runtime.clock import Clock
 from execution.vocabulary.programs import MANAGER
 
@@ -40,7 +39,7 @@ class PersonsWord:
         case = self.find(case_id)
         now = self._clock.monotonic()
         if case.state is CaseState.WAITING:
-            case = self._advance(case, CaseEvent.APPROVED, now, approved=case.wants, said="approved")
+            case = self._advance(case, CaseEvent.APPROVED, now, approved=case.wants, approved_at=now, said="approved")
         else:
             case = self._advance(
                 case, CaseEvent.APPROVED, now, episode=case.episode + 1, obstacles={}, said="approved: tried again"
@@ -64,37 +63,36 @@ class PersonsWord:
             raise CannotObey(f"case {case.id} is {case.state}: {_next_step(case)}")
         return self._said("heal now", msgspec.structs.replace(case, mark=case.seen - AS_GOOD_AS), by)
 
-    async def revert(self, wanted: str, by: str) -> list[str]:
+    async def revert(self, wanted: str, by: str) -> tuple[list[str], list[str]]:
         """Put back the change `wanted` (an attempt, an adjustment, an entry of the change log), a case's changes, or
-        all; what was."""
+        all: what was, and what couldn't be, with why. One that can't be put back keeps no other from it."""
         adjustments = self._adjustments(wanted)
         standing = [] if adjustments and wanted != ALL else self._standing(wanted)
         done: list[str] = []
-        for one in reversed(standing):
-            case = self._healer.book.cases.get(one.id.partition(".")[0])
-            if case is not None and case.state in BUSY:
-                raise CannotObey(f"case {case.id} is {case.state} at this moment; ask again in a moment")
-            if failure := await self._put_back(one, case):
-                raise CannotObey(f"{one.id} ({one.remedy}) couldn't be put back: {failure}")
-            done.append(f"{one.id} {one.remedy} of {one.process}")
+        failed: list[str] = []
+        for name in reversed(standing):
+            failure = await self._put_back(name)
+            failed += [f"{name}: {failure}"] if failure else []
+            done += [] if failure else [name]
         for name in self._adjustments(wanted):
-            done.append(await self._put_back_adjustment(name))
+            try:
+                done.append(f"{name}: {await put_back(name, self._healer.hands())}")
+                self._changes.add("revert", MANAGER, f"{name} put back", "asked for", adjustment=name)
+            except (CannotHeal, OSError) as problem:
+                failed.append(f"{name}: {problem}")
         self._healer.record.person("revert", wanted, by)
-        return done
+        return done, failed
 
-    async def _put_back(self, one: Standing, case: Case | None) -> str:
-        if case is None:  # long over, and gone from the book; what it changed still stands
-            return await self._healer.put_back_one(one.id, None)
-        case = self._advance(case, CaseEvent.UNDO, self._clock.monotonic(), said="")  # kept first
-        self._healer.set(case)
-        if failure := await self._healer.put_back_one(one.id, case):
-            self._healer.set(self._advance(case, CaseEvent.NOT_REVERTED, self._clock.monotonic(), said=failure))
-            return failure
-        attempts = [_undone(attempt) if attempt.id == one.id else attempt for attempt in case.attempts]
-        said = f"{one.remedy} put back at a person's word: nae heal approve {case.id} tries again"
+    async def _put_back(self, attempt: str) -> str:
+        """Why it couldn't be; empty when it was."""
+        case = self._healer.book.cases.get(attempt.partition(".")[0])
+        if case is None or all(one.id != attempt for one in case.attempts):
+            return await self._healer.put_back_one(attempt, case)  # long over; what it changed still stands
+        if case.state in BUSY:
+            return f"case {case.id} is {case.state} at this moment; ask again in a moment"
         now = self._clock.monotonic()
-        self._healer.set(self._advance(case, CaseEvent.REJECTED, now, attempts=attempts, said=said, mark=case.seen))
-        return ""
+        self._healer.set(self._advance(case, CaseEvent.UNDO, now, said="", undoing=attempt, wants="", approved=""))
+        return await self._healer.put_back(case.id)
 
     def _adjustments(self, wanted: str) -> list[str]:
         """The ids of the adjustments that are meant."""
@@ -103,21 +101,13 @@ class PersonsWord:
             there if wanted == ALL else [one for one in there if one == self._entry(wanted).get("adjustment", wanted)]
         )
 
-    async def _put_back_adjustment(self, name: str) -> str:
-        try:
-            done = await put_back(name, self._healer.hands())
-        except CannotHeal as problem:
-            raise CannotObey(str(problem)) from problem
-        self._changes.add("revert", MANAGER, f"{name} put back: {done}", "asked for", adjustment=name)
-        return f"{name} {done}"
-
-    def _standing(self, wanted: str) -> list[Standing]:
-        there = self._healer.undo.all()
+    def _standing(self, wanted: str) -> list[str]:
+        """The attempts that are meant, the oldest first."""
+        there = sorted(self._healer.undo.ids(), key=_age)
         attempt = self._attempt_of(wanted)
-        found = [one for one in there if wanted == ALL or one.id == attempt or one.id.partition(".")[0] == attempt]
+        found = [one for one in there if wanted == ALL or one == attempt or one.partition(".")[0] == attempt]
         if not found and wanted != ALL:
-            known = ", ".join(one.id for one in there) or "none"
-            raise CannotObey(f"nothing of {wanted!r} stands that could be put back; there stand: {known}")
+            raise CannotObey(f"nothing of {wanted!r} stands that could be put back; there stand: {_listed(there)}")
         return found
 
     def _attempt_of(self, wanted: str) -> str:
@@ -150,8 +140,12 @@ class PersonsWord:
         return case
 
 
-def _undone(attempt: Attempt) -> Attempt:
-    return msgspec.structs.replace(attempt, outcome=Outcome.REVERTED, standing=False, counted=True)
+def _age(attempt: str) -> tuple[int, ...]:
+    return tuple(int(part) if part.isdecimal() else 0 for part in attempt.removeprefix("h").split("."))
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names) or "none"
 
 
 def _next_step(case: Case) -> str:

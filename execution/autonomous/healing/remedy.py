@@ -5,7 +5,7 @@ on text: of an issue it may use the type, the process, the place and the context
 """
 
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
@@ -102,6 +102,14 @@ class Remedy(Protocol):
     async def revert(self, undo: Undo, hands: Hands) -> None:
         """Put back what was there before, byte for byte; in any order with other remedies' reverts; harmless when
         repeated, and when it was never done. Raises CannotHeal."""
+
+
+@runtime_checkable
+class Planned(Protocol):
+    """A remedy that can say what exactly it would do: a person who is asked for a yes sees it; the yes is for that."""
+
+    async def plan(self, issue: Issue, hands: Hands) -> str:
+        """A sentence, and the change as a diff. Raises CannotHeal. Changes nothing."""
 
 
 def folder_of(home: Home) -> Path:

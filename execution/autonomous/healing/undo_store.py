@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from execution.autonomous.healing.kept_file import KeptFile
-from execution.autonomous.healing.remedy import folder_of
+from execution.autonomous.healing.remedy import CannotHeal, folder_of
 from execution.runtime.home import Home
 
 FORMAT = 1
@@ -36,10 +36,26 @@ class UndoStore:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._file(standing.id).write(standing)
 
+    def has(self, attempt: str) -> bool:
+        """Does something stand of this attempt?"""
+        return self._file(attempt).path.exists() or self._aside(attempt).exists()
+
     def find(self, attempt: str) -> Standing | None:
-        """What was kept for this attempt."""
-        found = self._file(attempt).read() if attempt.replace(".", "").isalnum() else Standing()
-        return found if found.id == attempt and attempt else None
+        """What was kept for this attempt; None when nothing stands. Raises CannotHeal when it can't be read."""
+        if not self.has(attempt):
+            return None
+        found = self._file(attempt).read()
+        if found.id != attempt:
+            raise CannotHeal(f"data/healing/undo/{self._aside(attempt).name} can't be read: put it right by hand")
+        return found
+
+    def ids(self) -> list[str]:
+        """Of every standing change, also of those that can't be read."""
+        names = self._folder.glob("*.json*") if self._folder.is_dir() else ()
+        return sorted({path.name.partition(".json")[0] for path in names})
+
+    def _aside(self, attempt: str) -> Path:
+        return self._folder / f"{attempt}.json.broken"
 
     def all(self) -> list[Standing]:
         """Every standing change, oldest first."""

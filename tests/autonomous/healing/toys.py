@@ -165,7 +165,9 @@ class Scene:
             await asyncio.gather(*work)
 
     def revert(self, wanted: str) -> list[str]:
-        return asyncio.run(self.person.revert(wanted, "me"))
+        done, failed = asyncio.run(self.person.revert(wanted, "me"))
+        assert not failed, failed
+        return done
 
     @property
     def case(self) -> Case:
