@@ -30,7 +30,7 @@ from execution.vocabulary.limits import FAULT_GONE_AFTER_S
 BY_ITSELF = "it went away by itself"
 RESTART = "restart"  # the remedy that supervision applies by itself
 RESTART_COUNTS_FOR_S = 10.0  # a fault told so long after a restart is the one that led to it
-ORDERS_MAX = 5  # at one look: each is written down, and others want to be looked at, too
+ORDERS_MAX = 3  # at one look: each is written down, and others want to be looked at, too
 ATTEMPTS_KEPT = 20  # of each case
 APPROVAL_HOLDS_S = 900.0  # what stood in the way may go; after this a person is asked again
 NO_PROGRESS_AFTER_S = 300.0  # beyond its quiet time a remedy without progress has had its chance
