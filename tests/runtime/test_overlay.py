@@ -124,6 +124,12 @@ def _changed_since(place: Place) -> None:
     place.file.write_bytes(place.patched + b"# more\n")
 
 
+def _another_that_would_do(place: Place) -> None:
+    again = place.original.replace(b'"""\n\n', b'"""\nimport math\n\n', 1)
+    assert again != place.patched
+    place.file.write_bytes(again)
+
+
 def _more_than_an_import(place: Place) -> None:
     place.write(place.patched + b"import os\nos.abort()\n")
 
@@ -170,6 +176,7 @@ def _with_a_strange_id(place: Place) -> None:
 WRONG = [
     _of_another_build,
     _changed_since,
+    _another_that_would_do,
     _more_than_an_import,
     _a_bad_import,
     _a_link,

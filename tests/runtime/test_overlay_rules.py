@@ -164,6 +164,25 @@ def test_a_source_with_an_encoding_of_its_own_is_left_alone() -> None:
         assert "encoding" in patch_refusal(MODULE, comment + ORIGINAL, comment + GOOD)
 
 
+def test_a_huge_source_is_left_alone() -> None:
+    filled = b"#" * SOURCE_MAX_BYTES + b"\n"
+    assert "over" in patch_refusal(MODULE, ORIGINAL + filled, GOOD + filled)
+
+
+def test_of_our_own_only_what_lies_below_may_be_imported_and_nothing_heavy() -> None:
+    assert import_refusal(MODULE, "from execution.research.windows import true_range") == ""
+    assert import_refusal(MODULE, "from execution.runtime.clock import iso") == ""
+    assert import_refusal(PURE, "from execution.vocabulary.market import Candle") == ""
+    for line in ("from execution.research.kernels import compiled", "from execution.runtime.clock import SystemClock"):
+        assert import_refusal(MODULE, line)
+    for line in (
+        "from execution.research.bars import Vector",
+        "from execution.runtime.clock import iso",
+        "import logging",
+    ):
+        assert import_refusal(PURE, line)
+
+
 BAD_PATHS = [
     "",
     ".",

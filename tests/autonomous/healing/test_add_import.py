@@ -91,7 +91,6 @@ class Stage:
             raise CannotHeal(str(refusal)) from refusal
 
     async def renew(self, process: str, cause: str) -> None:
-        self.renewed.append(process)
         before = self.running[process]
         if (await self.said(process)).get("facts", {}).get("role") == "active" and BY_NAME[
             process
@@ -99,6 +98,7 @@ class Stage:
             await self.ask(process, "handover", reason=cause)
         elif before.poll() is None:
             before.send_signal(signal.SIGTERM)
+        self.renewed.append(process)
         await asyncio.to_thread(before.wait)
         self.start(process)
         after = self.running[process]
