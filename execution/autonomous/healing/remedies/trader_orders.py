@@ -15,6 +15,7 @@ from execution.vocabulary.programs import BY_NAME
 
 HOUR_S, DAY_S = 3600.0, 86_400.0
 CLOCK_PAUSE_S = 600.0
+STEP = "step"  # the operation, as traders tell it
 
 
 @dataclass
@@ -81,10 +82,17 @@ def _needs(*names: str) -> Callable[[Issue], str]:
     return lacking
 
 
-def _in_one_symbol(issue: Issue) -> str:
+def _in_a_step(issue: Issue) -> str:
+    """A strategy is to blame for what happens in its own step, not for what becomes of its orders."""
+    if issue.context.get("operation") != STEP:
+        return "it doesn't happen in a strategy's own step"
+    return _needs("strategy")(issue)
+
+
+def _in_a_symbol(issue: Issue) -> str:
     """Where a strategy is to blame, the symbol isn't."""
-    if issue.context.get("strategy"):
-        return f"it happens in the strategy {issue.context['strategy']}, whatever the symbol"
+    if issue.context.get("operation") == STEP:
+        return "it happens in a strategy's own step, whatever the symbol"
     return _needs("symbol")(issue)
 
 
@@ -150,7 +158,7 @@ TRADER_ORDERS: tuple[TraderOrder, ...] = (
         {IssueType.KEY: _own_fault(2), IssueType.ATTRIBUTE: _own_fault(2), IssueType.UNKNOWN: _own_fault(2)},
         lasts=True,
         anywhere=True,
-        needs=_needs("strategy"),
+        needs=_in_a_step,
         given=_taken_from("strategy"),
     ),
     TraderOrder(
@@ -165,7 +173,7 @@ TRADER_ORDERS: tuple[TraderOrder, ...] = (
         },
         lasts=True,
         anywhere=True,
-        needs=_in_one_symbol,
+        needs=_in_a_symbol,
         given=_taken_from("symbol"),
     ),
     TraderOrder(
