@@ -76,11 +76,13 @@ class LogWatch:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._tails: dict[str, Tail] = {}
+        self._old: frozenset[tuple[int, int]] = frozenset()  # the copies that were there at the start
         self._looking = threading.Lock()  # hints come in a thread of their own
         self._observer = Observer()
 
     def start(self) -> None:
         """Begin at the end of what is there: old errors are not news."""
+        self._old = frozenset(mark for path in self._folder.glob("*.log.[1-9]") if (mark := _mark_of(path)))
         for name, status in self._files():
             tail = self._tails[name] = Tail(offset=status.st_size, seen_bytes=status.st_size)
             try:
@@ -164,9 +166,9 @@ class LogWatch:
         """It isn't the file that it was. What we hadn't read of that one stands in a copy, and so does what came and
         went since: all of them are opened now, whatever they are named next."""
         copies = _copies(self._folder, name)
-        if copies and tail.inode and _begins_with(file, _head(copies[-1])):
+        if copies and _begins_with(file, _head(copies[-1])):
             copies.pop().close()  # the copy of what is still to be truncated
-        fresh = [copy for copy in copies if _mark(copy) not in tail.copies] if tail.inode else []
+        fresh = [copy for copy in copies if _mark(copy) not in tail.copies | self._old]
         ours = next((number for number, copy in enumerate(fresh) if _is_of(copy, tail)), None)
         if ours is None:  # the one we were in has come and gone: so much of it at least
             tail.skipped_bytes += tail.seen_bytes - tail.offset if fresh else 0

@@ -146,6 +146,21 @@ def test_a_file_truncated_and_grown_beyond_where_we_were_is_a_new_one(tmp_path: 
     assert look(watch).errors == 6
 
 
+def test_of_a_new_file_what_was_rotated_away_before_the_first_look_counts_too(tmp_path: Path) -> None:
+    append(tmp_path / "ralph.log.1", ERROR.format("of an earlier time"))
+    append(tmp_path / "ralph.log", ERROR.format("of an earlier time, too"))
+    watch = LogWatch(tmp_path)
+    watch.start()
+    try:
+        path = tmp_path / "venue.log"
+        append(path, ERROR.format(1) * 3)
+        rotate(path)
+        append(path, ERROR.format(2))
+        assert (look(watch).errors, look(watch, "ralph").errors) == (4, 0)
+    finally:
+        watch.stop()
+
+
 def test_what_grew_is_told_once_for_whoever_looks_for_floods(tmp_path: Path, watch: LogWatch) -> None:
     path = tmp_path / "venue.log"
     append(path, ERROR.format(1))
@@ -243,7 +258,7 @@ FLOOD = """
 import logging, sys, time
 from pathlib import Path
 from execution.runtime.logs import CopyTruncateHandler
-handler = CopyTruncateHandler(Path(sys.argv[1]), max_bytes=300_000)
+handler = CopyTruncateHandler(Path(sys.argv[1]), max_bytes=1_000_000)
 handler.setFormatter(logging.Formatter("2026-11-21T08:15:00.123Z ERROR   nae.venue: %(message)s"))
 began = time.monotonic()
 for number in range(int(sys.argv[2])):
@@ -253,10 +268,10 @@ for number in range(int(sys.argv[2])):
 """
 
 
-def test_of_ten_thousand_lines_a_second_rotated_several_times_a_second_none_is_lost_or_read_twice(
+def test_of_ten_thousand_lines_a_second_rotated_again_and_again_none_is_lost_or_read_twice(
     tmp_path: Path, started: LogWatch
 ) -> None:
-    lines = 10_000 * rounds()
+    lines = 20_000 * rounds()
     with child(FLOOD, str(tmp_path / "venue.log"), str(lines)):
         eventually(lambda: started.read().get("venue", Tail()).errors >= lines, within_s=60, every_s=1.0)
         tail = started.read()["venue"]
