@@ -17,7 +17,7 @@ from execution.autonomous.healing.healing_view import alerts, summary
 from execution.autonomous.healing.memory import LOCK
 from execution.autonomous.healing.next_life import resume
 from execution.autonomous.healing.persons_word import CannotObey
-from execution.autonomous.healing.progress import Progress
+from execution.autonomous.healing.progress import Progress, Renewals
 from execution.autonomous.healing.remedy import Hands, Issue, Undo, folder_of
 from execution.autonomous.overseer import Overseer
 from execution.console.drain import exposure_of
@@ -51,7 +51,8 @@ class ManagerHealing:
         self._overseer = overseer
         self._issues = issues
         self._hand_over = hand_over
-        self._progress = Progress()
+        self._renewals = Renewals()
+        self._progress = Progress(self._renewals)
         self._lock = FileLock(folder_of(context.home) / LOCK)
         self._pace = pace_of(os.environ.get(PACE, ""))
         self._audit = AuditLogger(
@@ -95,6 +96,7 @@ class ManagerHealing:
             holds=self._holds,
             exposed=self._exposed,
             kept=kept,
+            renewals=self._renewals,
             pace=self._pace,
         )
 

@@ -10,6 +10,7 @@ import typer
 from execution.autonomous.healing.answers import ORDERS
 from execution.autonomous.healing.idle import answer_idle
 from execution.autonomous.healing.persons_word import CannotObey
+from execution.autonomous.healing.remedy import folder_of
 from execution.console.output import complain, duration, print_json, say, table
 from execution.ledger.audit_log import AuditLogger
 from execution.runtime.bus import NoAnswer, Refused, ask
@@ -60,7 +61,7 @@ def _answer(home: Home, clock: Clock, words: dict[str, Any]) -> dict[str, Any]:
 
 def _idle(home: Home, clock: Clock, words: dict[str, Any]) -> dict[str, Any]:
     """The books themselves; what is changed stands in the audit trail of such commands."""
-    if words["act"] not in ORDERS:
+    if words["act"] not in ORDERS or not folder_of(home).is_dir():
         return answer_idle(home, clock, words)
     trail = AuditLogger(home.audit_trail("nae_heal"), clock, "nae_heal")
     try:
@@ -195,7 +196,7 @@ def revert(change: Change, json: AsJson = False) -> None:
     Exit codes: 0 put back · 1 nothing of it stands, or it couldn't be put back · 69 the manager doesn't answer
     """
     answer = told(Home.find(), "revert", id=change, by=getpass.getuser())
-    done, failed = answer["reverted"], answer["failed"]
+    done, failed = answer["reverted"], answer.get("failed", [])
     if json:
         print_json({"reverted": done, "failed": failed})
     elif done or not failed:

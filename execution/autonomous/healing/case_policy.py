@@ -21,10 +21,11 @@ from execution.autonomous.healing.cases import (
     advance,
     with_last,
 )
-from execution.autonomous.healing.choice import PATIENCE_S, RESTARTS_TOLD, SUPERVISED, Fitting, choose, has_way
+from execution.autonomous.healing.choice import PATIENCE_S, RESTARTS_TOLD, SUPERVISED, Choice, Fitting, choose, has_way
 from execution.autonomous.healing.experience import Experience
+from execution.autonomous.healing.outage import WAITING, WORDS, is_outage, shared
 from execution.autonomous.healing.remedy import Issue, Terms
-from execution.vocabulary.issues import Severity
+from execution.vocabulary.issues import IssueType, Severity
 from execution.vocabulary.limits import FAULT_GONE_AFTER_S
 
 BY_ITSELF = "it went away by itself"
@@ -33,6 +34,8 @@ RESTART_COUNTS_FOR_S = 10.0  # a fault told so long after a restart is the one t
 ORDERS_MAX = 3  # at one look: each is written down, and others want to be looked at, too
 ATTEMPTS_KEPT = 20  # of each case
 APPROVAL_HOLDS_S = 900.0  # what stood in the way may go; after this a person is asked again
+BROUGHT_BACK = SUPERVISED | {IssueType.MEMORY, IssueType.DESCRIPTOR_LEAK}  # by supervision, or its caretaker
+OUTAGE_TOLD_AFTER_S = 300.0
 NO_PROGRESS_AFTER_S = 300.0  # beyond its quiet time a remedy without progress has had its chance
 
 
@@ -119,7 +122,7 @@ def _again(case: Case, view: View, now: float, orders: list[Order]) -> Case:
     """It has occurred once more."""
     if case.state is CaseState.WATCHING:
         terms = _terms(case, view)
-        return _useless(case, terms, "it came again", now, orders) if now - case.at > terms.settle_s else case
+        return _useless(case, view, "it came again", now, orders) if now - case.at > terms.settle_s else case
     if case.state not in (CaseState.FIXED, CaseState.GONE):
         return case
     healed_by = case.last if case.state is CaseState.FIXED else None
@@ -148,7 +151,9 @@ def _open(book: Book, case: Case, view: View, now: float, orders: list[Order]) -
         case = msgspec.structs.replace(case, approved="", wants="")
     if not case.approved and _is_gone(case, view, now):
         return book.with_case(_gone(case, now))
-    choice = choose(case, book, view.fitting, view.known, now, patience_s=PATIENCE_S * view.pace)
+    choice = _in_outage(case, view, now) or choose(
+        case, book, view.fitting, view.known, now, patience_s=PATIENCE_S * view.pace
+    )
     if choice.remedy:
         orders.append(Order(Kind.TRY, case.id))
         return book.with_case(_begun(case, choice.remedy, choice.explored, view, now))
@@ -158,6 +163,13 @@ def _open(book: Book, case: Case, view: View, now: float, orders: list[Order]) -
         orders.append(Order(Kind.ESCALATED, case.id))
     left = {"said": choice.why, "told_in": case.episode, "approved": "", "wants": ""}
     return book.with_case(advance(case, CaseEvent.EXHAUSTED, now, **left))
+
+
+def _in_outage(case: Case, view: View, now: float) -> Choice | None:
+    """What to do while it is the network that is away: wait, and tell a person when it takes long."""
+    if case.issue.type not in WAITING or not is_outage(view.issues, view.now_ms):
+        return None
+    return Choice(exhausted=now - case.began_at > OUTAGE_TOLD_AFTER_S * view.pace, why=WORDS)
 
 
 def _is_gone(case: Case, view: View, now: float) -> bool:
@@ -198,10 +210,12 @@ def _restarted_for(case: Case, sight: Sight, view: View) -> bool:
     """Has supervision restarted the process because of this, or while nothing else was tried?"""
     if sight.restarted_at is None:
         return False
+    if case.issue.type not in BROUGHT_BACK:
+        return False
     if case.issue.type in SUPERVISED:
         if sum(one.episode == case.episode for one in case.attempts) >= RESTARTS_TOLD:
             return False
-    elif RESTART in case.tried() or all(name != RESTART for name, _ in view.fitting.get(case.issue.type, ())):
+    elif RESTART in case.tried():
         return False
     last = case.last
     if last is None or last.episode != case.episode:
@@ -220,11 +234,13 @@ def _watched(case: Case, view: View, now: float, orders: list[Order]) -> Case:
     if now - quiet_since < terms.quiet_for_s:
         return case
     if _progressed(case, sight, quiet_since):
+        if shared(case.issue, view.issues):
+            return _useless(case, view, "it ended in other processes at the same time", now, orders)
         orders.append(Order(Kind.FIXED, case.id))
         healed = with_last(case, outcome=Outcome.HELPED, seconds=round(quiet_since - case.began_at, 1))
         return advance(healed, CaseEvent.QUIET, now, said="", mark=case.seen)
     if now - quiet_since > terms.quiet_for_s + NO_PROGRESS_AFTER_S * view.pace:
-        return _useless(case, terms, "its process makes no progress", now, orders)
+        return _useless(case, view, "its process makes no progress", now, orders)
     return case
 
 
@@ -238,13 +254,14 @@ def _progressed(case: Case, sight: Sight, since: float) -> bool:
     return any(at > since for at in sight.finished.values())
 
 
-def _useless(case: Case, terms: Terms, why: str, now: float, orders: list[Order]) -> Case:
+def _useless(case: Case, view: View, why: str, now: float, orders: list[Order]) -> Case:
     """The last remedy didn't help: it is put back, if there is something to put back and its terms don't keep it."""
     orders.append(Order(Kind.USELESS, case.id))
     last = case.last
     assert last is not None, "watched without an attempt"
-    case = with_last(case, outcome=Outcome.USELESS, why=why)
-    if last.standing and terms.reverted_when_useless:
+    untold = shared(case.issue, view.issues)
+    case = with_last(case, outcome=Outcome.UNTOLD if untold else Outcome.USELESS, why=why)
+    if last.standing and _terms(case, view).reverted_when_useless:
         orders.append(Order(Kind.PUT_BACK, case.id))
         return advance(case, CaseEvent.UNDO, now, mark=case.seen)
     return advance(case, CaseEvent.USELESS, now, mark=case.seen)
@@ -253,6 +270,8 @@ def _useless(case: Case, terms: Terms, why: str, now: float, orders: list[Order]
 def _escalated(book: Book, case: Case, view: View, now: float) -> Book:
     if now - case.at >= FAULT_GONE_AFTER_S * view.pace and _is_gone(case, view, now):
         return book.with_case(_gone(case, now))
+    if _in_outage(case, view, now):
+        return book
     if case.seen_at > case.at and has_way(case, book, view.fitting, view.known, now):
         return book.with_case(advance(case, CaseEvent.WAY_FREE, now))
     return book

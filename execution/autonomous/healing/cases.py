@@ -94,6 +94,7 @@ class Outcome(StrEnum):
     NOT_APPLIED = "not applied"
     CUT_OFF = "cut off"
     REVERTED = "reverted by a person"
+    UNTOLD = "an outage: it says nothing"
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):

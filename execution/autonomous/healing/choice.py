@@ -58,7 +58,7 @@ def choose(
         may_explore = not is_live(case.issue.process) and known.times_tried(case.issue.type) >= EXPLORED_ONCE_IN
         return _within_bounds(case, book, ready, may_explore, now)
     if pending or not _is_worth_telling(case):
-        return Choice(why=pending or "seen, and nothing fits it")
+        return Choice(why=pending or ("seen; " + _what_was_tried(left_out)))
     if any(now - obstacle.since < patience_s for name, obstacle in case.obstacles.items() if name in left_out):
         return Choice(why=_what_was_tried(left_out))
     return Choice(exhausted=True, why=_what_was_tried(left_out))

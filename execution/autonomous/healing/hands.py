@@ -4,6 +4,7 @@ A standby is renewed by itself; whoever holds the live account only by handing i
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from execution.autonomous.healing.progress import Renewals
 from execution.autonomous.healing.remedy import CannotHeal, Undo
 from execution.autonomous.overseer import Overseer
 from execution.autonomous.restart_policy import DOWN
@@ -33,6 +34,7 @@ class OperationHands:
         holds: Callable[[str], bool],
         exposed: Callable[[str], bool],
         kept: Callable[[Undo], None],
+        renewals: Renewals,
         pace: float = 1.0,
     ) -> None:
         self.home = home
@@ -43,6 +45,7 @@ class OperationHands:
         self._holds = holds
         self._exposed = exposed
         self._kept = kept
+        self._renewals = renewals
 
     async def ask(self, process: str, verb: str, **arguments: Any) -> dict[str, Any]:
         """Order a process to do something. Raises CannotHeal."""
@@ -58,6 +61,10 @@ class OperationHands:
         watched, program = self._find(process)
         if watched.stopped_by_operator or watched.kept_down:
             raise CannotHeal(f"a person has stopped {process}; nae start {process} is theirs to say")
+        with self._renewals.renewing(process, self.clock):
+            await self._renew(process, cause, watched, program)
+
+    async def _renew(self, process: str, cause: str, watched: Watched, program: ProgramState) -> None:
         before = watched.pid
         if program.state in DOWN:
             told = await self._overseer.link.start(program)

@@ -11,6 +11,7 @@ from execution.autonomous.healing.hands import IdleHands
 from execution.autonomous.healing.healer import Healer
 from execution.autonomous.healing.healing_record import HealingRecord
 from execution.autonomous.healing.memory import LOCK
+from execution.autonomous.healing.persons_word import CannotObey
 from execution.autonomous.healing.remedy import folder_of
 from execution.runtime.clock import Clock
 from execution.runtime.home import Home
@@ -22,6 +23,8 @@ def answer_idle(
 ) -> dict[str, Any]:
     """The answer that the manager would give. Raises CannotObey; BusyError when somebody holds the books after all;
     OSError."""
+    if arguments.get("act") not in LOOKS and not folder_of(home).is_dir():
+        raise CannotObey("healing has had nothing to do in this home yet: nae heal list --all")
     lock = FileLock(folder_of(home) / LOCK)
     if arguments.get("act") not in LOOKS or folder_of(home).is_dir():
         lock.acquire("nae heal")

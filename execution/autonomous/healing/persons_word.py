@@ -18,6 +18,7 @@ from execution.runtime.clock import Clock
 from execution.vocabulary.programs import MANAGER
 
 log = logging.getLogger("nae.healing")
+GOES_ON_S = 60.0
 AS_GOOD_AS = 1_000  # occurrences that a person's word is worth
 ALL = "all"
 
@@ -39,13 +40,14 @@ class PersonsWord:
         case = self.find(case_id)
         now = self._clock.monotonic()
         if case.state is CaseState.WAITING:
-            case = self._advance(case, CaseEvent.APPROVED, now, approved=case.wants, approved_at=now, said="approved")
-        else:
-            case = self._advance(
-                case, CaseEvent.APPROVED, now, episode=case.episode + 1, obstacles={}, said="approved: tried again"
-            )
-            self._healer.forgive(case.issue.fingerprint)
-        return self._said("approve", msgspec.structs.replace(case, mark=case.seen - AS_GOOD_AS), by)
+            wants = {"approved": case.wants, "approved_at": now, "said": "approved", "mark": case.seen - AS_GOOD_AS}
+            return self._said("approve", self._advance(case, CaseEvent.APPROVED, now, **wants), by)
+        at_once = self._goes_on(case)
+        said = "approved: tried again" if at_once else "approved: healed when it comes again"
+        mark = case.seen - AS_GOOD_AS * at_once
+        fresh = {"episode": case.episode + 1, "obstacles": {}, "said": said, "mark": mark, "began_at": now}
+        self._healer.forgive(case.issue.fingerprint)
+        return self._said("approve", self._advance(case, CaseEvent.APPROVED, now, **fresh), by)
 
     def reject(self, case_id: str, by: str) -> Case:
         """Nothing is done about it any more, until it is approved."""
@@ -57,11 +59,19 @@ class PersonsWord:
     def heal_now(self, case_id: str, by: str) -> Case:
         """Try the next remedy without waiting for more occurrences; budgets and pauses hold."""
         case = self.find(case_id)
+        if not self._goes_on(case):
+            raise CannotObey(
+                f"case {case.id} hasn't occurred in the last {GOES_ON_S:g} s: it is healed when it comes again"
+            )
         if case.state is CaseState.ESCALATED:
             case = self._advance(case, CaseEvent.WAY_FREE, self._clock.monotonic())
         elif case.state is not CaseState.OPEN:
             raise CannotObey(f"case {case.id} is {case.state}: {_next_step(case)}")
         return self._said("heal now", msgspec.structs.replace(case, mark=case.seen - AS_GOOD_AS), by)
+
+    def _goes_on(self, case: Case) -> bool:
+        """Has it occurred a moment ago? What is over isn't healed at anybody's word."""
+        return self._clock.monotonic() - case.seen_at <= GOES_ON_S
 
     async def revert(self, wanted: str, by: str) -> tuple[list[str], list[str]]:
         """Put back the change `wanted` (an attempt, an adjustment, an entry of the change log), a case's changes, or
@@ -122,8 +132,9 @@ class PersonsWord:
         """The case of this name. Raises CannotObey."""
         case = self._healer.book.cases.get(case_id)
         if case is None:
-            known = ", ".join(list(self._healer.book.cases)[-10:]) or "none yet"
-            raise CannotObey(f"there is no case {case_id!r}; the newest are {known}")
+            known = ", ".join(list(self._healer.book.cases)[-10:])
+            told = f"the newest are {known}" if known else "there are none yet: nae heal list --all"
+            raise CannotObey(f"there is no case {case_id!r}; {told}")
         return case
 
     def _advance(self, case: Case, event: CaseEvent, now: float, **changes: object) -> Case:

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from execution.autonomous.healing.cases import CaseEvent, CaseState, Outcome, advance
+from execution.autonomous.healing.persons_word import CannotObey
 from execution.autonomous.healing.remedy import CannotHeal, Hands, Issue, Undo
 from execution.runtime.clock import ManualClock
 from execution.vocabulary.issues import IssueType, Severity
@@ -168,3 +169,23 @@ def test_a_fault_that_comes_and_goes_for_ever_keeps_only_its_newest_attempts_and
     assert all(one.standing for one in scene.case.attempts[:-20])
     scene.revert("all")
     assert not file_of(scene.home, PROCESS).exists()
+
+
+def test_what_is_over_isnt_healed_at_a_persons_word_but_when_it_comes_again(tmp_path: Path) -> None:
+    toy = Switch("first")
+    scene = Scene(tmp_path, toy)
+    toy.obstacle_said = "not now"
+    scene.occurs()
+    scene.look()
+    scene.person.reject("h1", "me")
+    toy.obstacle_said = ""
+    scene.look(seconds=100, times=2)
+    scene.person.approve("h1", "me")
+    assert scene.case.said == "approved: healed when it comes again"
+    scene.look(times=3)
+    assert toy.applied == 0
+    with pytest.raises(CannotObey, match="hasn't occurred in the last 60 s"):
+        scene.person.heal_now("h1", "me")
+    scene.occurs()
+    scene.look()
+    assert toy.applied == 1
