@@ -11,7 +11,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
 from agents.optimus_parts import MarketSide
-from execution.exchange.classify import BadReply, VenueError
+from execution.exchange.classify import BadReply, VenueError, Verdict
 from execution.exchange.drift import changes
 from execution.exchange.fresh_line import close_later, with_fresh_line
 from execution.research.strategies import STRATEGIES
@@ -25,6 +25,7 @@ from execution.vocabulary.limits import COMMAND_DEADLINE_S
 Arguments = dict[str, Any]
 Told = dict[str, Any]
 WITHIN_S = COMMAND_DEADLINE_S * 0.75  # whoever asks shall have an answer
+REACHED_WITHIN_S = 0.8
 CHANGES_NAMED = 20
 
 
@@ -60,11 +61,13 @@ class Trader(NamedTuple):
 
 
 class Deed(NamedTuple):
-    """`obstacle`: why not, or ''. `undo`: take back what `do` put; None where nothing lasts."""
+    """`obstacle`: why not, or ''. `undo`: take back what `do` put; None where nothing lasts. `needs_venue`: it makes no
+    sense while nobody reaches the venue."""
 
     do: Callable[[Trader], Awaitable[Told]]
     obstacle: Callable[[Trader], str] = lambda trader: ""
     undo: Callable[[Trader], bool] | None = None
+    needs_venue: bool = False
 
 
 async def heal(system: TradingSystem, side: MarketSide, arguments: Arguments) -> Told:
@@ -75,10 +78,12 @@ async def heal(system: TradingSystem, side: MarketSide, arguments: Arguments) ->
     deed, trader = DEEDS[what], Trader(system, side, arguments)
     if arguments.get("undo"):
         return _undone(deed, trader, what)
-    if why := deed.obstacle(trader):
-        raise Refused(why)
+    why = deed.obstacle(trader)
+    away = "" if why or not deed.needs_venue else await _away(trader)
     if arguments.get("check"):
-        return {"what": what, "possible": True}
+        return {"what": what, "obstacle": why or away, "venue_away": bool(away)}
+    if why or away:
+        raise Refused(why or away)
     try:
         async with asyncio.timeout(WITHIN_S):
             told = await deed.do(trader)
@@ -102,6 +107,23 @@ def _undone(deed: Deed, trader: Trader, what: str) -> Told:
 
 def _record(trader: Trader, fields: Told) -> None:
     trader.system.parts.audit.record(HEALING, **{"mark": trader.mark} | fields)
+
+
+async def _away(trader: Trader) -> str:
+    """Does a line of its own, made for this, reach the venue? If not, no line of ours is to blame. '' when it does."""
+    client = trader.side.client.renewed()
+    try:
+        async with asyncio.timeout(REACHED_WITHIN_S):
+            await client.call("publicGetTime")
+    except VenueError as error:
+        if error.outcome.verdict not in (Verdict.UNREACHABLE, Verdict.UNKNOWN):
+            return ""  # it has answered
+        return f"the venue or the network is away: {error}"
+    except TimeoutError:
+        return f"the venue or the network is away: nothing came within {REACHED_WITHIN_S:g} s"
+    finally:
+        await client.drop()
+    return ""
 
 
 # lines, clock, rules: asked again
@@ -249,8 +271,8 @@ def _lift_strategy(trader: Trader) -> bool:
 
 
 DEEDS: dict[str, Deed] = {
-    "reconnect": Deed(_reconnect),
-    "new_client": Deed(_new_client),
+    "reconnect": Deed(_reconnect, needs_venue=True),
+    "new_client": Deed(_new_client, needs_venue=True),
     "resync_clock": Deed(_resync_clock),
     "reload_markets": Deed(_reload_markets, _unasked),
     "back_off": Deed(_back_off, undo=_ask_as_usual),

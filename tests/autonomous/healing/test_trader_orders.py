@@ -2,11 +2,13 @@
 trader has the same fault and no remedy: what it goes on suffering shows that the remedy did it. What was put is taken
 back, and the account's kept state is what it was, byte for byte."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
 
+from execution.autonomous.healing.remedies.restart import RESTART
 from execution.autonomous.healing.remedies.trader_orders import TRADER_ORDERS, TraderOrder
 from execution.autonomous.healing.remedy import CannotHeal
 from execution.vocabulary.issues import IssueType
@@ -238,6 +240,32 @@ def test_a_symbol_whose_entries_raise_is_left_alone_and_the_others_go_on(scene: 
 
     with broken(scene, "entry", "everywhere") as raised:
         scene.played(play)
+
+
+def test_while_nobody_reaches_the_venue_no_line_is_to_blame_and_nobody_is_restarted_for_it(scene: Scene) -> None:
+    async def play() -> None:
+        hands, lost = scene.hands, issue_of(IssueType.CONNECTION, SANDBOX)
+        waits = issue_of(IssueType.HANG, "ralph")
+        scene.family.kill("venue")
+        for name in ("reconnect", "new_client"):
+            assert "the venue or the network is away" in await ORDERS[name].obstacle(lost, hands)
+            with pytest.raises(CannotHeal, match="away"):
+                await ORDERS[name].apply(lost, hands)
+        for issue in (lost, waits):
+            assert "the venue or the network is away" in await RESTART.obstacle(issue, hands)
+        assert await RESTART.obstacle(issue_of(IssueType.MEMORY, SANDBOX), hands) == "", "a leak doesn't wait for it"
+
+    try:
+        asyncio.run(play())
+    finally:
+        scene.begin(*TRADERS)
+
+    async def back() -> None:
+        assert await RESTART.obstacle(issue_of(IssueType.CONNECTION, SANDBOX), scene.hands) == ""
+        await RESTART.apply(issue_of(IssueType.MEMORY, SANDBOX), scene.hands)
+        assert scene.hands.renewed == [SANDBOX]
+
+    scene.played(back)
 
 
 @pytest.mark.parametrize("order", TRADER_ORDERS, ids=lambda order: order.name)

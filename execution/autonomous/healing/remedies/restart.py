@@ -4,11 +4,13 @@ For faults that live in a process's memory and that nothing gentler has ended. I
 hangs aren't its own: who is dead or hung is back long before anybody has thought about it.
 """
 
-from execution.autonomous.healing.remedy import Hands, Issue, Terms, Undo
+from execution.autonomous.healing.remedy import CannotHeal, Hands, Issue, Terms, Undo
 from execution.vocabulary.issues import IssueType
-from execution.vocabulary.programs import BY_NAME, MANAGER
+from execution.vocabulary.programs import BY_NAME, MANAGER, PROGRAMS
 
 LEAK = Terms(budget=2, window_s=1800.0, cool_down_s=600.0, quiet_for_s=300.0)
+
+WAITS_FOR_VENUE = frozenset({IssueType.CONNECTION, IssueType.HANG})
 
 
 class Restart:
@@ -27,7 +29,9 @@ class Restart:
         """It isn't ours, or it is the one that heals."""
         if issue.process not in BY_NAME:
             return f"{issue.process} isn't started by supervisord here"
-        return "who heals doesn't end itself: its own watcher does" if issue.process == MANAGER else ""
+        if issue.process == MANAGER:
+            return "who heals doesn't end itself: its own watcher does"
+        return await _venue_away(issue, hands) if issue.type in WAITS_FOR_VENUE else ""
 
     async def apply(self, issue: Issue, hands: Hands) -> Undo:
         """End it, to be started anew."""
@@ -36,6 +40,21 @@ class Restart:
 
     async def revert(self, undo: Undo, hands: Hands) -> None:
         """A process started anew is as it was meant to be."""
+
+
+async def _venue_away(issue: Issue, hands: Hands) -> str:
+    """What waits for a venue that nobody reaches would start anew into the same waiting, and lose what it has. As any
+    trader tells that answers; '' when none does, or one of them reaches it."""
+    away = ""
+    for trader in (program.name for program in PROGRAMS if program.account is not None):
+        try:
+            told = await hands.ask(trader, "heal", what="reconnect", mark=issue.fingerprint, check=True)
+        except CannotHeal:  # a standby, or not there: it can't tell
+            continue
+        if not told.get("venue_away"):
+            return ""
+        away = str(told.get("obstacle"))
+    return away
 
 
 RESTART = Restart()

@@ -15,6 +15,8 @@ from execution.vocabulary.programs import BY_NAME
 
 HOUR_S, DAY_S = 3600.0, 86_400.0
 CLOCK_PAUSE_S = 600.0
+SETTLE_S = 30.0  # a venue that wants silence says no to all for so long as it said
+LINE_SETTLE_S = 8.0  # what is on its way on the old line ends by its time-out
 STEP = "step"  # the operation, as traders tell it
 
 
@@ -38,10 +40,10 @@ class TraderOrder:
         if lacking := self.needs(issue):
             return lacking
         try:
-            await self._order(issue.process, hands, check=True, **self._arguments(issue))
+            told = await self._order(issue.process, hands, check=True, **self._arguments(issue))
         except CannotHeal as problem:
             return str(problem) or type(problem).__name__
-        return ""
+        return str(told.get("obstacle", ""))
 
     async def apply(self, issue: Issue, hands: Hands) -> Undo:
         """Give the order."""
@@ -126,23 +128,23 @@ TRADER_ORDERS: tuple[TraderOrder, ...] = (
     TraderOrder(
         "back_off",
         "asks the venue less for ten minutes: comparisons, rules and conversions that can wait",
-        {IssueType.RATE_LIMIT: Terms(budget=3, cool_down_s=60.0, quiet_for_s=120.0)},
+        {IssueType.RATE_LIMIT: Terms(budget=3, cool_down_s=60.0, quiet_for_s=120.0, settle_s=SETTLE_S)},
         lasts=True,
     ),
     TraderOrder(
         "reconnect",
         "drops the market's and the account's streams and opens them anew",
         {
-            IssueType.CONNECTION: Terms(after=2, budget=4, cool_down_s=30.0),
-            IssueType.TIMEOUT: Terms(after=3, budget=3, cool_down_s=60.0),
+            IssueType.CONNECTION: Terms(after=2, budget=4, cool_down_s=30.0, settle_s=LINE_SETTLE_S),
+            IssueType.TIMEOUT: Terms(after=3, budget=3, cool_down_s=60.0, settle_s=LINE_SETTLE_S),
         },
     ),
     TraderOrder(
         "new_client",
         "gives the trader new connections to the venue, for requests and streams",
         {
-            IssueType.CONNECTION: Terms(after=3, budget=2, cool_down_s=60.0),
-            IssueType.TIMEOUT: Terms(after=4, budget=2, cool_down_s=60.0),
+            IssueType.CONNECTION: Terms(after=3, budget=2, cool_down_s=60.0, settle_s=LINE_SETTLE_S),
+            IssueType.TIMEOUT: Terms(after=4, budget=2, cool_down_s=60.0, settle_s=LINE_SETTLE_S),
         },
     ),
     TraderOrder(
