@@ -18,6 +18,7 @@ from typing import BinaryIO
 
 from watchdog.events import FileCreatedEvent, FileMovedEvent, FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
+from watchdog.observers.api import BaseObserver
 
 log = logging.getLogger("nae.manager")
 READ_MAX_BYTES = 4 * 2**20  # of one file at one look: some tens of milliseconds, and forty thousand lines
@@ -78,7 +79,7 @@ class LogWatch:
         self._tails: dict[str, Tail] = {}
         self._old: frozenset[tuple[int, int]] = frozenset()  # the copies that were there at the start
         self._looking = threading.Lock()  # hints come in a thread of their own
-        self._observer = Observer()
+        self._observer: BaseObserver | None = None
 
     def start(self) -> None:
         """Begin at the end of what is there: old errors are not news."""
@@ -92,12 +93,18 @@ class LogWatch:
             except FileNotFoundError:
                 del self._tails[name]  # moved away meanwhile: whatever comes under its name is new
         hints = [FileCreatedEvent, FileMovedEvent]
-        self._observer.schedule(_Hints(self), str(self._folder), event_filter=hints)
-        self._observer.start()
+        try:
+            observer = Observer()
+            observer.schedule(_Hints(self), str(self._folder), event_filter=hints)
+            observer.start()
+        except OSError as error:  # the user's other programs have all there are; sizes are looked at all the same
+            log.warning("no file events", extra={"fields": {"error": error}})
+        else:
+            self._observer = observer
 
     def stop(self) -> None:
         """End the watching thread, and give back what is open."""
-        if self._observer.is_alive():
+        if self._observer is not None and self._observer.is_alive():
             logging.getLogger("watchdog").setLevel(logging.CRITICAL)  # its threads call each other's end an error
             self._observer.stop()
             self._observer.join(timeout=1)

@@ -298,6 +298,18 @@ def test_a_line_written_wakes_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert "ralph.log" not in told
 
 
+def test_without_file_events_logs_are_read_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused() -> None:
+        raise OSError(24, "inotify instance limit reached")
+
+    monkeypatch.setattr(log_watch, "Observer", refused)
+    watch = LogWatch(tmp_path)
+    watch.start()
+    append(tmp_path / "venue.log", ERROR.format(1))
+    assert look(watch).errors == 1
+    watch.stop()
+
+
 def test_the_copy_of_what_is_still_to_be_truncated_is_not_read_as_one_more(tmp_path: Path, watch: LogWatch) -> None:
     path = tmp_path / "venue.log"
     append(path, "2026-11-21T08:15:00.001Z ERROR   nae.venue: the first\n")

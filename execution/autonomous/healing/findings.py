@@ -9,9 +9,9 @@ from execution.autonomous.judgement import overdue
 from execution.autonomous.vitals import SystemVitals
 from execution.autonomous.watched import Happening, Watched
 from execution.vocabulary.exit_codes import ExitCode
-from execution.vocabulary.health import HealthStatus
+from execution.vocabulary.health import HealthStatus, TaskProgress
 from execution.vocabulary.issues import IssueType
-from execution.vocabulary.limits import DISK_LOW_BYTES, MEMORY_LOW_SHARE
+from execution.vocabulary.limits import DISK_LOW_BYTES, MEMORY_LOW_SHARE, TASK_OVERDUE_LEAST_S, TASK_OVERDUE_PERIODS
 from execution.vocabulary.programs import MANAGER
 
 CLOCK_STEP_MAX_S = 2.0
@@ -53,10 +53,16 @@ def of_process(name: str, watched: Watched) -> Iterator[Found]:
     if beat is None or not watched.pid or watched.verdict.status not in _NOT_WELL:
         return
     for task in beat.tasks:
-        if overdue(task, beat.uptime_s):
-            told = f"task {task.name} has finished no run for {task.last_finished_age_s or beat.uptime_s:.0f} s"
+        if overdue(task, beat.uptime_s) and _goes_on_for_long(task):
+            told = f"a run of the task {task.name} goes on for {task.running_for_s or 0.0:.0f} s"
             place, context = f"task:{task.name}", {"task": task.name}
             yield Found(process=name, type=IssueType.HANG, what="overdue", place=place, context=context, told=told)
+
+
+def _goes_on_for_long(task: TaskProgress) -> bool:
+    """One run that doesn't end. A task whose runs fail one after the other doesn't hang: its errors tell what it is."""
+    limit_s = max(TASK_OVERDUE_PERIODS * task.period_s, TASK_OVERDUE_LEAST_S)
+    return task.running_for_s is not None and task.running_for_s > limit_s
 
 
 def of_machine(vitals: SystemVitals | None) -> Iterator[Found]:

@@ -27,6 +27,8 @@ log = logging.getLogger("nae.healing")
 ROWS_MAX = 500
 WRITE_EVERY_S = 5.0
 TOLD_FOR_MS = 86_400_000  # to the healer; the file remembers longer
+OUTSIDE = frozenset({IssueType.CONNECTION, IssueType.TIMEOUT, IssueType.RATE_LIMIT})
+MISSED_FOR_MS = 60_000  # an error of that kind tells so long why nothing gets done
 EVIDENCE_MAX = 5
 LINE_MAX = 300
 
@@ -171,6 +173,11 @@ class IssueBook:
         while times and now - times[0][0] > ERROR_WINDOW_S:
             times.popleft()
         return sum(count for _, count in times) if times else 0
+
+    def misses_others(self) -> bool:
+        """Did anybody err lately because the network or the venue didn't serve it?"""
+        since_ms = self._clock.now_ms() - MISSED_FOR_MS
+        return any(row.type in OUTSIDE and row.last_ms >= since_ms for row in self._rows.values())
 
     def issues(self) -> list[Issue]:
         """What was seen lately, for the healer; windows as they are now."""

@@ -11,6 +11,7 @@ from execution.autonomous.overseer import Overseer
 from execution.runtime.clock import Clock
 from execution.runtime.home import Home
 from execution.runtime.last_word import take_last_words
+from execution.vocabulary.issues import IssueType
 from execution.vocabulary.messages import Fact, Heartbeat
 
 SAID_EVERY_S = 5.0  # what goes on being wrong is counted so often
@@ -56,7 +57,8 @@ class Witness:
     def _look_at_levels(self) -> None:
         for name, watched in self._overseer.watched.items():
             for found in findings.of_process(name, watched):
-                self._say(found)
+                if found.type is not IssueType.HANG or not self._all_may_wait():
+                    self._say(found)
         for found in findings.of_machine(self._overseer.machine):
             self._say(found)
         apart_s = self._clock.now_ms() / 1000 - self._clock.monotonic()
@@ -64,6 +66,11 @@ class Witness:
         self._apart_s = apart_s  # at each look: two clocks that drift apart slowly are no fault
         if stepped is not None:
             self.book.find(stepped)
+
+    def _all_may_wait(self) -> bool:
+        """While the venue or the network is away a run that goes on may just wait for it, and say nothing of it."""
+        venue = self._overseer.watched.get("venue")
+        return self.book.misses_others() or (venue is not None and not venue.pid)
 
     def _say(self, found: Found) -> None:
         key, now = (found.process, found.what, found.place), self._clock.monotonic()

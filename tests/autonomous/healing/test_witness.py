@@ -15,6 +15,7 @@ from execution.autonomous.log_watch import LogWatch
 from execution.autonomous.resources import Finding
 from execution.autonomous.restart_policy import History
 from execution.autonomous.vitals import ProcessVitals, SystemVitals
+from execution.autonomous.watched import Watched
 from execution.runtime.errors import ErrorBook
 from execution.runtime.last_word import leave_last_word
 from execution.vocabulary.exit_codes import ExitCode
@@ -99,18 +100,49 @@ def test_whom_we_killed_because_it_hung_is_a_hang_and_no_crash(scene: Seeing) ->
     assert (issue.type, issue.count) == (IssueType.HANG, 1)
 
 
-def test_a_task_without_a_finished_run_goes_on_being_counted_until_it_has_one(scene: Seeing) -> None:
-    late = TaskProgress("study", 1.0, 5, 0, TASK_OVERDUE_LEAST_S + 1)
-    looks = round(4 * SAID_EVERY_S / JUDGE_PERIOD_S)
-    for _ in range(looks):
-        scene.beat(TRADER, tasks=[late], uptime_s=1000.0)
+def late(running_for_s: float | None) -> TaskProgress:
+    return TaskProgress("study", 1.0, 5, 0, 2 * TASK_OVERDUE_LEAST_S, running_for_s)
+
+
+def look_at(scene: Seeing, task: TaskProgress, errors: ErrorBook, times: int) -> list[Issue]:
+    for _ in range(times):
+        scene.beat(TRADER, tasks=[task], uptime_s=1000.0, errors=errors.rows())
+        scene.witness.hear(scene.overseer.watched[TRADER].heartbeat or pytest.fail("not heard"))
         scene.tick()
         scene.witness.look()
-    (issue,) = scene.witness.issues()
+    return scene.witness.issues()
+
+
+def test_a_run_that_doesnt_end_goes_on_being_counted_until_it_does(scene: Seeing) -> None:
+    looks = round(4 * SAID_EVERY_S / JUDGE_PERIOD_S)
+    (issue,) = look_at(scene, late(TASK_OVERDUE_LEAST_S + 1), ErrorBook(scene.clock), looks)
     assert (issue.type, issue.context, issue.place) == (IssueType.HANG, {"task": "study"}, "task:study")
     assert 3 <= issue.count <= 5
     scene.look(20)
     assert scene.witness.issues()[0].count == issue.count
+
+
+@pytest.mark.parametrize("running_for_s", [None, 1.0])
+def test_a_task_whose_runs_fail_one_after_the_other_doesnt_hang(scene: Seeing, running_for_s: float | None) -> None:
+    assert look_at(scene, late(running_for_s), ErrorBook(scene.clock), 20) == []
+
+
+@pytest.mark.parametrize(("error", "hangs"), [(ConnectionError, False), (TimeoutError, False), (KeyError, True)])
+@pytest.mark.parametrize("who", [TRADER, MANAGER])
+def test_while_anybody_misses_the_network_or_the_venue_a_long_run_is_no_hang(
+    scene: Seeing, who: str, error: type[Exception], hangs: bool
+) -> None:
+    errors = ErrorBook(scene.clock)
+    errors.note(error("x"))
+    scene.beat(who, errors=errors.rows())
+    scene.witness.hear(scene.overseer.watched[who].heartbeat or pytest.fail("not heard"))
+    found = look_at(scene, late(TASK_OVERDUE_LEAST_S + 1), ErrorBook(scene.clock), 20)
+    assert (IssueType.HANG in {issue.type for issue in found}) is hangs
+
+
+def test_while_the_venue_is_down_a_long_run_is_no_hang(scene: Seeing) -> None:
+    scene.overseer.watched["venue"] = Watched()
+    assert look_at(scene, late(TASK_OVERDUE_LEAST_S + 1), ErrorBook(scene.clock), 20) == []
 
 
 @pytest.mark.parametrize(("grows", "kind"), [("memory", IssueType.MEMORY), ("descriptor", IssueType.DESCRIPTOR_LEAK)])
