@@ -55,7 +55,8 @@ class OperationHands:
             raise CannotHeal(str(refusal)) from refusal
 
     async def renew(self, process: str, cause: str) -> None:
-        """End it in good order and wait until its successor makes progress. Raises CannotHeal."""
+        """End it in good order and wait until its successor is there; of a trader, until it makes progress. Raises
+        CannotHeal."""
         if process == MANAGER:
             raise CannotHeal(f"{MANAGER} can't renew itself; nae restart {MANAGER} does")
         watched, program = self._find(process)
@@ -80,10 +81,11 @@ class OperationHands:
 
     async def _until_renewed(self, process: str, before: int) -> None:
         deadline = self.clock.monotonic() + RENEWED_WITHIN_S
-        watched = self._overseer.watched[process]
+        watched, trades = self._overseer.watched[process], BY_NAME[process].account is not None
         while True:
             beat = watched.heartbeat
-            if watched.pid not in (0, before) and beat and beat.pid == watched.pid and beat.state == "running":
+            new = watched.pid not in (0, before) and beat is not None and beat.pid == watched.pid
+            if new and beat is not None and (beat.state == "running" or not trades):  # who compiles is back, too
                 return
             if self.clock.monotonic() >= deadline:
                 raise CannotHeal(f"{process} was ended, and isn't back at work after {RENEWED_WITHIN_S:g} s")
