@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -31,7 +31,7 @@ from benchmarks.healing_scene import Result, Row, play
 from benchmarks.real_operation import DidNot
 from execution.vocabulary.issues import IssueType
 
-CONFIG = "[operation]\nmemory_max_mib = 400\n[venue]\ndrills = true\n"
+CONFIG = "[venue]\ndrills = true\n[operation]\nmemory_max_mib = 400\n"
 PACE = 0.1
 AT_ONCE = 2  # operations side by side
 OWN_SHARE_MAX = {100: 0.005, 10_000: 0.1}  # of a core
@@ -42,7 +42,9 @@ def operation_for(group: Group, pace: float) -> Iterator[ScratchOperation]:
     """A sandbox operation with all bugs in it, switched off; nothing of it is left."""
     folder, gone = small_disk(group.disk_mib) if group.disk_mib else (None, lambda: None)
     try:
-        operation = ScratchOperation(CONFIG, BUGS, folder=folder, NAE_HEALING_PACE=f"{pace:g}")
+        operation = ScratchOperation(
+            CONFIG + group.settings, BUGS, folder=folder, NAE_HEALING_PACE=f"{min(1.0, pace * group.pace):g}"
+        )
         try:
             operation.start("sandbox")
             yield operation
@@ -55,7 +57,7 @@ def operation_for(group: Group, pace: float) -> Iterator[ScratchOperation]:
 
 def table(only: str, pace: float, told: Callable[[str], None], at_once: int = AT_ONCE) -> list[Result]:
     """All rows, or those of one type; groups side by side."""
-    groups = [Group(one.name, _wanted(one.rows, only), one.disk_mib) for one in GROUPS]
+    groups = [replace(one, rows=_wanted(one.rows, only)) for one in GROUPS]
     with ThreadPoolExecutor(at_once) as pool:
         done = pool.map(lambda group: _played(group, pace, told), [group for group in groups if group.rows])
         found = [result for results in done for result in results]

@@ -10,8 +10,8 @@ DOORS = "execution/venue/request_faults.py"
 DOOR = "trades = request.startswith(TRADES) or TRADES_BY_SOCKET.match(request)"
 AN_ORDER = 'request in ("POST /api/v3/order", "WS order.place")'
 LEAKED = "30 * 2**20"  # bytes at each bar: some seconds until the ceiling is near
-OPENED = 250  # files at each bar
-SAID = "injected.txt"  # in the home: what the venue says to each order while the bug `said` is on
+OPENED = 25  # files at each bar: slowly enough to be seen on their way
+SAID = "said.json"  # in the home: what the venue answers to the next signed questions, while the bug `said` is on
 
 
 def _in_strategy(name: str, strategy: str, line: str) -> Bug:
@@ -29,8 +29,27 @@ BUGS = (
     _in_strategy("unknown", "mean_reversion", 'raise RuntimeError("bars older than what was learned of them")'),
     Bug("memory", SIGNALS, STEP, (f'globals().setdefault("kept", []).append(b"x" * ({LEAKED}))',)),
     Bug("files", SIGNALS, STEP, (f'globals().setdefault("left", []).extend(map(open, ["/dev/null"] * {OPENED}))',)),
+    Bug(
+        "line",
+        "execution/exchange/client.py",
+        "return await getattr(self, method)(parameters or {})",
+        ('raise _with_failure(BaseError("broken"), Failure("NetworkError"))',),
+        when='globals().setdefault("first_client", self) is self',
+    ),
     Bug("syntax", "agents/accelerator.py", "class AcceleratorAgent:", ('compile("def step(:", "step.py", "exec")',)),
     _refusal("funds", -2010, '"Account has insufficient balance for requested action."'),
     _refusal("smallest", -1013, '"Filter failure: NOTIONAL"'),
-    _refusal("said", -1013, f'__import__("pathlib").Path(__import__("os").environ["NAE_HOME"], "{SAID}").read_text()'),
+    Bug(
+        "said",
+        DOORS,
+        DOOR,
+        (
+            "import json, os, pathlib",
+            f'said = pathlib.Path(os.environ["NAE_HOME"], "{SAID}")',
+            "texts = json.loads(said.read_text())",
+            "said.write_text(json.dumps(texts[1:]))",
+            "if texts: raise errors.ApiError(-1099, texts[0])",
+        ),
+        when='request.startswith("GET ")',
+    ),
 )

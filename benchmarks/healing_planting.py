@@ -15,7 +15,8 @@ from pathlib import Path
 from benchmarks.real_operation import NAE, ROOT, START, RealOperation
 
 COPIED = ("execution", "agents", "supervisor")
-COPIED_FILES = ("requirements.lock", "setup.cfg")
+COPIED_FILES = ("setup.cfg",)
+LOCK = "requirements.lock"  # an empty one: the copy's environment only shows packages, so nothing there is locked
 SWITCH = ROOT / "benchmarks" / "planted_switch.py"
 SWITCH_IN_COPY = "execution/runtime/planted.py"
 IMPORTED = "from execution.runtime.planted import planted\n"
@@ -74,6 +75,7 @@ def copy_project(to: Path) -> Path:
         shutil.copytree(ROOT / name, to / name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
     for name in COPIED_FILES:
         shutil.copy2(ROOT / name, to / name)
+    (to / LOCK).touch()
     venv.EnvBuilder(symlinks=True, with_pip=False).create(to / ".venv")
     own = f"lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages"
     packages = sysconfig.get_paths()["purelib"]

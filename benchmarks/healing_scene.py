@@ -3,6 +3,7 @@ when, by what it was healed or to whom it was told, whether it stayed away, and 
 """
 
 import hashlib
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,17 +11,20 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.healing_planting import ScratchOperation
-from benchmarks.healing_sight import cases
+from benchmarks.healing_sight import cases, pids
 from benchmarks.real_operation import NAE, DidNot, until
+from execution.autonomous.healing.remedies.raise_timeout import KEY as TIMEOUT
 from execution.console.venue_control import ask_control
 from execution.ledger.queries import runtime_state
+from execution.runtime.adjustments import file_in
 from execution.vocabulary.issues import IssueType
 
 POLL_S = 0.1
 REVERTED_WITHIN_S = 30.0
 CALM_WITHIN_S = 40.0
-HELD_BACK = ("restraints", "quarantine")  # of a trader's kept state: what healing may change there
-HEALED, ESCALATED = "healed", "escalated"
+TAUGHT = "learning"  # by whose word a trader itself leaves a symbol alone: no remedy's doing
+HEALED, ESCALATED, PASSED = "healed", "escalated", "passed by itself"
+OVER = {"fixed", "gone", "escalated"}  # states of a case
 
 
 Act = Callable[["Scene"], None]
@@ -39,6 +43,9 @@ class Row:
     ends: str | float = "stays"
     within_s: float = 60.0
     bug: str = ""  # its switch: then each occurrence is written down where it happens
+    told: bool = False  # it begins some time after the planting: when, the worker's own report says
+    touches: tuple[str, ...] = ()  # besides its process, who may be started anew on the way
+    kept: Callable[["Scene"], str] | None = None  # of what is never put back: where it is kept instead
 
 
 @dataclass
@@ -88,20 +95,16 @@ class Scene:
         member = self.operation.members().get(process)
         return member.pid if member else 0
 
-    def case(self) -> dict[str, Any] | None:
-        """The newest case of this kind in this process that has been seen since the planting."""
+    def cases(self) -> list[dict[str, Any]]:
+        """Those of this kind in this process that have been seen since the planting, oldest first."""
         kind, process = self.row.type, self.row.process
-        return next(
-            (
-                case
-                for case in cases(self.operation)
-                if (case["type"], case["process"]) == (kind, process) and case["last_ms"] >= self.planted_ms
-            ),
-            None,
-        )
+        found = [case for case in cases(self.operation) if (case["type"], case["process"]) == (kind, process)]
+        return [case for case in reversed(found) if case["last_ms"] >= self.planted_ms]
 
-    def occurred_ms(self) -> int:
+    def occurred_ms(self, case: dict[str, Any]) -> int:
         """When it first occurred, as far as that is known better than by the planting."""
+        if self.row.told:
+            return max(self.planted_ms, int(case["first_ms"]))
         bites = [at for at in self.operation.bitten(self.row.bug) if at >= self.planted_ms] if self.row.bug else []
         return bites[0] if bites else self.planted_ms
 
@@ -109,14 +112,24 @@ class Scene:
 def settings(operation: ScratchOperation) -> dict[str, str]:
     """A digest of everything that a remedy may have changed for longer than a moment."""
     home = operation.home
-    healing = home.data / "healing"
-    paths = [home.config_file, *sorted((healing / "overlay").rglob("*")), healing / "adjustments.json"]
+    paths = [home.config_file, *sorted((home.data / "healing" / "overlay").rglob("*"))]
     paths += sorted(home.logs.glob("*.log.[0-9]*"))
     paths += sorted((operation.project / "execution").rglob("*.py"))
     found = {str(path.relative_to(home.root)): _digest(path) for path in paths if path.is_file()}
     ledger = home.ledger("sandbox")
     kept = runtime_state(ledger) if ledger.exists() else {}
-    return found | {f"sandbox: {name}": repr(kept[name]) for name in HELD_BACK if kept.get(name)}
+    left_alone = {symbol: row for symbol, row in kept.get("quarantine", {}).items() if row.get("by") != TAUGHT}
+    lasting = {"restraints": kept.get("restraints"), "quarantine": left_alone, TIMEOUT: _time_outs(home.data)}
+    return found | {f"sandbox: {name}": repr(value) for name, value in lasting.items() if value}
+
+
+def _time_outs(data: Path) -> list[Any]:
+    """The adjustments of time-outs. Tuning's own (how closely is looked, what is logged) come and go by themselves."""
+    try:
+        rows = json.loads(file_in(data).read_text())["adjustments"]
+    except FileNotFoundError:
+        return []
+    return [row for row in rows if row["key"] == TIMEOUT]
 
 
 def _digest(path: Path) -> str:
@@ -129,13 +142,19 @@ def play(operation: ScratchOperation, row: Row, told: Callable[[str], None]) -> 
     result = Result(row.type, row.planted, row.process)
     until(lambda: scene.pid_of(row.process) > 0, CALM_WITHIN_S, f"pid of {row.process}")
     scene.before = settings(operation)
-    scene.pid, scene.planted_ms = scene.pid_of(row.process), _now_ms()
+    lived = pids(operation)
+    scene.pid, scene.planted_ms = lived[row.process], _now_ms()
     try:
         row.plant(scene)
         _follow(scene, result, told)
         _see_reverted(scene, result)
+        beside = {name: pid for name, pid in lived.items() if name not in (row.process, *row.touches)}
+        now = pids(operation)
+        if touched := [name for name, pid in beside.items() if now.get(name) != pid]:
+            result.problem = f"touched, too: {', '.join(touched)}"
     except DidNot as missing:
         result.problem = str(missing)
+        told(f"{row.type}: {missing}")
     finally:
         row.take_back(scene)
     return result
@@ -148,16 +167,16 @@ def _follow(scene: Scene, result: Result, told: Callable[[str], None]) -> None:
         spent = time.monotonic() - began
         if not ended and _is_over(scene, spent):
             row.take_back(scene)
-            ended = True
-        case = scene.case()
-        if case is not None:
-            _take_in(scene, case, result)
+            ended = scene.notes["ended"] = True
+        found = scene.cases()
+        if found:
+            _take_in(scene, found, result)
         if result.outcome:
             told(f"{row.type}: {result.outcome} by {result.by or 'nobody'}")
             return
         if spent > row.within_s:
-            seen = f"case {case['id']} {case['state']}: {case['said']}" if case else "no case of it"
-            raise DidNot(f"neither healed nor told within {row.within_s:g} s ({seen})")
+            seen = "; ".join(f"{case['id']} {case['state']}: {case['said']}" for case in found)
+            raise DidNot(f"neither healed nor told within {row.within_s:g} s ({seen or 'no case of it'})")
         time.sleep(POLL_S)
 
 
@@ -168,24 +187,39 @@ def _is_over(scene: Scene, spent_s: float) -> bool:
     return ends == "renewed" and scene.pid_of(scene.row.process) not in (0, scene.pid)
 
 
-def _take_in(scene: Scene, case: dict[str, Any], result: Result) -> None:
-    """What the case says now."""
-    first_ms = scene.occurred_ms()
+def _take_in(scene: Scene, found: list[dict[str, Any]], result: Result) -> None:
+    """What its cases say now: one fault may show in several places."""
+    first = found[0]
+    first_ms = scene.occurred_ms(first)
     if result.detected_s is None:
-        result.detected_s = max(0.0, (case["opened_ms"] - first_ms) / 1000)
-    attempts = [one for one in case["tried"] if one["at_ms"] >= scene.planted_ms]
-    if attempts and result.acted_s is None:
-        acted_ms = attempts[0]["applied_ms"] or attempts[0]["at_ms"]
-        result.acted_s = max(0.0, (acted_ms - case["opened_ms"]) / 1000)
-    result.by = ", ".join(f"{one['remedy']} ({one['outcome']})" for one in attempts)
-    if case["state"] == "fixed":
+        result.detected_s = max(0.0, (first["opened_ms"] - first_ms) / 1000)
+    tried = [one for case in found for one in case["tried"] if one["at_ms"] >= scene.planted_ms]
+    tried.sort(key=lambda one: one["at_ms"])
+    if applied_ms := min((one["applied_ms"] for one in tried if one["applied_ms"]), default=0):
+        result.acted_s = max(0.0, (applied_ms - first["opened_ms"]) / 1000)
+    result.by = ", ".join(_attempt(one) for one in tried)
+    scene.notes["standing"] = [one["id"] for one in tried if one["can_be_reverted"]]
+    states = {case["state"] for case in found}
+    if states - OVER:
+        return
+    result.over_s = (_now_ms() - first_ms) / 1000
+    if "escalated" in states:
+        last = next(case for case in reversed(found) if case["state"] == "escalated")
+        result.outcome, result.verified = ESCALATED, f"told: {last['said']}; next: {last['next']}"
+    elif any(one["outcome"] == "helped" for one in tried):
+        settled_ms = max(one["settled_ms"] for one in tried if one["outcome"] == "helped")
         result.outcome = HEALED
-        result.verified = f"stayed away, {(attempts[-1]['settled_ms'] - first_ms) / 1000:.0f} s after the first"
-    elif case["state"] == "escalated":
-        result.outcome, result.verified = ESCALATED, f"told: {case['said']}; {case['next']}"
-    if result.outcome:
-        result.over_s = (_now_ms() - first_ms) / 1000
-    scene.notes["standing"] = [one["id"] for one in attempts if one["can_be_reverted"]]
+        bites = scene.operation.bitten(scene.row.bug) if scene.row.bug else []
+        own = f"; by its own mark for {(_now_ms() - bites[-1]) / 1000:.0f} s" if bites else ""
+        result.verified = f"stayed away, known {(settled_ms - first_ms) / 1000:.0f} s after the first{own}"
+    else:
+        result.outcome = HEALED if not scene.notes.get("ended") else PASSED
+        result.by, result.verified = result.by or "the process itself", "stayed away"
+
+
+def _attempt(one: dict[str, Any]) -> str:
+    why = f": {one['why']}" if one["why"] and one["outcome"] != "helped" else ""
+    return f"{one['remedy']} ({one['outcome']}{why})"
 
 
 def _see_reverted(scene: Scene, result: Result) -> None:
@@ -194,6 +228,9 @@ def _see_reverted(scene: Scene, result: Result) -> None:
     before = scene.before
     changed = _differing(before, settings(scene.operation))
     standing = scene.notes.get("standing") or []
+    if scene.row.kept is not None:
+        result.reverted = scene.row.kept(scene)
+        return
     for attempt in standing:
         done = scene.operation.call(NAE, "heal", "revert", attempt)
         if done.returncode:

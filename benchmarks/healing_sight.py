@@ -31,8 +31,7 @@ def acted(operation: RealOperation) -> list[dict[str, Any]]:
 def issues(operation: RealOperation) -> list[dict[str, Any]]:
     """The kinds of issues seen, as the manager keeps them."""
     document = _document(operation.home.data / "healing" / "issues.json")
-    found = document.get("issues", [])
-    return [dict(row) for row in (found.values() if isinstance(found, dict) else found)]
+    return [dict(row) for row in document.get("rows") or []]
 
 
 def cases(operation: RealOperation) -> list[dict[str, Any]]:
