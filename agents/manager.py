@@ -10,6 +10,7 @@ from agents.healing import ManagerHealing
 from agents.process import Context, in_background, run_process
 from execution.autonomous.caretaker import Caretaker
 from execution.autonomous.commands import CannotBeDone, OperatorCommands
+from execution.autonomous.disk_reserve import DiskReserve
 from execution.autonomous.healing.witness import Witness
 from execution.autonomous.log_watch import LogWatch, Tail
 from execution.autonomous.overseer import Overseer
@@ -60,6 +61,7 @@ class ManagerAgent:
         self._ear: asyncio.DatagramTransport | None = None
         self._tails: dict[str, Tail] = {}
         self._looked_at = context.clock.monotonic()
+        self._reserve = DiskReserve(context.home.data)
         self._tuner = Tuner(self._overseer, context.home, context.clock, self._take_up)
         self._next_report = context.clock.monotonic()
 
@@ -124,6 +126,7 @@ class ManagerAgent:
         )
 
     async def _vitals(self) -> None:
+        self._reserve.look()
         self._overseer.machine = sample_system(self._context.home.data)
         await self._caretaker.look()
 

@@ -3,6 +3,7 @@ branches are tested on either.
 """
 
 import ctypes
+import os
 import resource
 import sys
 from collections.abc import Mapping
@@ -86,3 +87,15 @@ def _thread_state(path: Path) -> str:
         return path.read_text(errors="replace").rpartition(")")[2].split()[0]
     except (OSError, IndexError):
         return ""  # the thread has ended while we looked
+
+
+def take_room(descriptor: int, size: int, platform: str = sys.platform) -> None:
+    """Make a file take up `size` bytes of the disk: promised by the file system, or written where it can't be asked.
+    Raises OSError when there isn't so much."""
+    if platform == "linux":
+        os.posix_fallocate(descriptor, 0, size)
+        return
+    left = size
+    while left:
+        left -= os.write(descriptor, os.urandom(min(left, 2**20)))  # nothing that a disk could make small
+    os.fsync(descriptor)

@@ -22,6 +22,8 @@ COMMIT_SLOW_S = 0.1  # of a ledger, usually: it takes less than a thousandth of 
 DISK_LOW_BYTES = 500 * 1024 * 1024
 DISK_START_BYTES = 50 * 1024 * 1024
 DISK_ENTRIES_OFF_BYTES = 100 * 1024 * 1024  # less room than this, and nothing is bought
+DISK_RESERVE_BYTES = 16 * 1024 * 1024  # kept for sales on a full disk ...
+DISK_RESERVE_FREED_BELOW_BYTES = 8 * 1024 * 1024  # ... and let go when no more than this is free
 MEMORY_LOW_SHARE = 0.05
 
 # starting and stopping

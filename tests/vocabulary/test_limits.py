@@ -139,6 +139,7 @@ def test_a_socket_path_fits_on_every_system() -> None:
 
 def test_starting_takes_less_disk_than_what_is_called_low_and_the_logs_fit_in_it() -> None:
     assert DISK_START_BYTES < DISK_LOW_BYTES
+    assert limits.DISK_RESERVE_FREED_BELOW_BYTES < limits.DISK_RESERVE_BYTES < limits.DISK_ENTRIES_OFF_BYTES
     assert LOG_MAX_BYTES * (LOG_KEEP + 1) < DISK_LOW_BYTES
     assert AUDIT_MAX_BYTES < DISK_LOW_BYTES
 

@@ -6,8 +6,6 @@ import hashlib
 import logging
 import os
 import shutil
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
@@ -21,7 +19,9 @@ from execution.runtime.logs import CopyTruncateHandler
 from execution.vocabulary.issues import IssueType
 from tests.autonomous.healing.family_hands import issue_of
 from tests.autonomous.healing.idle_hands import QuietHands
+from tests.small_disk import fill, small_disk
 
+__all__ = ["small_disk"]
 ISSUE = issue_of(IssueType.DISK, "continuous_operation")
 KEPT = ("data/live/ledger.db", "data/live/backups/ledger-1.db", "logs/audit/live_optimus.jsonl.1", "data/live/api.key")
 LATER_MS = 4_000_000_000_000  # all that is there has settled
@@ -152,32 +152,6 @@ def test_compiled_code_of_builds_that_nobody_runs_goes_and_that_of_a_running_one
     assert undo["freed_bytes"] == 1000
     assert len(list(home.builds.rglob("one.py"))) == 3
     assert len(list(home.builds.rglob("*.pyc"))) == 2
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 3 MB, for those who may mount one."""
-    if os.geteuid() or shutil.which("mount") is None or not Path("/proc").exists():
-        pytest.skip("only root on Linux may mount a small disk")
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)], check=False)
-    if done.returncode:
-        pytest.skip("this machine lets nobody mount a small disk")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
-
-
-def fill(folder: Path) -> None:
-    """To the last byte."""
-    with (folder / "filling").open("wb") as file:
-        while True:
-            try:
-                os.write(file.fileno(), b"x" * 4096)
-            except OSError:
-                return
 
 
 def test_on_a_disk_that_is_really_full_there_is_room_again(small_disk: Path) -> None:
