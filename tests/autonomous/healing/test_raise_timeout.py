@@ -134,7 +134,7 @@ def test_a_process_that_never_comes_back_leaves_the_setting_as_it_was(tmp_path: 
             self.kept.append(undo)
 
     hands = Broken()
-    with pytest.raises(CannotHeal, match="isn't back"):
+    with pytest.raises(CannotHeal, match="live_optimus isn't back"):
         asyncio.run(RAISE_TIMEOUT.apply(issue_of(IssueType.TIMEOUT, "live_optimus"), hands))
     assert hands.kept
     assert not file_in(hands.home.data).exists()

@@ -2,6 +2,7 @@
 bounds that keep every request inside its receive window; who has the trouble is renewed to take it up, its twin first.
 """
 
+import logging
 from typing import Any
 
 from execution.autonomous.healing.adjustment_book import AdjustmentBook
@@ -11,6 +12,7 @@ from execution.runtime.adjustments import AdjustmentsRefused
 from execution.vocabulary.exit_codes import ConfigError
 from execution.vocabulary.issues import IssueType
 
+log = logging.getLogger("nae.healing")
 KEY = "operation.request_timeout_s"
 REQUESTS_LEAST = 10  # fewer measured ones tell nothing
 OVER_P99 = 1.5  # the time-out is to be so many times what 99 of 100 requests take ...
@@ -78,7 +80,10 @@ class RaiseTimeout:
         except OSError as error:
             raise CannotHeal(f"the time-out couldn't be put back: {error}; make room and revert it again") from error
         if taken_out:
-            await renew_by_turns(str(undo["process"]), "its time-out for requests was put back", hands)
+            try:
+                await renew_by_turns(str(undo["process"]), "its time-out for requests was put back", hands)
+            except CannotHeal as problem:  # it is put back: who isn't renewed yet takes it up when it starts
+                log.warning("put back, and not taken up yet", extra={"fields": {"why": problem}})
 
     async def _measured(self, process: str, hands: Hands) -> dict[str, Any]:
         """The line of `process` with the most requests given up. Raises CannotHeal."""
