@@ -165,12 +165,12 @@ def blocks(toml: str) -> dict[str, str]:
     }
 
 
-def renewed(page: str, made: dict[str, str]) -> str:
-    """The page with every table anew. KeyError when a mark is missing."""
+def renewed(page: str, made: dict[str, str], by: str = "benchmarks.trading_docs") -> str:
+    """The page with every table anew that the command `by` makes. KeyError when a mark is missing."""
     for name, block in made.items():
-        start, end = f"<!-- {name}: made by python -m benchmarks.trading_docs -->", f"<!-- end of {name} -->"
+        start, end = f"<!-- {name}: made by python -m {by} -->", f"<!-- end of {name} -->"
         if start not in page or end not in page:
-            raise KeyError(f"docs/trading.md has no marks for {name!r}")
+            raise KeyError(f"the page has no marks for {name!r}")
         before, _, rest = page.partition(start)
         page = f"{before}{start}\n{block}\n{end}{rest.partition(end)[2]}"
     return page
