@@ -75,7 +75,12 @@ class RehearseImport:
     what = "Try a missing import on the sandbox trader, so that it can be offered to the live ones."
 
     def __init__(self) -> None:
-        self.fits = {IssueType.IMPORT: Terms(reverted_when_useless=False, deadline_s=60.0)}
+        # live goes on with its fault: only what it shows after the rehearsal counts, and a pause in it is no cure
+        self.fits = {
+            IssueType.IMPORT: Terms(
+                reverted_when_useless=False, settle_s=HELD_FOR_S, quiet_for_s=10 * HELD_FOR_S, deadline_s=60.0
+            )
+        }
 
     async def obstacle(self, issue: Issue, hands: Hands) -> str:
         """Only for live, with a sandbox trader that hasn't got it yet."""
