@@ -289,4 +289,5 @@ def obstructed(case: Case, why: str, now: float) -> Case:
 def _terms(case: Case, view: View) -> Terms:
     last = case.last
     rows = dict(view.fitting.get(case.issue.type, ()))
-    return rows.get(last.remedy, Terms()) if last else Terms()
+    unlisted = Terms(quiet_for_s=Terms().quiet_for_s * view.pace)  # of a restart by supervision, say
+    return rows.get(last.remedy, unlisted) if last else unlisted
