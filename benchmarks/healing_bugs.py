@@ -11,7 +11,7 @@ DOOR = "trades = request.startswith(TRADES) or TRADES_BY_SOCKET.match(request)"
 AN_ORDER = 'request in ("POST /api/v3/order", "WS order.place")'
 LEAKED = "30 * 2**20"  # bytes at each bar: some seconds until the ceiling is near
 OPENED = 25  # files at each bar: slowly enough to be seen on their way
-SAID = "said.json"  # in the home: what the venue answers to the next signed questions, while the bug `said` is on
+SAID = "said.json"  # in the home: what the venue answers to the next signed requests, while the bug `said` is on
 
 
 def _in_strategy(name: str, strategy: str, line: str) -> Bug:
@@ -50,6 +50,5 @@ BUGS = (
             "said.write_text(json.dumps(texts[1:]))",
             "if texts: raise errors.ApiError(-1099, texts[0])",
         ),
-        when='request.startswith("GET ")',
     ),
 )
