@@ -122,3 +122,7 @@ def test_an_hour_of_healthy_logs_makes_a_real_operation_do_nothing() -> None:
     assert quiet.overall == "HEALTHY"
     assert quiet.wrong == []
     assert quiet.written.old_errors > 0
+
+
+def test_every_kind_of_fault_has_its_row() -> None:
+    assert {row.type for group in GROUPS for row in group.rows} == set(IssueType)
