@@ -151,9 +151,10 @@ def _open(book: Book, case: Case, view: View, now: float, orders: list[Order]) -
         case = msgspec.structs.replace(case, approved="", wants="")
     if not case.approved and _is_gone(case, view, now):
         return book.with_case(_gone(case, now))
-    choice = _in_outage(case, view, now) or choose(
-        case, book, view.fitting, view.known, now, patience_s=PATIENCE_S * view.pace
-    )
+    waits = _in_outage(case, view, now)
+    if waits:  # what occurs in it counts for nothing
+        case = msgspec.structs.replace(case, mark=case.seen)
+    choice = waits or choose(case, book, view.fitting, view.known, now, patience_s=PATIENCE_S * view.pace)
     if choice.remedy:
         orders.append(Order(Kind.TRY, case.id))
         return book.with_case(_begun(case, choice.remedy, choice.explored, view, now))
@@ -271,7 +272,7 @@ def _escalated(book: Book, case: Case, view: View, now: float) -> Book:
     if now - case.at >= FAULT_GONE_AFTER_S * view.pace and _is_gone(case, view, now):
         return book.with_case(_gone(case, now))
     if _in_outage(case, view, now):
-        return book
+        return book.with_case(msgspec.structs.replace(case, mark=case.seen))
     if case.seen_at > case.at and has_way(case, book, view.fitting, view.known, now):
         return book.with_case(advance(case, CaseEvent.WAY_FREE, now))
     return book

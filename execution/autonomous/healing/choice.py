@@ -12,6 +12,7 @@ from execution.vocabulary.limits import CHANGES_PER_HOUR_MAX
 from execution.vocabulary.programs import BY_NAME
 
 ASKED_AGAIN_AFTER_S = 10.0  # an obstacle may have gone
+GOES_ON_S = 30.0  # what hasn't occurred for so long may be over: nothing is done about it
 PATIENCE_S = 60.0  # with obstacles, before a person is told
 TOLD_FROM = {Severity.NOTE: 3, Severity.WARNING: 3, Severity.SERIOUS: 2, Severity.CRITICAL: 1}  # occurrences
 SUPERVISED = frozenset({IssueType.CRASH, IssueType.HANG})  # supervision brings it back, long before we look
@@ -75,6 +76,8 @@ def _ranked(case: Case, fitting: Sequence[tuple[str, Terms]], known: Experience)
 def _within_bounds(case: Case, book: Book, ready: dict[str, float], may_explore: bool, now: float) -> Choice:
     if case.approved in ready:
         return Choice(case.approved)
+    if now - case.seen_at > GOES_ON_S:
+        return Choice(why="it hasn't occurred for a while: tried when it comes again")
     under_way = sum(1 for _ in book.in_hand())
     if under_way + sum(now - use.at < HOUR_S for use in book.uses) >= CHANGES_PER_HOUR_MAX:
         return Choice(why=f"{CHANGES_PER_HOUR_MAX} changes in this hour already: no more")

@@ -189,3 +189,17 @@ def test_what_is_over_isnt_healed_at_a_persons_word_but_when_it_comes_again(tmp_
     scene.occurs()
     scene.look()
     assert toy.applied == 1
+
+
+def test_nothing_is_done_about_what_may_be_over(tmp_path: Path) -> None:
+    first, second = Switch("first"), Switch("second", {IssueType.KEY: msgspec.structs.replace(TERMS, after=2)})
+    first.obstacle_said = "not now"
+    scene = Scene(tmp_path, first, second)
+    scene.occurs(severity=Severity.WARNING)
+    scene.look()
+    first.obstacle_said = ""
+    scene.look(seconds=40, times=3)
+    assert first.applied == 0, "the way is free, and the fault hasn't come again"
+    scene.occurs(severity=Severity.WARNING)
+    scene.look()
+    assert first.applied + second.applied == 1

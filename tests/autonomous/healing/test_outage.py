@@ -71,3 +71,15 @@ def test_a_fault_that_ends_elsewhere_at_the_same_time_was_not_ended_by_the_remed
     scene.look(seconds=10, times=10)
     assert scene.healer.book.cases["h1"].attempts[0].outcome is Outcome.UNTOLD
     assert scene.healer.known.kinds == {}
+
+
+def test_what_occurred_in_an_outage_counts_for_nothing_once_it_is_over(tmp_path: Path) -> None:
+    scene, toy = scene_with(tmp_path)
+    for _ in range(10):
+        breaks(scene, TRADER, RESEARCH)
+        scene.look(seconds=2)
+    scene.look(seconds=5, times=20)
+    assert toy.applied == 0
+    breaks(scene, TRADER)
+    scene.look()
+    assert toy.applied == 1, "and when one process alone loses it again, it is that one's own"
