@@ -187,7 +187,6 @@ class Process:
     def heartbeat(self) -> Heartbeat:
         """The whole current state, in one message."""
         self._sequence += 1
-        started = self._state is not ProcessState.STARTING
         return Heartbeat(
             process=self._context.name,
             sent_ms=self._context.clock.now_ms(),
@@ -197,9 +196,9 @@ class Process:
             sequence=self._sequence,
             uptime_s=round(self._context.clock.monotonic() - self._started, 3),
             tasks=self._runner.progress(),
-            components=self._components() if started else {},
+            components=self._components() if self._ready else {},
             errors=self._context.errors.rows(),
-            facts=(self._agent.facts() if started else {}) | overlay.told(),
+            facts=(self._agent.facts() if self._ready else {}) | overlay.told(),
             garbage=self._context.bus.garbage,
         )
 
@@ -208,24 +207,29 @@ class Process:
 
     async def _answer(self, command: Command) -> dict[str, Any]:
         if command.verb == "settings":
-            return self._settings()
+            return self._settings(command.arguments)
         if command.verb == "heartbeat":
             return dict(msgspec.to_builtins(self.heartbeat()))
-        if self._state is ProcessState.STARTING:
+        if not self._ready:
             raise Refused(f"{self._context.name} is still starting; try again in a moment")
         result = await self._agent.command(command.verb, command.arguments)
         await self._context.bus.publish(self.heartbeat())  # whoever asks next sees what the command changed
         return result
 
-    def _settings(self) -> dict[str, Any]:
-        """Take up what can be taken up without a new life, the log's level; and tell what we go by."""
+    def _settings(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Take up what can be taken up without a new life, the log's level; and tell what we go by. `probe`: have the
+        exchange asked, too; a later answer tells."""
         context = self._context
         try:
             set_level(load(context.home.config_file, process=context.name).operation.log_level)
         except ConfigError as error:
             raise Refused(str(error)) from error
         parts = {name: msgspec.to_builtins(health()) for name, health in context.parts.items()}
-        return {"operation": msgspec.to_builtins(context.config.operation), "parts": parts, "log_level": level()}
+        if context.probe is not None and arguments.get("probe"):
+            context.probe.begin()
+        probed = {} if context.probe is None else context.probe.told()
+        operation = msgspec.to_builtins(context.config.operation)
+        return {"operation": operation, "parts": parts, "log_level": level(), "probe": probed}
 
 
 @dataclass

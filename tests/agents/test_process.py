@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +11,14 @@ import pytest
 
 from agents.process import Context, Process, in_background
 from execution.autonomous.healing.adjustment_book import AdjustmentBook
+from execution.runtime import guard
 from execution.runtime.bus import Bus, Refused, ask_async
 from execution.runtime.clock import SystemClock
 from execution.runtime.errors import ErrorBook
 from execution.runtime.home import Home
 from execution.runtime.settings import Config
 from execution.runtime.tasks import Task
+from execution.vocabulary.exit_codes import ExitCode
 from execution.vocabulary.health import ComponentHealth, ComponentStatus
 from execution.vocabulary.messages import Fact
 from tests.support import eventually_async
@@ -135,6 +139,35 @@ def test_a_part_that_breaks_while_the_agent_still_starts_takes_the_start_along(t
         with pytest.raises(RuntimeError, match="a part that must run has ended"):
             await asyncio.wait_for(Process(context, agent).run(), 10)
         assert agent.cancelled and agent.stopped and not agent.stopped_in_the_middle
+
+    asyncio.run(scene())
+
+
+def test_who_is_told_to_stop_while_he_still_starts_ends_in_good_order_and_is_asked_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard, "end_by", lambda deadline_s: None)  # it would end the tests with us
+
+    class Unprepared(Agent):
+        async def start(self) -> None:
+            os.kill(os.getpid(), signal.SIGTERM)
+            await asyncio.Event().wait()
+
+        def components(self) -> dict[str, ComponentHealth]:
+            raise AssertionError("start() first")
+
+        def facts(self) -> dict[str, Any]:
+            raise AssertionError("start() first")
+
+    async def scene() -> None:
+        home, clock = Home(tmp_path), SystemClock()
+        home.prepare()
+        context = Context("ralph", home, Config(), clock, Bus(home.run, "ralph", clock), ErrorBook(clock))
+        agent = Unprepared(context, None)
+        process = Process(context, agent)
+        context.changed.set()  # a heartbeat more
+        assert await asyncio.wait_for(process.run(), 10) is ExitCode.OK
+        assert agent.stopped and process.heartbeat().components == {}
 
     asyncio.run(scene())
 
