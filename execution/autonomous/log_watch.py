@@ -146,10 +146,11 @@ class LogWatch:
         except FileNotFoundError:
             return  # moved away between the two looks; its copy is read when a new one has come
         with file:
-            if not _is_same(file, tail) or (not tail.head and self._newer_copy(name, tail)):
+            short = len(tail.head) < HEAD_BYTES  # two files may well have begun with the same few words
+            if not _is_same(file, tail) or (short and self._newer_copy(name, tail)):
                 self._rotated(name, tail, file)
-            elif len(tail.head) < HEAD_BYTES:
-                tail.head = os.pread(file.fileno(), HEAD_BYTES, 0)
+            elif short:
+                tail.head = _head(file)
             room = READ_MAX_BYTES
             while tail.older and room > 0:
                 room -= _finish_oldest(tail, room)
@@ -165,7 +166,7 @@ class LogWatch:
             count_lines(tail, whole)
 
     def _newer_copy(self, name: str, tail: Tail) -> bool:
-        """The file was empty, and its like is known by nothing: has there been one in between?"""
+        """Has there been a rotation that the file itself doesn't show?"""
         mark = _mark_of(self._folder / f"{name}.1")
         return mark is not None and mark not in tail.copies
 
@@ -173,9 +174,12 @@ class LogWatch:
         """It isn't the file that it was. What we hadn't read of that one stands in a copy, and so does what came and
         went since: all of them are opened now, whatever they are named next."""
         copies = _copies(self._folder, name)
-        if copies and _begins_with(file, _head(copies[-1])):
+        if copies and _holds(file, copies[-1]):
             copies.pop().close()  # the copy of what is still to be truncated
         fresh = [copy for copy in copies if _mark(copy) not in tail.copies | self._old]
+        if not fresh and _is_same(file, tail) and tail.inode:
+            self._know(tail, copies, file)
+            return
         ours = next((number for number, copy in enumerate(fresh) if _is_of(copy, tail)), None)
         if ours is None:  # the one we were in has come and gone: so much of it at least
             tail.skipped_bytes += tail.seen_bytes - tail.offset if fresh else 0
@@ -185,16 +189,25 @@ class LogWatch:
             tail.older.append((copy, tail.offset))
             tail.offset = tail.seen_bytes = 0
         tail.offset = tail.seen_bytes = 0
-        tail.copies = frozenset(map(_mark, copies))
+        self._know(tail, copies, file)
+
+    @staticmethod
+    def _know(tail: Tail, copies: list[BinaryIO], file: BinaryIO) -> None:
+        """By what file and copies are known next time; what isn't read on is closed."""
+        tail.inode, tail.head, tail.copies = os.fstat(file.fileno()).st_ino, _head(file), frozenset(map(_mark, copies))
         taken = {id(copy) for copy, _ in tail.older}
         for copy in copies:
             if id(copy) not in taken:
                 copy.close()
-        tail.inode, tail.head = os.fstat(file.fileno()).st_ino, os.pread(file.fileno(), HEAD_BYTES, 0)
 
 
 def _begins_with(file: BinaryIO, head: bytes) -> bool:
     return os.pread(file.fileno(), len(head), 0) == head
+
+
+def _holds(file: BinaryIO, copy: BinaryIO) -> bool:
+    """Is `copy` one of `file` as it is now, whole or not?"""
+    return os.fstat(copy.fileno()).st_size <= os.fstat(file.fileno()).st_size and _begins_with(file, _head(copy))
 
 
 def _head(file: BinaryIO) -> bytes:
