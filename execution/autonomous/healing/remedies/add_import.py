@@ -23,7 +23,7 @@ class AddImport:
     """The patch in force where the fault is."""
 
     name = "add_import"
-    what = "Add a missing import to the module's overlay; the code itself stays as it is."
+    what = "adds a missing import to an overlay of the module; the code itself stays as it is"
 
     def __init__(self) -> None:
         self.fits = {IssueType.IMPORT: Terms(budget=2, quiet_for_s=HELD_FOR_S, approval=True, deadline_s=120.0)}
@@ -72,7 +72,7 @@ class RehearseImport:
     """The patch in force on the sandbox trader alone, for a fault that only the live traders show."""
 
     name = "rehearse_import"
-    what = "Try a missing import on the sandbox trader, so that it can be offered to the live ones."
+    what = "tries a missing import on the sandbox trader, so that it can be offered to the live ones"
 
     def __init__(self) -> None:
         # live goes on with its fault: only what it shows after the rehearsal counts, and a pause in it is no cure

@@ -15,7 +15,7 @@ class SuggestGet:
     """Its obstacle is the suggestion: so it stands in the record, and nothing can be done with it."""
 
     name = "suggest_get"
-    what = "Say where a key or an attribute was missing, and what a person could change there."
+    what = "says where a key or an attribute was missing, and what a person could change there; changes nothing"
 
     def __init__(self) -> None:
         self.fits = {IssueType.KEY: Terms(), IssueType.ATTRIBUTE: Terms()}
