@@ -18,6 +18,16 @@ from execution.vocabulary.health import ComponentHealth
 log = logging.getLogger("nae.process")
 
 
+class Probe(Protocol):
+    """Asks its exchange how long it takes."""
+
+    def begin(self) -> None:
+        """Ask once, unless that is under way."""
+
+    def told(self) -> dict[str, Any]:
+        """How many probes are over, and what the last one told."""
+
+
 @dataclass
 class Context:
     """What a process gives its agent."""
@@ -32,9 +42,8 @@ class Context:
     background: set[asyncio.Task[None]] = field(default_factory=set)
     broken: asyncio.Event = field(default_factory=asyncio.Event)  # a part that must run has ended
     changed: asyncio.Event = field(default_factory=asyncio.Event)  # others should hear of it now, not in a second
-    parts: dict[str, Callable[[], ComponentHealth]] = field(
-        default_factory=dict
-    )  # get_health() of what isn't an agent's
+    parts: dict[str, Callable[[], ComponentHealth]] = field(default_factory=dict)  # health of what isn't the agent's
+    probe: Probe | None = None
 
     def __post_init__(self) -> None:
         self.runner = TaskRunner(self.clock, self.errors)

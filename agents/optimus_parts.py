@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
 from agents.embedded import wait_for_key
+from agents.line_probe import LineProbe
 from agents.process import Context
 from agents.venue_access import budget_file, reach_embedded_venue, tradable, wait_for_rules, watched
 from agents.venue_rules import RulesNote
@@ -64,7 +65,7 @@ async def reach_market(
     budget = RateBudget(clock, budget_file(home, endpoint))
     timeout_s = context.config.operation.request_timeout_s
     client = build_client(endpoint, credentials, clock, trade_mode, budget=budget, timeout_s=timeout_s)
-    context.parts["line"] = client.line.get_health
+    context.parts["line"], context.probe = client.line.get_health, LineProbe(client, clock)
     async with contextlib.AsyncExitStack() as undone:
         undone.push_async_callback(client.close)
         await before(client)

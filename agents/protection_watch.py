@@ -6,6 +6,7 @@ import logging
 from decimal import Decimal
 
 from agents.embedded import wait_for_key
+from agents.line_probe import LineProbe
 from agents.process import Context, in_background
 from agents.venue_access import budget_file, reach_embedded_venue, wait_for_rules
 from execution.exchange.account_watch import AccountWatch, unprotected
@@ -63,6 +64,7 @@ class ProtectionWatch:
         clock = context.clock
         client = build_client(endpoint, credentials, clock, budget=budget, reads_only=True, timeout_s=timeout_s)
         context.parts[f"line {self.account}"] = client.line.get_health
+        context.probe = LineProbe(client, clock)
         try:
             self._rules = await wait_for_rules(VenueReader(client).load_rules, context.clock)
             self._rules_at = context.clock.monotonic()

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from agents.line_probe import LineProbe
 from agents.process import Context, run_process
 from agents.venue_access import budget_file, reach_embedded_venue, tradable, wait_for_rules
 from execution.exchange.endpoint import build_client
@@ -65,7 +66,7 @@ class RalphAgent:
         budget = RateBudget(context.clock, budget_file(context.home, endpoint))
         timeout_s = context.config.operation.request_timeout_s
         client = build_client(endpoint, None, context.clock, budget=budget, timeout_s=timeout_s)
-        context.parts["line"] = client.line.get_health
+        context.parts["line"], context.probe = client.line.get_health, LineProbe(client, context.clock)
         self._reader = VenueReader(client)
         self._rules = await wait_for_rules(self._reader.load_rules, context.clock)
         self._symbols = tradable(self._rules, context.config.trading, context.home.config_file)

@@ -11,6 +11,7 @@ from execution.autonomous.healing.remedy import CannotHeal, Hands, Issue, Terms,
 from execution.runtime.adjustments import AdjustmentsRefused
 from execution.vocabulary.exit_codes import ConfigError
 from execution.vocabulary.issues import IssueType
+from execution.vocabulary.limits import REQUEST_TIMEOUT_MOST_S
 
 log = logging.getLogger("nae.healing")
 KEY = "operation.request_timeout_s"
@@ -18,6 +19,8 @@ REQUESTS_LEAST = 10  # fewer measured ones tell nothing
 OVER_P99 = 1.5  # the time-out is to be so many times what 99 of 100 requests take ...
 WHEN_GIVEN_UP = 2.0  # ... and so many times itself while requests are given up: nobody knows what they would take
 STEP_S = 0.1
+PROBED_WITHIN_S = REQUEST_TIMEOUT_MOST_S + 1.0
+PROBE_LOOK_S = 0.1
 
 
 def wanted(line: dict[str, Any], most: float) -> tuple[float, str]:
@@ -48,12 +51,16 @@ class RaiseTimeout:
         try:
             line = await self._measured(issue.process, hands)
             value, evidence = self._asked(line, hands)
-            return "" if value or self._behind(line, hands) else evidence
+            if not value and not self._behind(line, hands):
+                return evidence
+            return await _away(issue.process, hands)
         except CannotHeal as problem:
             return str(problem)
 
     async def apply(self, issue: Issue, hands: Hands) -> Undo:
         line = await self._measured(issue.process, hands)
+        if away := await _away(issue.process, hands):
+            raise CannotHeal(away)
         undo: Undo = {"adjustment": "", "process": issue.process}
         if not self._behind(line, hands):
             value, evidence = self._asked(line, hands)
@@ -106,6 +113,23 @@ class RaiseTimeout:
         except ConfigError as error:
             raise CannotHeal(str(error)) from error
         return wanted(line, most)
+
+
+async def _away(process: str, hands: Hands) -> str:
+    """Does the exchange answer `process` at all, given all the time that a request may have? Why not; '' when it does:
+    in an outage no time-out is too short, and nobody is renewed into it. Raises CannotHeal."""
+    before = (await hands.ask(process, "settings", probe=True)).get("probe") or {}
+    deadline = hands.clock.monotonic() + PROBED_WITHIN_S
+    while hands.clock.monotonic() < deadline:
+        await hands.clock.sleep(PROBE_LOOK_S)
+        probe = (await hands.ask(process, "settings")).get("probe") or {}
+        if probe.get("number") != before.get("number"):
+            break
+    else:
+        return f"{process} couldn't find out whether the exchange answers"
+    if probe["answered_s"] is None:
+        return "the exchange or the network is away: nothing was answered, however long it was waited for"
+    return ""
 
 
 RAISE_TIMEOUT = RaiseTimeout()
