@@ -161,7 +161,15 @@ GROUPS = (
         "venue",
         (
             _source(Kind.CONNECTION, "line", "the line of the trader's client is broken for good"),
-            _exchange(Kind.RATE_LIMIT, "429 to two requests", "too_many_requests", 10.0, value=2, times=2),
+            _exchange(
+                Kind.RATE_LIMIT,
+                "429 to two orders",
+                "too_many_requests",
+                "stays",
+                on="POST /api/v3/order",
+                value=2,
+                times=2,
+            ),
             _exchange(Kind.CLOCK, "the venue's clock leaps 30 s", "clock_offset", 60.0, value=30),
         ),
     ),
