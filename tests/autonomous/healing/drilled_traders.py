@@ -3,13 +3,14 @@ the same fault and no remedy."""
 
 import asyncio
 import json
+import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from agents.embedded import read_port
 from execution.autonomous.healing.remedies.trader_orders import TRADER_ORDERS
 from execution.autonomous.healing.remedy import CannotHeal, Undo
-from execution.console.venue_control import ask_control
+from execution.console.venue_control import NotServed, ask_control
 from execution.ledger.queries import runtime_state
 from execution.vocabulary.issues import IssueType
 from tests.autonomous.healing.family_hands import FamilyHands, issue_of
@@ -157,8 +158,18 @@ class Scene:
         """Have them running, reconciled."""
         self.family.start("venue")
         eventually(lambda: read_port(self.family.home) == self.line.port, 20)  # nobody connects past the line
+        eventually(self._served, 20)
         self.family.start(*traders)
         eventually(lambda: all(self._at_work(name) for name in TRADERS), 30)
+
+    def _served(self) -> bool:
+        """Does the venue answer, and not only the file of an earlier one say where it was?"""
+        try:
+            self.no_fault()
+        except NotServed:
+            return False
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.line.venue_port)) == 0
 
     def _at_work(self, trader: str) -> bool:
         try:

@@ -243,8 +243,10 @@ def test_a_symbol_whose_entries_raise_is_left_alone_and_the_others_go_on(scene: 
 
 
 def test_while_nobody_reaches_the_venue_no_line_is_to_blame_and_nobody_is_restarted_for_it(scene: Scene) -> None:
+    lost = issue_of(IssueType.CONNECTION, SANDBOX)
+
     async def play() -> None:
-        hands, lost = scene.hands, issue_of(IssueType.CONNECTION, SANDBOX)
+        hands = scene.hands
         waits = issue_of(IssueType.HANG, "ralph")
         scene.family.kill("venue")
         for name in ("reconnect", "new_client"):
@@ -261,9 +263,10 @@ def test_while_nobody_reaches_the_venue_no_line_is_to_blame_and_nobody_is_restar
         scene.begin(*TRADERS)
 
     async def back() -> None:
-        assert await RESTART.obstacle(issue_of(IssueType.CONNECTION, SANDBOX), scene.hands) == ""
-        await RESTART.apply(issue_of(IssueType.MEMORY, SANDBOX), scene.hands)
-        assert scene.hands.renewed == [SANDBOX]
+        async def reached() -> bool:
+            return await RESTART.obstacle(lost, scene.hands) == ""
+
+        await eventually_async(reached, 20, every_s=0.2)
 
     scene.played(back)
 
