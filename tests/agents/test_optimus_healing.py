@@ -39,7 +39,7 @@ orders = some.fixed_dictionaries(
         "check": some.just(True),
     },
 )
-words = some.one_of(
+words: some.SearchStrategy[Any] = some.one_of(
     some.tuples(some.just("quarantine"), some.fixed_dictionaries({"symbol": some.sampled_from([BTC, ETH])})),
     some.tuples(some.sampled_from(["pause", "resume", "halt"]), some.just({})),
 )

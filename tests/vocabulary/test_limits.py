@@ -106,9 +106,7 @@ def test_everything_is_gone_before_stop_gives_up() -> None:
     assert groups * WORKER_STOP_DEADLINE_S <= STOP_ALL_WITHIN_S, "groups stop one after the other"
     assert ORPHAN_DEADLINE_S < 2.0, "workers end within 2 s of supervisord"
     assert WORKER_STOP_DEADLINE_S < STOP_FORCED_AFTER_S < STOP_ALL_WITHIN_S, "by itself, by supervisord, by nae down"
-    assert WORKER_STOP_DEADLINE_S > REQUEST_TIMEOUT_MOST_S, (
-        "a request on its way can end before its process"
-    )
+    assert WORKER_STOP_DEADLINE_S > REQUEST_TIMEOUT_MOST_S, "a request on its way can end before its process"
 
 
 def test_a_request_ends_inside_its_receive_window_and_its_proof_comes_after_it() -> None:
