@@ -2,7 +2,6 @@
 nothing, ever: a value made up where one is missing hides the fault, and only who knows the code can say if it may.
 """
 
-import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from execution.autonomous.healing.import_fix import REMEMBERED, NoFix, Place, source_of
 from execution.autonomous.healing.remedy import Issue
+from execution.autonomous.healing.source_code import diff
 
 if TYPE_CHECKING:
     import libcst
@@ -53,8 +53,8 @@ def _looked_up(place: Place, source: bytes, exception: str, name: str) -> Sugges
     if not found:
         return None
     names = tuple(dict.fromkeys(shown for shown, _ in found))
-    diff = _diff(place.path, text, found[0][1]) if len(found) == 1 else ""
-    return Suggestion(f"{place.path}:{place.line}", names, diff)
+    shown = diff(place.path, text, found[0][1]) if len(found) == 1 else ""
+    return Suggestion(f"{place.path}:{place.line}", names, shown)
 
 
 def _candidates(source: str, line: int, exception: str, name: str) -> Iterator[tuple[str, str]]:
@@ -89,10 +89,3 @@ def _softer(
     if exception == "AttributeError" and isinstance(node, libcst.Attribute) and name in ("", node.attr.value):
         return libcst.parse_expression(f'getattr({module.code_for_node(node.value)}, "{node.attr.value}", None)')
     return None
-
-
-def _diff(path: str, before: str, after: str) -> str:
-    rows = difflib.unified_diff(
-        before.splitlines(keepends=True), after.splitlines(keepends=True), f"a/{path}", f"b/{path}", n=1
-    )
-    return "".join(rows).rstrip("\n")

@@ -5,6 +5,7 @@ The processes run from a build that lacks one import. The test stands where supe
 
 import asyncio
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -210,6 +211,8 @@ def test_live_gets_it_by_a_handover_once_it_has_held_on_the_sandbox_trader(stage
         assert stage.renewed == [SANDBOX], "live isn't touched by a rehearsal"
         await stage.healed(SANDBOX)
         await eventually_async(lambda: _none(ADD_IMPORT.obstacle(issue, stage)))
+        plan = await ADD_IMPORT.plan(issue, stage)
+        assert f"{LIVE} starts anew" in plan and len(re.findall(r"^\+(import|from) ", plan, re.M)) == 1, plan
         stage.renewed.clear()
         undo = await ADD_IMPORT.apply(issue, stage)
         assert stage.renewed == [STANDBY, LIVE], "who trades is left alone until its twin has come up with the patch"

@@ -10,7 +10,7 @@ from execution.autonomous.healing.import_fix import ImportFix, NoFix, find_fix
 from execution.autonomous.healing.overlay_store import OverlayStore
 from execution.autonomous.healing.patched import run_with, run_without, shows
 from execution.autonomous.healing.remedy import CannotHeal, Hands, Issue, Terms, Undo
-from execution.autonomous.healing.source_code import root_of
+from execution.autonomous.healing.source_code import diff, root_of
 from execution.runtime.overlay_rules import SCOPES
 from execution.vocabulary.issues import IssueType
 
@@ -56,6 +56,15 @@ class AddImport:
         if said["uptime_s"] < held_for_s:
             return f"{trier} has held with {fix.line!r} for {said['uptime_s']:.0f} of {held_for_s:g} s"
         return ""
+
+    async def plan(self, issue: Issue, hands: Hands) -> str:
+        """The line, where it goes, and who is renewed for it."""
+        try:
+            fix = await fix_for(issue, hands)
+        except NoFix as error:
+            raise CannotHeal(str(error)) from error
+        shown = diff(fix.path, fix.original.decode(), fix.patched.decode())
+        return f"{fix.line!r} is added to an overlay of {fix.path}; {issue.process} starts anew with it:\n{shown}"
 
     async def apply(self, issue: Issue, hands: Hands) -> Undo:
         """Put the patch in force and see every process of the scope come up with it, or take it all back."""
