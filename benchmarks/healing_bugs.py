@@ -34,7 +34,7 @@ BUGS = (
         "execution/exchange/client.py",
         "return await getattr(self, method)(parameters or {})",
         ('raise _with_failure(BaseError("broken"), Failure("NetworkError"))',),
-        when='globals().setdefault("first_client", self) is self',
+        when='self.session and globals().setdefault("first_line", self.session) is self.session',
     ),
     Bug("syntax", "agents/accelerator.py", "class AcceleratorAgent:", ('compile("def step(:", "step.py", "exec")',)),
     _refusal("funds", -2010, '"Account has insufficient balance for requested action."'),

@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.healing_scene import Act, Row, Scene, settings
@@ -142,7 +142,9 @@ GROUPS = (
     Group(
         "source",
         (
-            _source(Kind.IMPORT, "import", "a name used at each bar whose import is missing"),
+            replace(
+                _source(Kind.IMPORT, "import", "a name used at each bar whose import is missing"), stays_in_reach=True
+            ),
             _source(Kind.KEY, "key", "a KeyError in one strategy's step"),
             _source(Kind.ATTRIBUTE, "attribute", "an AttributeError in another strategy's step"),
         ),

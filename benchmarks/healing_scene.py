@@ -20,6 +20,7 @@ from execution.runtime.adjustments import file_in
 from execution.vocabulary.issues import IssueType
 
 POLL_S = 0.1
+AWAY_LEAST_S = 3.0  # what counts as fixed mustn't have shown for so long by the bug's own mark
 REVERTED_WITHIN_S = 30.0
 CALM_WITHIN_S = 40.0
 TAUGHT = "learning"  # by whose word a trader itself leaves a symbol alone: no remedy's doing
@@ -43,6 +44,7 @@ class Row:
     ends: str | float = "stays"
     within_s: float = 60.0
     bug: str = ""  # its switch: then each occurrence is written down where it happens
+    stays_in_reach: bool = False  # healed, the planted line is still run: it is no fault any more
     told: bool = False  # it begins some time after the planting: when, the worker's own report says
     touches: tuple[str, ...] = ()  # besides its process, who may be started anew on the way
     kept: Callable[["Scene"], str] | None = None  # of what is never put back: where it is kept instead
@@ -209,8 +211,11 @@ def _take_in(scene: Scene, found: list[dict[str, Any]], result: Result) -> None:
     elif any(one["outcome"] == "helped" for one in tried):
         settled_ms = max(one["settled_ms"] for one in tried if one["outcome"] == "helped")
         result.outcome = HEALED
-        bites = scene.operation.bitten(scene.row.bug) if scene.row.bug else []
-        own = f"; by its own mark for {(_now_ms() - bites[-1]) / 1000:.0f} s" if bites else ""
+        bites = scene.operation.bitten(scene.row.bug) if scene.row.bug and not scene.row.stays_in_reach else []
+        away_s = (_now_ms() - bites[-1]) / 1000 if bites else AWAY_LEAST_S
+        own = f"; by its own mark for {away_s:.0f} s" if bites else ""
+        if away_s < AWAY_LEAST_S:
+            result.problem = f"counted as fixed, and it showed {away_s:.1f} s ago by its own mark"
         result.verified = f"stayed away, known {(settled_ms - first_ms) / 1000:.0f} s after the first{own}"
     else:
         result.outcome = HEALED if not scene.notes.get("ended") else PASSED

@@ -7,7 +7,6 @@ import os
 import random
 import shutil
 import time
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,7 +50,7 @@ class Written:
     bytes: int = 0
     old_errors: int = 0
     rotated: int = 0
-    by_process: Counter[str] = field(default_factory=Counter)
+    by_process: dict[str, int] = field(default_factory=dict)
 
 
 def lines_of(process: str, seed: int, count: int, began_ms: int, span_s: float = DAY_S) -> Iterator[tuple[str, bool]]:
@@ -96,7 +95,7 @@ def _append(path: Path, name: str, source: Iterator[tuple[str, bool]], share: in
     done.lines += len(taken)
     done.bytes += len(data)
     done.old_errors += sum(is_old for _, is_old in taken)
-    done.by_process[name] += len(taken)
+    done.by_process[name] = done.by_process.get(name, 0) + len(taken)
 
 
 def rotate(path: Path, by_name: bool) -> None:
