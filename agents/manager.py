@@ -11,7 +11,7 @@ from agents.process import Context, in_background, run_process
 from execution.autonomous.caretaker import Caretaker
 from execution.autonomous.commands import CannotBeDone, OperatorCommands
 from execution.autonomous.disk_reserve import DiskReserve
-from execution.autonomous.healing.witness import Witness
+from execution.autonomous.healing.seeing.witness import Witness
 from execution.autonomous.log_watch import LogWatch, Tail
 from execution.autonomous.overseer import Overseer
 from execution.autonomous.supervisor_door import SupervisorDoor

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from benchmarks.trading_docs import ROOT, renewed, table
 from execution.autonomous.healing.cases import diagram
 from execution.autonomous.healing.catalogue import REMEDIES
-from execution.autonomous.healing.classification import cause_of
 from execution.autonomous.healing.remedy import Remedy, Terms
+from execution.autonomous.healing.seeing.classification import cause_of
 from execution.runtime.adjustments import TUNABLE
 from execution.runtime.settings import Config
 from execution.vocabulary.issues import IssueType

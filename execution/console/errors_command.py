@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from execution.autonomous.healing.issue_book import EVIDENCE_MAX, IssueFile, Row, file_of
+from execution.autonomous.healing.seeing.issue_book import EVIDENCE_MAX, IssueFile, Row, file_of
 from execution.console.drain import seconds_of
 from execution.console.output import complain, duration, print_json, say, table
 from execution.runtime.clock import SystemClock, iso

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from execution.autonomous.healing.issue_book import WRITE_EVERY_S, Found, IssueBook, file_of
+from execution.autonomous.healing.seeing.issue_book import WRITE_EVERY_S, Found, IssueBook, file_of
 from execution.console.output import visible
 from execution.runtime.clock import ManualClock, SystemClock
 from execution.runtime.errors import describe

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from execution.autonomous.healing.issue_book import IssueFile, Row, file_of
+from execution.autonomous.healing.seeing.issue_book import IssueFile, Row, file_of
 from execution.autonomous.supervisord_config import FOLDER
 from execution.vocabulary.issues import IssueType
 from execution.vocabulary.programs import MANAGER

@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from execution.autonomous.healing.patched import shows
 from execution.autonomous.healing.remedies.add_import import ADD_IMPORT, REHEARSE_IMPORT
 from execution.autonomous.healing.remedy import CannotHeal, Issue, Undo
+from execution.autonomous.healing.source.patched import shows
 from execution.runtime.bus import NoAnswer, Refused, ask_async
 from execution.runtime.clock import SystemClock
 from execution.runtime.home import Home

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from execution.autonomous.healing.classification import CRITICAL_FROM, cause_of, classify, severity_of
+from execution.autonomous.healing.seeing.classification import CRITICAL_FROM, cause_of, classify, severity_of
 from execution.exchange.classify import Failure, VenueError
 from execution.exchange.classify import classify as judge
 from execution.runtime.errors import describe

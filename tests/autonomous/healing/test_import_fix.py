@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from execution.autonomous.healing.import_fix import NoFix, find_fix, only_import_of, with_import
 from execution.autonomous.healing.remedy import Issue
+from execution.autonomous.healing.source.import_fix import NoFix, find_fix, only_import_of, with_import
 from execution.runtime.overlay_rules import PATCHABLE, import_refusal, patch_refusal
 from execution.vocabulary.issues import IssueType, Severity
 from tests.support import ROOT

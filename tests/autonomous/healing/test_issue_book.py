@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from execution.autonomous.healing.issue_book import (
+from execution.autonomous.healing.seeing.issue_book import (
     EVIDENCE_MAX,
     ROWS_MAX,
     WRITE_EVERY_S,

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from execution.autonomous.healing.import_fix import ImportFix
-from execution.autonomous.healing.overlay_store import OverlayStore
 from execution.autonomous.healing.remedy import CannotHeal
+from execution.autonomous.healing.source.import_fix import ImportFix
+from execution.autonomous.healing.source.overlay_store import OverlayStore
 from execution.runtime.clock import SystemClock
 from execution.runtime.home import Home
 from execution.runtime.overlay import MANIFEST, folder_of

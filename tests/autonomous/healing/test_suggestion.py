@@ -6,10 +6,10 @@ from typing import Any, cast
 
 import pytest
 
-from execution.autonomous.healing.import_fix import NoFix
 from execution.autonomous.healing.remedies.suggest_get import SUGGEST_GET
 from execution.autonomous.healing.remedy import CannotHeal, Issue
-from execution.autonomous.healing.suggestion import suggestion
+from execution.autonomous.healing.source.import_fix import NoFix
+from execution.autonomous.healing.source.suggestion import suggestion
 from execution.vocabulary.issues import IssueType, Severity
 
 PATH = "execution/exchange/rules.py"

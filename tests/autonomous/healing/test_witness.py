@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from execution.autonomous import overseer as overseer_module
-from execution.autonomous.healing.findings import CLOCK_STEP_MAX_S
 from execution.autonomous.healing.remedy import Issue
-from execution.autonomous.healing.witness import SAID_EVERY_S, Witness
+from execution.autonomous.healing.seeing.findings import CLOCK_STEP_MAX_S
+from execution.autonomous.healing.seeing.witness import SAID_EVERY_S, Witness
 from execution.autonomous.log_watch import LogWatch
 from execution.autonomous.resources import Finding
 from execution.autonomous.restart_policy import History

@@ -6,11 +6,11 @@ Which import, and whether that module may have it, is import_fix.py's; no file o
 
 import asyncio
 
-from execution.autonomous.healing.import_fix import ImportFix, NoFix, find_fix
-from execution.autonomous.healing.overlay_store import OverlayStore
-from execution.autonomous.healing.patched import run_with, run_without, shows
 from execution.autonomous.healing.remedy import CannotHeal, Hands, Issue, Terms, Undo
-from execution.autonomous.healing.source_code import diff, root_of
+from execution.autonomous.healing.source.import_fix import ImportFix, NoFix, find_fix
+from execution.autonomous.healing.source.overlay_store import OverlayStore
+from execution.autonomous.healing.source.patched import run_with, run_without, shows
+from execution.autonomous.healing.source.source_code import diff, root_of
 from execution.runtime.overlay_rules import SCOPES
 from execution.vocabulary.issues import IssueType
 

@@ -6,8 +6,8 @@ import logging
 from typing import Any
 
 from execution.autonomous.healing.adjustment_book import AdjustmentBook
-from execution.autonomous.healing.patched import renew_by_turns
 from execution.autonomous.healing.remedy import CannotHeal, Hands, Issue, Terms, Undo
+from execution.autonomous.healing.source.patched import renew_by_turns
 from execution.runtime.adjustments import AdjustmentsRefused
 from execution.vocabulary.exit_codes import ConfigError
 from execution.vocabulary.issues import IssueType

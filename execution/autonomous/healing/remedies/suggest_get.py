@@ -2,10 +2,10 @@
 
 import asyncio
 
-from execution.autonomous.healing.import_fix import NoFix
 from execution.autonomous.healing.remedy import CannotHeal, Hands, Issue, Terms, Undo
-from execution.autonomous.healing.source_code import root_of
-from execution.autonomous.healing.suggestion import suggestion
+from execution.autonomous.healing.source.import_fix import NoFix
+from execution.autonomous.healing.source.source_code import root_of
+from execution.autonomous.healing.source.suggestion import suggestion
 from execution.vocabulary.issues import IssueType
 
 NEVER = "a suggestion is for a person to apply: nae heal show says where and how"

@@ -8,9 +8,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from execution.autonomous.healing.import_fix import REMEMBERED, NoFix, Place, source_of
 from execution.autonomous.healing.remedy import Issue
-from execution.autonomous.healing.source_code import diff
+from execution.autonomous.healing.source.import_fix import REMEMBERED, NoFix, Place, source_of
+from execution.autonomous.healing.source.source_code import diff
 
 if TYPE_CHECKING:
     import libcst

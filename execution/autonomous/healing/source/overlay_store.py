@@ -9,8 +9,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from execution.autonomous.healing.import_fix import ImportFix
 from execution.autonomous.healing.remedy import CannotHeal, Undo
+from execution.autonomous.healing.source.import_fix import ImportFix
 from execution.runtime.clock import Clock
 from execution.runtime.files import remove_leftovers, write_atomically
 from execution.runtime.home import Home

@@ -3,9 +3,9 @@ nothing."""
 
 from collections.abc import Mapping
 
-from execution.autonomous.healing import findings
-from execution.autonomous.healing.issue_book import Found, IssueBook
 from execution.autonomous.healing.remedy import Issue
+from execution.autonomous.healing.seeing import findings
+from execution.autonomous.healing.seeing.issue_book import Found, IssueBook
 from execution.autonomous.log_watch import Tail
 from execution.autonomous.overseer import Overseer
 from execution.runtime.clock import Clock

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import msgspec
 
-from execution.autonomous.healing.classification import cause_of, classify, severity_of
 from execution.autonomous.healing.kept_file import KeptFile
 from execution.autonomous.healing.remedy import Issue, folder_of
+from execution.autonomous.healing.seeing.classification import cause_of, classify, severity_of
 from execution.runtime.clock import Clock
 from execution.runtime.home import Home
 from execution.vocabulary.health import ErrorCount, LastWord

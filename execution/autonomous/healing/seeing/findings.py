@@ -4,7 +4,7 @@ fields and states; the causes that people read are not parsed.
 
 from collections.abc import Iterator
 
-from execution.autonomous.healing.issue_book import Found
+from execution.autonomous.healing.seeing.issue_book import Found
 from execution.autonomous.judgement import overdue
 from execution.autonomous.vitals import SystemVitals
 from execution.autonomous.watched import Happening, Watched
