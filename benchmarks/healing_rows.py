@@ -21,6 +21,7 @@ MIB = 2**20
 HOUR_S = 3600
 DISK_MIB = 760
 ROTATED_MIB = 160  # each of two files: less than 500 MiB are left then, which counts as low
+LEAPS_APART_S = 20.0
 GROUND = Path("/dev/shm")  # a small disk of its own is mounted on a folder made here
 
 
@@ -39,6 +40,12 @@ def _nothing(scene: Scene) -> None:
 def _exchange(kind: Kind, planted: str, fault: str, ends: str | float, **rule: object) -> Row:
     plant: Act = lambda scene: scene.fault(fault, **rule)  # noqa: E731
     return Row(kind, planted, TRADER, plant, Scene.no_faults, ends=ends, within_s=200.0, told=True)
+
+
+def _leap(scene: Scene) -> None:
+    """Twice: once a minute a trader asks for the time by itself, and may be just about to."""
+    scene.fault("clock_offset", value=30)
+    scene.fault("clock_offset", value=60, after_s=LEAPS_APART_S)
 
 
 def _source(kind: Kind, bug: str, planted: str, within_s: float = 90.0, ends: str | float = "stays") -> Row:
@@ -172,7 +179,7 @@ GROUPS = (
                 value=2,
                 times=2,
             ),
-            _exchange(Kind.CLOCK, "the venue's clock leaps 30 s", "clock_offset", 60.0, value=30),
+            Row(Kind.CLOCK, "the venue's clock leaps 30 s", TRADER, _leap, Scene.no_faults, within_s=200.0, told=True),
         ),
     ),
     Group(
