@@ -10,8 +10,8 @@ from execution.runtime.sqlite import read_all
 from tests.support import rounds
 
 pytestmark = [pytest.mark.operation, pytest.mark.alone]
-# the first faults of these seeds are worth having: a live trader, the manager, and in b supervisord and the venue; which
-# of the twins is the active one after supervisord's death, no seed says
+# the first faults of these seeds are worth having: a live trader, the manager, and in b supervisord and the venue.
+# Which of the twins is the active one after supervisord's death, no seed says
 SHORT = {"a": (615, 2.0, 9.0), "b": (440, 1.5, 8.5)}
 MANAGED = {"a": 0.9, "b": 0.1}  # over seconds, on a machine that does other things too; over minutes it is the target
 
