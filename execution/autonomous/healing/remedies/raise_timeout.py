@@ -3,6 +3,7 @@ bounds that keep every request inside its receive window; who has the trouble is
 """
 
 import logging
+import math
 from typing import Any
 
 from execution.autonomous.healing.adjustment_book import AdjustmentBook
@@ -19,6 +20,7 @@ REQUESTS_LEAST = 10  # fewer measured ones tell nothing
 OVER_P99 = 1.5  # the time-out is to be so many times what 99 of 100 requests take ...
 WHEN_GIVEN_UP = 2.0  # ... and so many times itself while requests are given up: nobody knows what they would take
 STEP_S = 0.1
+ROUNDING = 1e-9  # of a quotient of floats
 PROBED_WITHIN_S = REQUEST_TIMEOUT_MOST_S + 1.0
 PROBE_LOOK_S = 0.1
 
@@ -31,11 +33,12 @@ def wanted(line: dict[str, Any], most: float) -> tuple[float, str]:
     p99 = float(line["p99_s"])
     told = f"of the last {requests} requests {given_up} were given up after {now:g} s, 99 of 100 took up to {p99:.2f} s"
     asked = now * WHEN_GIVEN_UP if given_up else p99 * OVER_P99
-    value = min(most, round(asked / STEP_S) * STEP_S)
+    reach = math.floor(most / STEP_S + ROUNDING) * STEP_S
+    value = round(min(reach, round(asked / STEP_S) * STEP_S), 1)
     if value < now + STEP_S / 2:
-        bound = now >= most - STEP_S / 2
+        bound = now > reach - STEP_S / 2
         return 0.0, f"{told}; " + (f"{now:g} s is the most it may be" if bound else "a longer time-out wouldn't help")
-    return round(value, 1), told
+    return value, told
 
 
 class RaiseTimeout:
