@@ -16,7 +16,7 @@ from execution.vocabulary.issues import IssueType
 from tests.injected import TEXTS
 from tests.support import eventually
 
-pytestmark = pytest.mark.operation
+pytestmark = [pytest.mark.operation, pytest.mark.alone]
 SHORT = (IssueType.CRASH, IssueType.KEY)
 PACE = 0.05
 EACH = 5  # of the texts, one in so many: a trader asks its venue about once a second

@@ -65,7 +65,7 @@ def holding(family: Family) -> bool:
 
 def begin(family: Family) -> None:
     family.start("venue", *TRADERS)
-    eventually(partial(holding, family), within_s=30)
+    eventually(partial(holding, family), within_s=60)
 
 
 def open_at_venue(home: Home, account: str, order: dict[str, str] | None = None) -> list[str]:
@@ -146,7 +146,7 @@ def test_what_is_held_without_a_stop_is_named_with_what_to_type(
             assert f"{symbol}: {amount} is held without a stop" in said
         assert "nae kill --flatten --account live sells" in said
         family.start("live_optimus")  # halted, it opens nothing; and what is held gets its stop
-        eventually(partial(guarded_anew, family.home, gone), within_s=30)
+        eventually(partial(guarded_anew, family.home, gone), within_s=60)
 
 
 def test_a_trader_that_hangs_is_ended_and_a_venue_that_answers_504_doubles_nothing(tmp_path: Path, kill: Kill) -> None:
