@@ -20,6 +20,14 @@ LOOK_S = 0.1
 SANDBOX = "sandbox_optimus"
 
 
+async def ordered(home: Home, clock: Clock, process: str, verb: str, **arguments: Any) -> dict[str, Any]:
+    """What a process answers to an order over the bus. Raises CannotHeal when it refuses or doesn't answer."""
+    try:
+        return await ask_async(home.run, process, verb, clock, **arguments)
+    except (NoAnswer, Refused) as refusal:
+        raise CannotHeal(str(refusal)) from refusal
+
+
 class OperationHands:
     """Of a manager at work. `hand_over` asks the holder of an account to give it to its twin; `holds`: does a process
     hold its account, by the lock itself? `exposed` reads the books of an account; `kept` keeps what a revert needs."""
@@ -49,10 +57,7 @@ class OperationHands:
 
     async def ask(self, process: str, verb: str, **arguments: Any) -> dict[str, Any]:
         """Order a process to do something. Raises CannotHeal."""
-        try:
-            return await ask_async(self.home.run, process, verb, self.clock, **arguments)
-        except (NoAnswer, Refused) as refusal:
-            raise CannotHeal(str(refusal)) from refusal
+        return await ordered(self.home, self.clock, process, verb, **arguments)
 
     async def renew(self, process: str, cause: str) -> None:
         """End it in good order and wait until its successor is there; of a trader, until it makes progress. Raises

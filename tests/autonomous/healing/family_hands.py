@@ -3,8 +3,8 @@
 import asyncio
 from typing import Any
 
+from execution.autonomous.healing.hands import ordered
 from execution.autonomous.healing.remedy import CannotHeal, Issue, Undo
-from execution.runtime.bus import NoAnswer, Refused, ask_async
 from execution.runtime.clock import SystemClock
 from execution.vocabulary.issues import IssueType, Severity
 from tests.chaos.family import Family
@@ -32,10 +32,7 @@ class FamilyHands:
         self._family = family
 
     async def ask(self, process: str, verb: str, **arguments: Any) -> dict[str, Any]:
-        try:
-            return await ask_async(self.home.run, process, verb, self.clock, **arguments)
-        except (NoAnswer, Refused) as refusal:
-            raise CannotHeal(str(refusal)) from refusal
+        return await ordered(self.home, self.clock, process, verb, **arguments)
 
     async def renew(self, process: str, cause: str) -> None:
         await asyncio.to_thread(self._family.stop, process)

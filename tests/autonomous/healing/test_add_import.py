@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
+from execution.autonomous.healing.hands import ordered
 from execution.autonomous.healing.remedies.add_import import ADD_IMPORT, REHEARSE_IMPORT
 from execution.autonomous.healing.remedy import CannotHeal, Issue, Undo
 from execution.autonomous.healing.source.patched import shows
-from execution.runtime.bus import NoAnswer, Refused, ask_async
 from execution.runtime.clock import SystemClock
 from execution.runtime.home import Home
 from execution.vocabulary.issues import IssueType, Severity
@@ -86,10 +86,7 @@ class Stage:
     # what a remedy may use
 
     async def ask(self, process: str, verb: str, **arguments: Any) -> dict[str, Any]:
-        try:
-            return await ask_async(self.home.run, process, verb, self.clock, **arguments)
-        except (NoAnswer, Refused) as refusal:
-            raise CannotHeal(str(refusal)) from refusal
+        return await ordered(self.home, self.clock, process, verb, **arguments)
 
     async def renew(self, process: str, cause: str) -> None:
         before = self.running[process]
